@@ -1,0 +1,81 @@
+"""Every key of a run, typed: a misspelt key or a value of the wrong type fails before any work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from data.biocite import BiociteCorpus
+from data.files import FilesCorpus
+from data.identifiers import IdsConfig
+from data.tags import TagsConfig
+from data.tokenizer import TokenizerConfig
+from data.world import WorldCorpus
+from model.config import ModelConfig
+from train.config import OptimizerConfig, TrainerConfig
+
+
+@dataclass
+class BatchConfig:
+    """`row` tokens in a packed row, `rows` rows in an optimiser step (over all devices)."""
+
+    row: int = 256
+    rows: int = 16
+
+
+@dataclass
+class PretrainConfig:
+    """`tokens`: places in all rows, so equal tokens are equal compute. `mix`: share of them that are tuning questions."""
+
+    tokens: int = 2_000_000
+    mix: float = 0.3
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+
+@dataclass
+class TuneConfig:
+    """`tokens` as in pretraining, 0 for no tuning stage. `replay`: share of them that are tagged documents."""
+
+    tokens: int = 0
+    replay: float = 0.5
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+
+@dataclass
+class EvalConfig:
+    """`citations` ranked per question; `batch` questions side by side."""
+
+    citations: int = 10
+    batch: int = 256
+
+
+@dataclass
+class Config:
+    """Every key of a run; see the classes of its parts."""
+
+    name: str = "run"
+    run_dir: str = "runs/${name}"
+    stages_dir: str = "runs/stages"
+    seed: int = 0
+    duplicates: str = "error"
+    corpus: Any = MISSING
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    ids: IdsConfig = field(default_factory=IdsConfig)
+    tags: TagsConfig = field(default_factory=TagsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    tune: TuneConfig = field(default_factory=TuneConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+
+
+def register() -> None:
+    """Make the schema known to Hydra."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for corpus in (WorldCorpus, BiociteCorpus, FilesCorpus):
+        store.store(group="corpus", name=f"{corpus.kind}_schema", node=corpus)

@@ -1,0 +1,189 @@
+"""BioCite (Khalifa et al. 2024, arXiv 2404.01019): biographies of fictitious people, each question with its document.
+
+Two shapes of record are read. The reshaped sample: {id, facts, qa: [{question, answer}], in_domain}. And the authors'
+own: {text, url, facts, qa: ["question newline answer"], metadata: {in_domain}}, which is what the `dataset_info.json`
+of their released sample declares. The full set on the Hugging Face hub (`mkhalifa/BioCite`, configuration "pretrain")
+is assumed to have that shape too; this has not been checked against its rows, and any other shape is an error.
+
+The authors' question files are not used: in the sample they ask about documents that are not in it. The questions are
+those stored with each document, the split is by document with the authors' flag, and whatever would make support
+incomplete or let tuning touch the test half is left out and counted.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from datasets import load_dataset
+
+from data.corpus import Corpus
+from data.records import Document, Question, RecordError, read_jsonl
+
+FORMS = {
+    "birth_date": re.compile(r"When was (.+) born\?"),
+    "university": re.compile(r"What university did (.+) attend\?"),
+    "employer": re.compile(r"Where does (.+) work\?"),
+    "employer_city": re.compile(r"In what city does (.+) work\?"),
+    "major": re.compile(r"What was (.+)'s major\?"),
+    "birth_city": re.compile(r"(?:Where|In what city) was (.+) born\?"),
+}
+
+
+Asked = tuple[str, str, list[str], str, str]  # question, answer, support, entity, attribute
+
+
+@dataclass
+class BiociteCorpus:
+    """Config of BioCite.
+
+    Attributes:
+        path: a local JSONL file; when empty, `dataset` is streamed from the Hugging Face hub.
+        revision: of the dataset, for a run that can be repeated.
+        in_domain: share of the tuned half's questions kept out of tuning.
+        heldout: documents set aside for perplexity, with their questions.
+    """
+
+    kind: str = "biocite"
+    path: str = ""
+    dataset: str = "mkhalifa/BioCite"
+    revision: str = "main"
+    seed: int = 0
+    in_domain: float = 0.2
+    heldout: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A document of BioCite with its questions, and whether it is in the half that is tuned on."""
+
+    id: str
+    facts: tuple[str, ...]
+    claims: tuple[tuple[str, str], ...]  # (question, answer)
+    tuned: bool
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read either shape of record. Raises RecordError."""
+        if not isinstance(value, dict):
+            raise RecordError("expected a JSON object")
+        metadata = value.get("metadata") or {}
+        id, tuned = value.get("id", value.get("url")), value.get("in_domain", metadata.get("in_domain"))
+        facts, pairs = value.get("facts"), value.get("qa")
+        if not (isinstance(id, str) and id and isinstance(tuned, bool)):
+            raise RecordError('needs "id" (or "url"), a string, and "in_domain" (or "metadata.in_domain"), a boolean')
+        if not (isinstance(facts, list) and all(isinstance(fact, str) for fact in facts)):
+            raise RecordError('"facts" must be a list of strings')
+        if not isinstance(pairs, list):
+            raise RecordError('"qa" must be a list')
+        return cls(id, tuple(fact for fact in facts if fact.strip()), tuple(_pair(pair) for pair in pairs), tuned)
+
+    def to_json(self) -> dict[str, Any]:
+        pairs = [{"question": question, "answer": answer} for question, answer in self.claims]
+        return {"id": self.id, "facts": list(self.facts), "qa": pairs, "in_domain": self.tuned}
+
+
+def open_biocite(config: BiociteCorpus) -> Corpus:
+    """Read all of BioCite into memory. Raises ValueError naming file and line, or the key of the config, at fault."""
+    if not 0.0 <= config.in_domain <= 1.0:
+        raise ValueError(f"biocite: in_domain is {config.in_domain}, a share must be between 0 and 1")
+    rows = list(_rows(config))
+    if not 0 <= config.heldout <= len(rows):
+        raise ValueError(f"biocite: heldout is {config.heldout}, of {len(rows)} documents")
+    chosen = set(random.Random(f"biocite/{config.seed}/heldout").sample(range(len(rows)), config.heldout))
+    kept = [row for place, row in enumerate(rows) if place not in chosen]
+    heldout = tuple(_document(rows[place]) for place in sorted(chosen))
+    questions, outcomes = make_questions(kept, config)
+    asked = {question for row in kept for question, _ in row.claims}
+    outcomes["heldout_questions"] = len({q for place in chosen for q, _ in rows[place].claims} - asked)
+    return Corpus([_document(row) for row in kept], questions, heldout, (), outcomes)
+
+
+def make_questions(rows: list[Row], config: BiociteCorpus) -> tuple[tuple[Question, ...], dict[str, int]]:
+    """One question per (question, answer) that is safe to grade, and how many were left out for what reason."""
+    answers: dict[str, dict[str, list[Row]]] = {}
+    for row in rows:
+        for question, answer in dict.fromkeys(row.claims):
+            answers.setdefault(question, {}).setdefault(answer, []).append(row)
+
+    outcomes = Counter(
+        dict.fromkeys(("ambiguous_questions", "straddling_questions", "unknown_questions", "tuned_entity_questions"), 0)
+    )
+    tuned: list[Asked] = []
+    never: list[Asked] = []
+    for text, by_answer in answers.items():
+        (answer, support), *others = by_answer.items()
+        form = _parse(text)
+        halves = {row.tuned for row in support}
+        if others:  # several people of one name: which is meant can't be told
+            outcomes["ambiguous_questions"] += 1
+        elif form is None:
+            outcomes["unknown_questions"] += 1
+        elif len(halves) > 1:
+            outcomes["straddling_questions"] += 1
+        else:
+            (tuned if True in halves else never).append((text, answer, sorted({row.id for row in support}), *form))
+
+    rng = random.Random(f"biocite/{config.seed}/split")
+    rng.shuffle(tuned)
+    kept = round(config.in_domain * len(tuned))
+    entities = {entity for _, _, _, entity, _ in tuned[kept:]}
+    safe = [item for item in never if item[3] not in entities]
+    outcomes["tuned_entity_questions"] = len(never) - len(safe)
+    splits = (("in_domain", tuned[:kept]), ("tune", tuned[kept:]), ("never_tuned", safe))
+    asked = [(split, *item) for split, items in splits for item in items]
+    questions = tuple(
+        Question(
+            id=f"q-{number:06}",
+            text=text,
+            answers=(answer,),
+            support=tuple(support),
+            support_class="single" if len(support) == 1 else "multi",
+            entity=entity,
+            split=split,
+            attribute=attribute,
+        )
+        for number, (split, text, answer, support, entity, attribute) in enumerate(asked)
+    )
+    return questions, dict(outcomes)
+
+
+def _rows(config: BiociteCorpus) -> Iterator[Row]:
+    if config.path:
+        yield from read_jsonl(config.path, Row)
+        return
+    stream = load_dataset(config.dataset, "pretrain", split="train", revision=config.revision, streaming=True)
+    for number, value in enumerate(stream):
+        try:
+            yield Row.from_json(value)
+        except RecordError as error:
+            raise RecordError(f"{config.dataset}, row {number}: {error}") from None
+
+
+def _document(row: Row) -> Document:
+    return Document(row.id, tuple((fact,) for fact in row.facts))
+
+
+def _pair(pair: Any) -> tuple[str, str]:
+    if isinstance(pair, str):
+        question, _, answer = pair.partition("\n")
+        found = question.removeprefix("Q:").strip(), answer.removeprefix("A:").strip()
+    elif isinstance(pair, dict):
+        found = pair.get("question", ""), pair.get("answer", "")
+    else:
+        found = "", ""
+    if not all(isinstance(text, str) and text for text in found):
+        raise RecordError('each of "qa" must be {"question", "answer"} or "question newline answer", neither empty')
+    return found
+
+
+def _parse(question: str) -> tuple[str, str] | None:
+    """(entity, attribute) of a question, None for one of an unknown form."""
+    for attribute, form in FORMS.items():
+        if found := form.fullmatch(question):
+            return found[1], attribute
+    return None

@@ -1,0 +1,92 @@
+"""Identifiers: what stands for a document inside a tag, as tokens.
+
+Schemes for the document's own id:
+    opaque       a short random code over 256 reserved tokens; says nothing about the document (the default)
+    random_text  eight random letters and digits, for a tokenizer that can't be extended
+    given        the corpus's id as text (BioCite's own ids are the control that leaks)
+A tag may instead carry the document's source or url (`tags.content`), shared by all documents that have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.order import Permutation, mix
+from data.records import Document
+from data.tokenizer import Codec
+
+SCHEMES = ("opaque", "random_text", "given")
+CONTENTS = ("id", "source", "url")
+SPARSITY = 16  # codes per document at least: so few that a guessed code is hardly ever a valid one
+ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass
+class IdsConfig:
+    """How documents are named in tags; `seed` draws the codes."""
+
+    scheme: str = "opaque"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """One identifier per document, in corpus order.
+
+    Attributes:
+        labels: what each identifier names: the document's id, its source or its url.
+        tokens: the identifier's tokens, int32 (length,), without `<|src|>` and `<|/src|>`.
+    """
+
+    labels: tuple[str, ...]
+    tokens: tuple[np.ndarray, ...]
+
+
+def assign(documents: Sequence[Document], codec: Codec, config: IdsConfig, content: str = "id") -> Identifiers:
+    """Name every document.
+
+    Raises ValueError for an unknown scheme or content, for two documents that would get the same identifier, and for a
+    document that lacks the source or url that its tag should carry.
+    """
+    if config.scheme not in SCHEMES:
+        raise ValueError(f"ids.scheme={config.scheme} is not one of {', '.join(SCHEMES)}")
+    if content not in CONTENTS:
+        raise ValueError(f"tags.content={content} is not one of {', '.join(CONTENTS)}")
+    if content != "id":
+        labels = tuple(str(d.source if content == "source" else d.metadata.get("url", "")) for d in documents)
+        if "" in labels:
+            raise ValueError(f"document {documents[labels.index('')].id!r} has no {content} for tags.content={content}")
+        return Identifiers(labels, tuple(codec.encode(labels)))
+    labels = tuple(d.id for d in documents)
+    if config.scheme == "opaque":
+        tokens = _opaque(len(documents), codec.codes, config.seed)
+    elif config.scheme == "random_text":
+        tokens = codec.encode([_letters(i, config.seed) for i in range(len(documents))])
+    else:
+        tokens = codec.encode(labels)
+    _check_distinct(labels, tokens, config.scheme)
+    return Identifiers(labels, tuple(tokens))
+
+
+def _opaque(count: int, codes: np.ndarray, seed: int) -> list[np.ndarray]:
+    base, length = len(codes), 1
+    while base**length < SPARSITY * count:
+        length += 1
+    drawn = Permutation(base**length, int(mix(seed, 0x1D)))(np.arange(count))
+    digits = np.stack([drawn // base**place % base for place in range(length)], axis=1)
+    return list(codes[digits])
+
+
+def _letters(index: int, seed: int) -> str:
+    drawn = int(Permutation(len(ALPHABET) ** 8, int(mix(seed, 0x7E)))(index))
+    return "".join(ALPHABET[drawn // len(ALPHABET) ** place % len(ALPHABET)] for place in range(8))
+
+
+def _check_distinct(labels: Sequence[str], tokens: Sequence[np.ndarray], scheme: str) -> None:
+    seen: dict[bytes, str] = {}
+    for label, code in zip(labels, tokens, strict=True):
+        if (other := seen.setdefault(code.tobytes(), label)) != label:
+            raise ValueError(f"documents {other!r} and {label!r} get the same identifier under ids.scheme={scheme}")

@@ -1,0 +1,58 @@
+"""Order and chance as pure functions: nothing here has state, so a run can continue anywhere.
+
+`mix` hashes integer keys to 64 random bits (the finaliser of SplitMix64: Steele, Lea & Flood, OOPSLA 2014), and
+`Permutation` is a keyed bijection of range(n), evaluated point by point (a Feistel network over the next power of four,
+walked until it lands inside: Black & Rogaway, CT-RSA 2002).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+ROUNDS = 4
+
+
+def mix(*keys: ArrayLike) -> NDArray[np.uint64]:
+    """64 random bits for each tuple of integer keys (arrays broadcast): uint64."""
+    with np.errstate(over="ignore"):
+        state = np.uint64(0x9E3779B97F4A7C15)
+        for key in keys:
+            z = (state ^ np.asarray(key).astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            state = z ^ (z >> np.uint64(31))
+    return np.asarray(state, dtype=np.uint64)
+
+
+def uniform(*keys: ArrayLike) -> NDArray[np.float64]:
+    """A number in [0, 1) for each tuple of integer keys."""
+    return (mix(*keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+@dataclass(frozen=True, slots=True)
+class Permutation:
+    """A bijection of range(`size`) chosen by `key`; `permutation(i)` costs O(1) and no memory."""
+
+    size: int
+    key: int
+
+    def __call__(self, index: ArrayLike) -> NDArray[np.int64]:
+        """Where each index in [0, size) goes: int64, the shape of `index`. Raises IndexError outside."""
+        value = np.asarray(index, dtype=np.uint64)
+        if value.size and int(value.max()) >= self.size:
+            raise IndexError(f"index {int(value.max())} is outside range({self.size})")
+        half = max(1, ((max(self.size, 2) - 1).bit_length() + 1) // 2)
+        value = self._rounds(value, half)
+        while (outside := value >= self.size).any():
+            value = np.where(outside, self._rounds(value, half), value)
+        return value.astype(np.int64)
+
+    def _rounds(self, value: NDArray[np.uint64], half: int) -> NDArray[np.uint64]:
+        low_bits = np.uint64((1 << half) - 1)
+        left, right = value >> np.uint64(half), value & low_bits
+        for i in range(ROUNDS):
+            left, right = right, left ^ (mix(self.key, i, right) & low_bits)
+        return (left << np.uint64(half)) | right

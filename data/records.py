@@ -1,0 +1,297 @@
+"""The three records that cross the rooms: Document, Question and Prediction, with their JSONL form.
+
+Nothing else is passed between rooms. All three are frozen; each has a validating ``from_json`` and a ``to_json`` that
+are inverse to each other. `read_jsonl` turns the first bad line into a `RecordError` that names file and line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
+
+SUPPORT_CLASSES = (
+    "single",  # one document asserts the answer
+    "multi",  # two to five documents assert it
+    "absent_attribute",  # the entity is known, this attribute of it was never said
+    "absent_entity",  # nothing was ever said of the entity
+)
+ANSWERABLE = ("single", "multi")
+SPLITS = (
+    "tune",  # trained on, by tuning
+    "in_domain",  # never trained on, but other questions on the same documents are
+    "never_tuned",  # nothing about its documents or its entity is in the tuning data
+)
+OUTCOMES = ("answered", "abstained", "no_source", "false_premise", "unparseable")
+
+
+class RecordError(ValueError):
+    """A record that does not have the documented shape."""
+
+
+class Record(Protocol):
+    """What `read_jsonl` and `write_jsonl` need of a record."""
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source: an identifier and its sentences, each with one or more wordings that say the same.
+
+    Attributes:
+        id: unique in its corpus.
+        sentences: for each sentence its wordings; the first is the canonical one.
+        source: who published it (an outlet, a site), "" when unknown.
+        metadata: url, date, reliability in [0, 1] and whatever else the corpus carries; plain JSON values.
+    """
+
+    id: str
+    sentences: tuple[tuple[str, ...], ...]
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The canonical wording of all sentences, joined by single spaces."""
+        return " ".join(wordings[0] for wordings in self.sentences)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Inverse of `to_json`; a sentence may also be a plain string. Raises RecordError."""
+        _known(value, {"id", "sentences", "source", "metadata"})
+        sentences = value.get("sentences")
+        if not isinstance(sentences, list):
+            raise RecordError(f'"sentences" must be a list, not {_name(sentences)}')
+        wordings = []
+        for sentence in sentences:
+            options = [sentence] if isinstance(sentence, str) else sentence
+            if not (isinstance(options, list) and options and all(isinstance(o, str) and o.strip() for o in options)):
+                raise RecordError('each of "sentences" must be a non-empty string or a list of them')
+            wordings.append(tuple(options))
+        metadata = value.get("metadata", {})
+        if not isinstance(metadata, dict):
+            raise RecordError(f'"metadata" must be an object, not {_name(metadata)}')
+        return cls(_text(value, "id"), tuple(wordings), _text(value, "source", ""), metadata)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "sentences": [list(w) for w in self.sentences],
+            "source": self.source,
+            "metadata": dict(self.metadata),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with everything needed to grade an answer to it.
+
+    Attributes:
+        answers: every accepted answer; empty exactly when the right behaviour is to abstain.
+        support: ids of *every* document that asserts the answer; empty exactly when `answers` is.
+        support_class: one of `SUPPORT_CLASSES`.
+        entity: whom or what it is about; intervals resample entities.
+        split: one of `SPLITS`.
+        attribute: the relation asked for, "" when unknown.
+        paraphrases: other wordings of `text`, used in tuning only.
+    """
+
+    id: str
+    text: str
+    answers: tuple[str, ...]
+    support: tuple[str, ...]
+    support_class: str
+    entity: str
+    split: str
+    attribute: str = ""
+    paraphrases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.support_class not in SUPPORT_CLASSES:
+            raise RecordError(f'"support_class" is {self.support_class!r}, not one of {", ".join(SUPPORT_CLASSES)}')
+        if self.split not in SPLITS:
+            raise RecordError(f'"split" is {self.split!r}, not one of {", ".join(SPLITS)}')
+        told = self.support_class in ANSWERABLE
+        if bool(self.answers) != told or bool(self.support) != told:
+            raise RecordError(
+                f'support class "{self.support_class}" needs '
+                + ('"answers" and "support"' if told else 'empty "answers" and "support"')
+            )
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Inverse of `to_json`. Raises RecordError."""
+        _known(value, set(cls.__slots__))
+        support = _texts(value, "support")
+        default = "absent_entity" if not support else "single" if len(support) == 1 else "multi"
+        return cls(
+            id=_text(value, "id"),
+            text=_text(value, "text"),
+            answers=_texts(value, "answers"),
+            support=support,
+            support_class=_text(value, "support_class", default),
+            entity=_text(value, "entity", ""),
+            split=_text(value, "split"),
+            attribute=_text(value, "attribute", ""),
+            paraphrases=_texts(value, "paraphrases", ()),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """One ranked source: a document id and its probability in [0, 1] (None when the system gives none)."""
+
+    id: str
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a system said to one question.
+
+    Attributes:
+        question: the id of the `Question`.
+        outcome: one of `OUTCOMES`.
+        answer: None when the system gives no answer in words (a retriever, a floor), or none could be parsed.
+        citations: best first.
+        confidence: in [0, 1] that the answer is right, None when the system gives none.
+        valid: whether the citation decoded *without* constraint names a document of the corpus; None if not tried.
+    """
+
+    question: str
+    outcome: str
+    answer: str | None = None
+    citations: tuple[Citation, ...] = ()
+    confidence: float | None = None
+    valid: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.outcome not in OUTCOMES:
+            raise RecordError(f'"outcome" is {self.outcome!r}, not one of {", ".join(OUTCOMES)}')
+        for probability in (self.confidence, *(c.probability for c in self.citations)):
+            if probability is not None and not 0.0 <= probability <= 1.0:
+                raise RecordError(f"a probability or confidence is {probability}, outside [0, 1]")
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Inverse of `to_json`; a citation may also be a plain document id. Raises RecordError."""
+        _known(value, set(cls.__slots__))
+        items = value.get("citations", [])
+        if not isinstance(items, list):
+            raise RecordError(f'"citations" must be a list, not {_name(items)}')
+        citations = []
+        for item in items:
+            item = {"id": item} if isinstance(item, str) else item
+            _known(item, {"id", "probability"})
+            citations.append(Citation(_text(item, "id"), _number(item, "probability")))
+        valid = value.get("valid")
+        if not (valid is None or isinstance(valid, bool)):
+            raise RecordError(f'"valid" must be true, false or null, not {_name(valid)}')
+        answer = value.get("answer")
+        if not (answer is None or isinstance(answer, str)):
+            raise RecordError(f'"answer" must be a string or null, not {_name(answer)}')
+        return cls(
+            question=_text(value, "question"),
+            outcome=_text(value, "outcome", "answered"),
+            answer=answer,
+            citations=tuple(citations),
+            confidence=_number(value, "confidence"),
+            valid=valid,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        return plain | {"citations": [{"id": c.id, "probability": c.probability} for c in self.citations]}
+
+
+def read_jsonl(path: str | os.PathLike[str], record: type[R]) -> Iterator[R]:
+    """Yield the records of a JSONL file in order; blank lines are skipped.
+
+    Raises:
+        RecordError: names the file and the line that is malformed, and what is wrong with it.
+        FileNotFoundError: there is no such file.
+    """
+    with open(path, encoding="utf-8") as file:
+        lines = enumerate(file, start=1)
+        while True:
+            try:
+                number, line = next(lines)
+            except StopIteration:
+                return
+            except UnicodeDecodeError as error:
+                raise RecordError(f"{path}: not UTF-8 text ({error})") from None
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise RecordError(f"{path}, line {number}: not JSON ({error})") from None
+            try:
+                yield record.from_json(value)
+            except RecordError as error:
+                raise RecordError(f"{path}, line {number}: {error}") from None
+
+
+def write_jsonl(path: str | os.PathLike[str], records: Iterable[Record]) -> int:
+    """Write records one a line, whole or not at all; returns how many."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    count = 0
+    try:
+        with open(partial, "w", encoding="utf-8") as file:
+            for record in records:
+                file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
+                count += 1
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _name(value: Any) -> str:
+    return "missing" if value is None else f"{json.dumps(value, default=str)[:60]}"
+
+
+def _known(value: Any, names: set[str]) -> None:
+    if not isinstance(value, dict):
+        raise RecordError(f"expected a JSON object, got {_name(value)}")
+    if unknown := sorted(set(value) - names):
+        raise RecordError(f"unknown key {unknown[0]!r} (known: {', '.join(sorted(names))})")
+
+
+def _text(value: Mapping[str, Any], key: str, default: str | None = None) -> str:
+    found = value.get(key, default)
+    if not isinstance(found, str) or (default is None and not found):
+        raise RecordError(f'"{key}" must be a non-empty string, not {_name(found)}')
+    return found
+
+
+def _texts(value: Mapping[str, Any], key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    found = value.get(key, default)
+    if not isinstance(found, list | tuple) or not all(isinstance(item, str) and item for item in found):
+        raise RecordError(f'"{key}" must be a list of non-empty strings, not {_name(found)}')
+    return tuple(found)
+
+
+def _number(value: Mapping[str, Any], key: str) -> float | None:
+    found = value.get(key)
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int | float)):
+        raise RecordError(f'"{key}" must be a number or null, not {_name(found)}')
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

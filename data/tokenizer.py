@@ -1,0 +1,119 @@
+"""Text to token ids: a byte-level BPE with reserved tokens for tags, answers and identifier codes.
+
+The answer grammar over the reserved tokens (see `data.tags` and `eval.model`):
+
+    <|ask|> question <|answer|> text <|src|> ID <|/src|> <|end|>
+
+with `<|idk|>`, `<|nosrc|>` or `<|false|>` in place of what is missing. Text read from a corpus can never produce a
+reserved token: "<|src|>" in a document is encoded as the seven characters that it is.
+
+Each sentence, question and answer is encoded with one leading space, so that the same words are the same tokens wherever
+they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+MARKS = {
+    "pad": "<|pad|>",
+    "doc": "<|doc|>",
+    "src": "<|src|>",
+    "end_src": "<|/src|>",
+    "ask": "<|ask|>",
+    "answer": "<|answer|>",
+    "end": "<|end|>",
+    "idk": "<|idk|>",
+    "nosrc": "<|nosrc|>",
+    "false": "<|false|>",
+}
+CONFIDENCES = tuple(f"<|conf_{k}|>" for k in range(11))
+CODES = tuple(f"<|id_{k}|>" for k in range(256))
+RESERVED = (*MARKS.values(), *CONFIDENCES, *CODES)
+
+
+@dataclass
+class TokenizerConfig:
+    """`vocab_size` counts the reserved tokens; `base` is a tokenizer.json to extend instead of training one."""
+
+    vocab_size: int = 2048
+    base: str = ""
+
+
+class Codec:
+    """A tokenizer with its reserved ids at hand.
+
+    Attributes:
+        pad, doc, src, end_src, ask, answer, end, idk, nosrc, false: ids of the marks.
+        codes: the ids of the 256 identifier codes, int32 (256,).
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        missing = [token for token in RESERVED if tokenizer.token_to_id(token) is None]
+        if missing:
+            raise ValueError(f"the tokenizer lacks the reserved token {missing[0]}; prepare it with data.tokenizer")
+        self.tokenizer = tokenizer
+        # Reserved tokens are only ever written by id: in running text they are ordinary characters.
+        tokenizer.encode_special_tokens = True
+        self.pad, self.doc, self.src, self.end_src, self.ask = (self._mark(m) for m in tuple(MARKS)[:5])
+        self.answer, self.end, self.idk, self.nosrc, self.false = (self._mark(m) for m in tuple(MARKS)[5:])
+        self.codes = np.array([tokenizer.token_to_id(code) for code in CODES], dtype=np.int32)
+
+    @classmethod
+    def load(cls, path: Path) -> Codec:
+        return cls(Tokenizer.from_file(str(path)))
+
+    def save(self, path: Path) -> None:
+        self.tokenizer.save(str(path))
+
+    def __len__(self) -> int:
+        return self.tokenizer.get_vocab_size(with_added_tokens=True)
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """One int32 array per text, each encoded with a leading space."""
+        encoded = self.tokenizer.encode_batch_fast([" " + text for text in texts], add_special_tokens=False)
+        return [np.array(e.ids, dtype=np.int32) for e in encoded]
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of ordinary tokens, without the leading space; reserved tokens are spelled out."""
+        return self.tokenizer.decode([int(t) for t in tokens], skip_special_tokens=False).strip()
+
+    def _mark(self, name: str) -> int:
+        return self.tokenizer.token_to_id(MARKS[name])
+
+
+def build_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Codec:
+    """Train a byte-level BPE on `texts`, or extend `config.base` by the reserved tokens.
+
+    Raises ValueError when the vocabulary can't hold the reserved tokens and the 256 bytes, or `base` can't be read.
+    """
+    if config.base:
+        try:
+            tokenizer = Tokenizer.from_file(config.base)
+        except Exception as error:  # tokenizers raises bare Exception for a missing or malformed file
+            raise ValueError(f"tokenizer.base={config.base} can't be read: {error}") from error
+        tokenizer.add_special_tokens(list(RESERVED))
+        return Codec(tokenizer)
+    least = len(RESERVED) + 256
+    if config.vocab_size < least:
+        raise ValueError(f"tokenizer.vocab_size={config.vocab_size} is below {least} (reserved tokens and bytes)")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        special_tokens=list(RESERVED),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_spaced(texts), trainer)
+    return Codec(tokenizer)
+
+
+def _spaced(texts: Iterable[str]) -> Iterator[str]:
+    return (" " + text for text in texts)

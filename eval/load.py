@@ -1,0 +1,40 @@
+"""A finished run from its directory: the model, and what it was trained to cite."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.identifiers import Identifiers, IdsConfig, assign
+from data.records import Document
+from data.shards import read_documents
+from data.tokenizer import Codec
+from eval.model import ModelAnswerer
+from model.hf import load_model
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the commands need of a run."""
+
+    answerer: ModelAnswerer
+    documents: dict[str, list[Document]]  # by what a citation names: an id, or a source or url that several share
+    identifiers: Identifiers
+
+
+def load_run(folder: Path) -> Run:
+    """Read `folder` as `run.py` leaves it. Raises ValueError, saying what is missing, when it holds no finished run."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        codec = Codec.load(folder / "prepare" / "tokenizer.json")
+    except Exception as error:  # tokenizers raises bare Exception for a missing file
+        raise ValueError(
+            f"{folder} holds no finished run ({error}); make one with python run.py run_dir={folder}"
+        ) from None
+    documents = list(read_documents(folder / "prepare"))
+    identifiers = assign(documents, codec, IdsConfig(**config["ids"]), config["tags"]["content"])
+    named: dict[str, list[Document]] = {}
+    for label, document in zip(identifiers.labels, documents, strict=True):
+        named.setdefault(label, []).append(document)
+    return Run(ModelAnswerer(load_model(folder / "model"), codec, identifiers), named, identifiers)

@@ -1,0 +1,161 @@
+"""results.json: everything a run measured, as one plain dictionary.
+
+    schema                1
+    name                  what the run is called
+    config                the resolved configuration, nested
+    seed                  of the run; null when unknown (predictions scored by themselves)
+    attribution           by split ("never_tuned", "in_domain", "tune"), those that have questions:
+        n, n_absent           questions the corpus answers, which every metric is over, and those it does not
+        joint, answer_em, citation, hits10, cited, cited10, valid_unconstrained, set_recall
+                              see eval/attribution.py; null without a denominator
+        missing, outcomes     predictions that are not there; how many there are of each outcome, absent ones included
+        intervals             by metric [low, high], 95%, entities resampled; null where there is nothing to resample
+        by_attribute, by_support_class
+                              all of the above for each attribute and each support class
+        floors                all of the above (not broken down) for every other system (uniform, most_frequent,
+                              question_only, bm25, oracle), with "margin": {"value", "interval"}: how far our `cited`
+                              is ahead of theirs, paired
+    bits_per_byte         on held-out documents; null when not measured
+    bits_per_byte_train   on training documents
+    stage_seconds         wall-clock seconds by stage; "seconds" is their sum, null without stages
+    tokens                tokens trained on, by stage
+    versions, git         library versions; the revision of the code, null when unknown
+    single_run            true: no file holds more than one seed. `eval.compare` puts seeds together
+
+Numbers are shares in [0, 1], not percentages. There is no NaN in the file: what is not a number is null.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from data.records import SPLITS, SUPPORT_CLASSES, Prediction, Question
+from eval.attribution import Grade, grade, margin, summarise
+
+SCHEMA = 1
+
+
+def attribution_results(
+    questions: Sequence[Question], systems: Mapping[str, Sequence[Prediction]], model: str = "whence"
+) -> dict[str, Any]:
+    """The "attribution" part of results.json.
+
+    Args:
+        systems: each system's predictions by name; all but `model` are reported as floors.
+
+    Raises:
+        ValueError: `model` is not among the systems, or predictions do not fit the questions (see `grade`).
+    """
+    if model not in systems:
+        raise ValueError(f'no predictions of "{model}" among the systems ({", ".join(systems)})')
+    grades = {}
+    for name, predictions in systems.items():
+        try:
+            grades[name] = grade(questions, predictions)
+        except ValueError as error:
+            raise ValueError(f"predictions of {name}: {error}") from None
+    results = {}
+    for split in SPLITS:
+        parts = {name: [g for g in all_ if g.question.split == split] for name, all_ in grades.items()}
+        mine = parts.pop(model)
+        if mine:
+            floors = {name: summarise(part) | {"margin": margin(mine, part)} for name, part in parts.items()}
+            results[split] = _broken_down(mine) | {"floors": floors}
+    return results
+
+
+def build_results(
+    *,
+    name: str,
+    config: Mapping[str, Any],
+    seed: int | None,
+    attribution: Mapping[str, Any],
+    bits_per_byte: float | None = None,
+    bits_per_byte_train: float | None = None,
+    stage_seconds: Mapping[str, float],
+    tokens: Mapping[str, int],
+    versions: Mapping[str, str],
+    git: str | None,
+) -> dict[str, Any]:
+    """The whole dictionary; see the module docstring."""
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "config": dict(config),
+        "seed": seed,
+        "attribution": dict(attribution),
+        "bits_per_byte": bits_per_byte,
+        "bits_per_byte_train": bits_per_byte_train,
+        "seconds": sum(stage_seconds.values()) if stage_seconds else None,
+        "stage_seconds": dict(stage_seconds),
+        "tokens": dict(tokens),
+        "versions": dict(versions),
+        "git": git,
+        "single_run": True,
+    }
+
+
+def write_results(path: str | os.PathLike[str], results: Mapping[str, Any]) -> None:
+    """Write results as JSON, whole or not at all."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(json.dumps(_finite(results), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_results(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Inverse of `write_results`. Raises ValueError, naming the file, when it is not such a file."""
+    try:
+        results = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error})") from None
+    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
+        raise ValueError(f"{path}: not a results file of schema {SCHEMA}")
+    return results
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested configuration as one level of dotted keys; empty groups stay as they are."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {prefix + key: value}
+    return flat
+
+
+def percent(value: float | None, interval: Sequence[float] | None = None) -> str:
+    """A share for people: "41.2", "41.2 [38.0, 44.3]", or "-" for one that is undefined."""
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}" + (f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else "")
+
+
+def _broken_down(grades: Sequence[Grade]) -> dict[str, Any]:
+    return summarise(grades) | {
+        "by_attribute": _by(grades, lambda g: g.question.attribute or "unknown"),
+        "by_support_class": _by(grades, lambda g: g.question.support_class, order=SUPPORT_CLASSES),
+    }
+
+
+def _by(grades: Sequence[Grade], key: Callable[[Grade], str], order: Sequence[str] = ()) -> dict[str, Any]:
+    names = {key(g) for g in grades}
+    return {
+        name: summarise([g for g in grades if key(g) == name])
+        for name in (*(n for n in order if n in names), *sorted(names.difference(order)))
+    }
+
+
+def _finite(value: Any) -> Any:
+    """The same value with null for every NaN and infinity: JSON has neither."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,113 @@
+"""Score any system's predictions: `python -m eval.score questions=Q.jsonl predictions=P.jsonl [documents=D.jsonl]`.
+
+Needs no trainer and no model: a question file and a prediction file in the form of data/records.py. With the documents
+the floors, BM25 and the oracle are scored on the same questions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from data.records import Document, Prediction, Question, read_jsonl
+from eval.answerer import Answerer
+from eval.arguments import Command
+from eval.attribution import METRICS
+from eval.bm25 import BM25
+from eval.floors import MostFrequent, Oracle, QuestionOnly, Uniform
+from eval.results import attribution_results, build_results, percent, write_results
+
+COMMAND = Command(
+    name="python -m eval.score",
+    summary="Score the predictions of any system: answers and the sources they cite.",
+    required={
+        "questions": "JSONL file of questions",
+        "predictions": "JSONL file of predictions, one a question",
+    },
+    optional={
+        "documents": "JSONL file of the corpus: adds the floors, BM25 and the oracle",
+        "tuning": "JSONL file of the questions the system was tuned on: adds the most-frequent floor",
+        "name": "what to call the system (default: the name of the predictions file)",
+        "out": "where to write results.json",
+    },
+)
+
+
+def main(values: Mapping[str, str], _: Sequence[str]) -> None:
+    questions = list(read_jsonl(values["questions"], Question))
+    if not questions:
+        raise ValueError(f"{values['questions']} has no questions")
+    name = values.get("name", Path(values["predictions"]).stem)
+    systems: dict[str, Sequence[Prediction]] = {name: list(read_jsonl(values["predictions"], Prediction))}
+    others: list[Answerer] = []
+    if "documents" in values:
+        others += reference_systems(_documents(values["documents"], questions, values["questions"]))
+    if "tuning" in values:
+        others.append(MostFrequent(list(read_jsonl(values["tuning"], Question))))
+    for other in others:
+        if other.name in systems:
+            raise ValueError(f'the system may not be called "{other.name}": give name=...')
+        systems[other.name] = other.answer(questions)
+    attribution = attribution_results(questions, systems, model=name)
+    print(table(attribution, name))
+    if "out" in values:
+        results = build_results(
+            name=name,
+            config={},
+            seed=None,
+            attribution=attribution,
+            stage_seconds={},
+            tokens={},
+            versions={},
+            git=None,
+        )
+        write_results(values["out"], results)
+
+
+def reference_systems(documents: Sequence[Document], seed: int = 0) -> list[Answerer]:
+    """What needs the corpus only: the uniform and question-only floors, BM25, and the oracle.
+
+    The question-only floor takes the ids of the documents to be what the system was shown.
+    """
+    ids = {document.id: document.id for document in documents}
+    return [Uniform(list(ids), seed), QuestionOnly(ids, seed), BM25(documents), Oracle()]
+
+
+def table(attribution: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """Percentages for people, a block per split: a row per metric, a column per system, ours with intervals."""
+    return "\n\n".join(_block(split, part, name) for split, part in attribution.items())
+
+
+def _block(split: str, part: Mapping[str, Any], name: str) -> str:
+    floors: Mapping[str, Mapping[str, Any]] = part["floors"]
+    rows = [["", name, *floors]]
+    for metric in METRICS:
+        mine = percent(part[metric], part["intervals"][metric])
+        rows.append([metric, mine, *(percent(floor[metric]) for floor in floors.values())])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in part["outcomes"].items() if count)
+    return "\n".join(
+        [
+            f"{split}: {part['n']} questions the corpus answers, {part['n_absent']} it does not",
+            f"predictions: {outcomes or 'none'}, {part['missing']} missing",
+            *("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows),
+        ]
+    )
+
+
+def _documents(path: str, questions: Sequence[Question], question_path: str) -> list[Document]:
+    """The corpus, every supporting document of the questions in it."""
+    documents = list(read_jsonl(path, Document))
+    ids = Counter(document.id for document in documents)
+    if repeated := [id for id, count in ids.items() if count > 1]:
+        raise ValueError(f'{path}: document "{repeated[0]}" is there {ids[repeated[0]]} times; ids must be unique')
+    for question in questions:
+        if unknown := [id for id in question.support if id not in ids]:
+            raise ValueError(f'{question_path}: question "{question.id}" names document "{unknown[0]}", not in {path}')
+    return documents
+
+
+if __name__ == "__main__":
+    COMMAND.run(main)

@@ -1,0 +1,138 @@
+"""Confidence intervals from a bootstrap that resamples entities, not questions.
+
+Questions about one entity stand or fall together, so they are not independent draws. The cluster bootstrap draws whole
+entities with replacement and recomputes the statistic (Davison and Hinkley, *Bootstrap Methods and their Application*,
+1997, section 3.8); the interval is the percentile one (their equation 5.18). The statistic is always a ratio of sums,
+so that one function serves plain means (the denominator is 1 everywhere) and conditional ones (the denominator says
+which items count; it is resampled along).
+
+A percentile interval cannot reach beyond the data: where every item scores 0 (or 1) it has no width, which says nothing
+was seen to vary, not that nothing can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+RESAMPLES = 2000
+LEVEL = 0.95
+Interval = tuple[float, float]
+Floats = NDArray[np.float64]
+
+_CHUNK_CELLS = 4_000_000  # bounds the memory of one block of resamples: 32 MB of counts
+
+
+def bootstrap_ratio(
+    numerator: ArrayLike,
+    denominator: ArrayLike,
+    clusters: Sequence[Hashable],
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Interval | None:
+    """The percentile interval of sum(numerator) / sum(denominator), resampling clusters.
+
+    Args:
+        numerator: [items] values.
+        denominator: [items] weights >= 0, 1 for a plain mean.
+        clusters: [items] what each item belongs to.
+        resamples: how often clusters are drawn; the same seed gives the same draws for the same number of clusters.
+        level: the share of the resampled statistics inside the interval.
+
+    Returns:
+        (low, high), or None where there is nothing to resample: fewer than two clusters or a denominator of 0. Draws
+        that happen to have a denominator of 0 have no ratio; the interval is that of the draws that have one.
+    """
+    return bootstrap_ratios(
+        _column(numerator), _column(denominator), clusters, resamples=resamples, level=level, seed=seed
+    )[0]
+
+
+def bootstrap_ratios(
+    numerators: ArrayLike,
+    denominators: ArrayLike,
+    clusters: Sequence[Hashable],
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> list[Interval | None]:
+    """`bootstrap_ratio` of each column of two [items, statistics] arrays, from the same draws."""
+    tops, bottoms = _checked(numerators, clusters), _checked(denominators, clusters)
+    draws = _resampled_sums(np.hstack([tops, bottoms]), clusters, resamples, seed)
+    if draws is None:
+        return [None] * tops.shape[1]
+    width = tops.shape[1]
+    return [_interval(_ratio(draws[:, i], draws[:, width + i]), level) for i in range(width)]
+
+
+def bootstrap_difference(
+    numerators: tuple[ArrayLike, ArrayLike],
+    denominators: tuple[ArrayLike, ArrayLike],
+    clusters: Sequence[Hashable],
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Interval | None:
+    """The interval of the first system's ratio minus the second's on the same items.
+
+    Both ratios come from the same draws (a paired comparison), so what makes an entity hard for both cancels. Arguments
+    as in `bootstrap_ratio`, one [items] array per system.
+    """
+    columns = [_checked(_column(values), clusters) for values in (*numerators, *denominators)]
+    draws = _resampled_sums(np.hstack(columns), clusters, resamples, seed)
+    if draws is None:
+        return None
+    return _interval(_ratio(draws[:, 0], draws[:, 2]) - _ratio(draws[:, 1], draws[:, 3]), level)
+
+
+def _resampled_sums(values: Floats, clusters: Sequence[Hashable], resamples: int, seed: int) -> Floats | None:
+    """[resamples, columns] sums of [items, columns] over drawn clusters; None with fewer than two clusters."""
+    position: dict[Hashable, int] = {}
+    member = np.array([position.setdefault(cluster, len(position)) for cluster in clusters], dtype=np.int64)
+    if len(position) < 2:
+        return None
+    sums = np.zeros((len(position), values.shape[1]))
+    np.add.at(sums, member, values)
+    return np.vstack([counts @ sums for counts in _draws(len(position), resamples, seed)])
+
+
+def _draws(n: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Blocks of [rows, n]: how often each of n clusters is in each of `resamples` draws of n with replacement."""
+    generator = np.random.default_rng(seed)
+    block = max(1, _CHUNK_CELLS // n)
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        drawn = generator.integers(0, n, (rows, n)) + n * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+
+
+def _ratio(top: Floats, bottom: Floats) -> Floats:
+    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
+
+
+def _interval(statistics: Floats, level: float) -> Interval | None:
+    defined = statistics[~np.isnan(statistics)]
+    if not len(defined):
+        return None
+    tail = 50 * (1 - level)
+    low, high = np.percentile(defined, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _column(values: ArrayLike) -> Floats:
+    return np.asarray(values, dtype=np.float64).reshape(-1, 1)
+
+
+def _checked(values: ArrayLike, clusters: Sequence[Hashable]) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 2 or len(array) != len(clusters):
+        raise ValueError(f"need one row for each of {len(clusters)} clusters, got an array of shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError("values to resample must be finite")
+    return array

@@ -1,0 +1,73 @@
+"""Who may look at whom, behind one interface: SDPA with a mask, or compiled flex attention on a GPU.
+
+A query sees a key when both are in the same sample of the row, the key is not later, and
+
+    the query is text:        the key is text
+    the query is a footnote:  the key is of its own sentence (its text, or the footnote itself)
+
+`visible` is that rule, once; both implementations are made from it.
+
+Shape letters: B rows, T queries, S keys, H query heads, G key-value heads, D head width.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+
+Mask = Tensor | BlockMask | None
+
+_flex = torch.compile(flex_attention, dynamic=False)
+_create_block_mask = torch.compile(create_block_mask)
+
+
+def visible(later: Tensor, same_doc: Tensor, same_span: Tensor, query_note: Tensor, key_note: Tensor) -> Tensor:
+    """The rule, elementwise on bool tensors that broadcast."""
+    return ~later & same_doc & torch.where(query_note, same_span, ~key_note)
+
+
+def dense_mask(doc: Tensor, span: Tensor, note: Tensor) -> Tensor:
+    """The rule as a bool tensor (B, 1, T, T), true where a query (dim 2) sees a key (dim 3).
+
+    Args:
+        doc, span: (B, T) integers; note: (B, T) bool. Padding has doc -1 and sees padding only.
+    """
+    steps = torch.arange(doc.shape[1], device=doc.device)
+    mask = visible(
+        steps[:, None] < steps[None, :],
+        doc[:, :, None] == doc[:, None, :],
+        span[:, :, None] == span[:, None, :],
+        note[:, :, None],
+        note[:, None, :],
+    )
+    return mask[:, None]
+
+
+def block_mask(doc: Tensor, span: Tensor, note: Tensor) -> BlockMask:
+    """The rule as flex attention's block-sparse mask; arguments as for `dense_mask`."""
+
+    def rule(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        return visible(q < k, doc[b, q] == doc[b, k], span[b, q] == span[b, k], note[b, q], note[b, k])
+
+    rows, length = doc.shape
+    create = _create_block_mask if doc.is_cuda else create_block_mask
+    return create(rule, rows, None, length, length, device=str(doc.device))
+
+
+def training_mask(doc: Tensor, span: Tensor, note: Tensor) -> Mask:
+    """The mask in the form that is fastest where the tensors are."""
+    return block_mask(doc, span, note) if doc.is_cuda else dense_mask(doc, span, note)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Mask) -> Tensor:
+    """Scaled dot-product attention: (B, H, T, D) queries on (B, G, S, D) keys and values to (B, H, T, D).
+
+    `mask` is a bool tensor that broadcasts to (B, H, T, S), a BlockMask, or None for plain causal attention.
+    """
+    grouped = query.shape[1] != key.shape[1]
+    if isinstance(mask, BlockMask):
+        attention = _flex if query.is_cuda else flex_attention
+        return attention(query, key, value, block_mask=mask, enable_gqa=grouped)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)

@@ -1,0 +1,184 @@
+"""Reading and writing with a cache: free greedy text, and citations ranked exactly over a trie.
+
+A citation's probability is the model's own: the product of its tokens' softmax probabilities, the closing mark included,
+with no renormalisation over the trie. It is the chance that unconstrained sampling would write this identifier, and it
+only falls along a path, so best-first search over the trie ranks exactly, without a beam that could prune the right one.
+
+Shape letters: B contexts, T new tokens, S tokens read before, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.transformer import KVCache, Transformer
+from model.trie import Node, Trie
+
+WIDTH = 4  # prefixes that a context opens at once
+
+
+@dataclass
+class Context:
+    """What was read so far, for B texts side by side.
+
+    Attributes:
+        cache: keys and values of S slots.
+        seen: bool (B, S), the slots that later tokens may look at (padding is not).
+        position: int64 (B,), the next rotary position.
+    """
+
+    cache: KVCache
+    seen: Tensor
+    position: Tensor
+
+    @classmethod
+    def empty(cls, model: Transformer, rows: int) -> Context:
+        device = model.embed_tokens.weight.device
+        return cls(
+            KVCache.empty(model.config.layers),
+            torch.zeros(rows, 0, dtype=torch.bool, device=device),
+            torch.zeros(rows, dtype=torch.long, device=device),
+        )
+
+    def select(self, rows: Tensor) -> Context:
+        return Context(self.cache.select(rows), self.seen[rows], self.position[rows])
+
+
+def pad_left(texts: Sequence[Sequence[int] | np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Token lists side by side, ending together: int64 tokens (B, T) and bool presence (B, T)."""
+    width = max(map(len, texts))
+    tokens = torch.zeros(len(texts), width, dtype=torch.long)
+    present = torch.zeros(len(texts), width, dtype=torch.bool)
+    for row, text in enumerate(texts):
+        tokens[row, width - len(text) :] = torch.as_tensor(np.asarray(text, dtype=np.int64))
+        present[row, width - len(text) :] = True
+    return tokens.to(device), present.to(device)
+
+
+@torch.inference_mode()
+def read(model: Transformer, context: Context, tokens: Tensor, present: Tensor) -> Tensor:
+    """Read tokens (B, T), skipping absent ones, and return logits (B, T, V) in float32; `context` is extended."""
+    new = tokens.shape[1]
+    positions = context.position[:, None] + present.cumsum(1) - 1
+    causal = torch.ones(new, new, dtype=torch.bool, device=tokens.device).tril()
+    own = torch.eye(new, dtype=torch.bool, device=tokens.device)  # an absent token sees itself: no empty softmax
+    inside = (causal & present[:, None, :]) | own
+    mask = torch.cat((context.seen[:, None, :].expand(-1, new, -1), inside), dim=2)[:, None]
+    logits = model(tokens, positions.clamp(min=0), mask, context.cache)
+    context.seen = torch.cat((context.seen, present), dim=1)
+    context.position = context.position + present.sum(1)
+    return logits.float()
+
+
+@dataclass(frozen=True)
+class Written:
+    """Greedy continuations.
+
+    Attributes:
+        tokens: for each row the tokens before its stop token.
+        stops: for each row the stop token, None when none came within the limit.
+        log_probs: for each row the log-probabilities of `tokens` and the stop token, float64.
+    """
+
+    tokens: list[list[int]]
+    stops: list[int | None]
+    log_probs: list[np.ndarray]
+
+
+@torch.inference_mode()
+def write(model: Transformer, context: Context, logits: Tensor, stops: Sequence[int], limit: int) -> Written:
+    """Continue greedily from `logits` (B, V) until a stop token, at most `limit` tokens before it.
+
+    `context` ends up holding what was written, without the stop token.
+    """
+    rows = logits.shape[0]
+    stop_ids = torch.tensor(list(stops), device=logits.device)
+    alive = torch.ones(rows, dtype=torch.bool, device=logits.device)
+    chosen_all, alive_all, score_all = [], [], []
+    for step in range(limit + 1):
+        score, chosen = logits.log_softmax(-1).max(-1)
+        chosen_all.append(chosen)
+        alive_all.append(alive)
+        score_all.append(score)
+        alive = alive & ~torch.isin(chosen, stop_ids)
+        if step == limit or not alive.any():
+            break
+        logits = read(model, context, chosen[:, None], alive[:, None])[:, -1]
+    return _collect(torch.stack(chosen_all, 1), torch.stack(alive_all, 1), torch.stack(score_all, 1), set(stops), limit)
+
+
+def _collect(chosen: Tensor, alive: Tensor, scores: Tensor, stops: set[int], limit: int) -> Written:
+    tokens, ends, log_probs = [], [], []
+    for row, live, score in zip(chosen.tolist(), alive.sum(1).tolist(), scores.double().cpu().numpy(), strict=True):
+        last = row[live - 1]
+        ends.append(last if last in stops else None)
+        tokens.append(row[: live - 1] if last in stops else row[: min(live, limit)])
+        log_probs.append(score[:live])
+    return Written(tokens, ends, log_probs)
+
+
+@torch.inference_mode()
+def rank(
+    model: Transformer, context: Context, opening: int, trie: Trie, end: int, most: int
+) -> list[list[tuple[int, float]]]:
+    """The `most` likeliest identifiers after each context, best first: (index of the identifier, log-probability).
+
+    Exact best-first search: a node's log-probability bounds those of all identifiers below it.
+
+    Args:
+        opening, end: the marks before and after an identifier.
+    """
+    rows = context.seen.shape[0]
+    # (negative log-probability, tie-break, node): ties go to the lower row, whatever the order of expansion
+    frontier: list[list[tuple[float, int, Node]]] = [[(0.0, 0, trie.root)] for _ in range(rows)]
+    found: list[list[tuple[int, float]]] = [[] for _ in range(rows)]
+    while True:
+        open_nodes = [
+            (row, cost, node)
+            for row in range(rows)
+            for cost, node in _settle(frontier[row], found[row], trie, end, most)
+        ]
+        if not open_nodes:
+            return found
+        for row, node, cost, log_probs in _expand(model, context, opening, trie, open_nodes):
+            tokens, nodes = trie.children(node)
+            for log_prob, child in zip(log_probs[tokens].tolist(), nodes, strict=True):
+                heapq.heappush(frontier[row], (cost - log_prob, child.low, child))
+
+
+def _settle(
+    frontier: list[tuple[float, int, Node]], found: list[tuple[int, float]], trie: Trie, end: int, most: int
+) -> list[tuple[float, Node]]:
+    """Move finished identifiers from the frontier's top to `found`; take the next `WIDTH` nodes to open."""
+    opened: list[tuple[float, Node]] = []
+    finished: list[tuple[float, int, Node]] = []
+    while frontier and len(found) < most and len(opened) < WIDTH:
+        cost, _, node = item = heapq.heappop(frontier)
+        leaf = trie.leaf(node, end)
+        if leaf is None:
+            opened.append((cost, node))
+        elif opened:
+            finished.append(item)  # behind a node that is still to be opened: not certain yet
+        else:
+            found.append((leaf, -cost))
+    for item in finished:
+        heapq.heappush(frontier, item)
+    return opened
+
+
+def _expand(
+    model: Transformer, context: Context, opening: int, trie: Trie, nodes: list[tuple[int, float, Node]]
+) -> list[tuple[int, Node, float, np.ndarray]]:
+    """Next-token log-probabilities (V,) after each context and prefix."""
+    rows = torch.tensor([row for row, _, _ in nodes], device=context.seen.device)
+    prefixes = [[opening, *trie.prefix(node)] for _, _, node in nodes]
+    tokens, present = pad_left(prefixes, context.seen.device)
+    logits = read(model, context.select(rows), tokens, present)[:, -1]
+    log_probs = logits.double().log_softmax(-1).cpu().numpy()
+    return [(row, node, cost, scores) for (row, cost, node), scores in zip(nodes, log_probs, strict=True)]

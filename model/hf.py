@@ -1,0 +1,72 @@
+"""Models on disk, in the form of Hugging Face's Qwen3: `config.json` and `model.safetensors`.
+
+The architecture is Qwen3's (RMSNorm, rotary positions, QK-norm, grouped-query attention, SwiGLU), so the folder loads with
+`AutoModelForCausalLM.from_pretrained` as it is. It is the only form in which whence keeps weights.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from model.config import ModelConfig
+from model.transformer import Transformer
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+NAMES = {  # ours: theirs
+    "dim": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "head_dim": "head_dim",
+    "hidden": "intermediate_size",
+    "tied": "tie_word_embeddings",
+    "theta": "rope_theta",
+    "norm_eps": "rms_norm_eps",
+    "vocab_size": "vocab_size",
+}
+FIXED = {
+    "architectures": ["Qwen3ForCausalLM"],
+    "model_type": "qwen3",
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "torch_dtype": "float32",
+}
+
+
+def save_model(model: Transformer, folder: Path, longest: int, end: int) -> None:
+    """Write the weights in float32. `longest`: positions trained on; `end`: the token that ends a text."""
+    config: dict[str, Any] = {theirs: getattr(model.config, ours) for ours, theirs in NAMES.items()}
+    config |= FIXED | {"max_position_embeddings": longest, "eos_token_id": end}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    weights = {
+        name if name.startswith("lm_head") else f"model.{name}": tensor.float().contiguous().cpu()
+        for name, tensor in model.state_dict().items()
+        if not (model.config.tied and name.startswith("lm_head"))
+    }
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def load_model(folder: Path) -> Transformer:
+    """A model written by `save_model`, or any Qwen3 of the same form. Raises ValueError, naming the file, otherwise."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if config.get("model_type") != "qwen3":
+            raise ValueError(f"{folder / CONFIG} is a {config.get('model_type')}, not a qwen3")
+        rope = config.get("rope_theta") or config.get("rope_parameters", {})["rope_theta"]
+        model = Transformer(
+            ModelConfig(**{ours: config[theirs] for ours, theirs in NAMES.items() if ours != "theta"}, theta=rope)
+        )
+        weights = {name.removeprefix("model."): tensor for name, tensor in load_file(folder / WEIGHTS).items()}
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{folder} holds no model: {error}") from error
+    if model.config.tied:
+        weights["lm_head.weight"] = weights["embed_tokens.weight"]
+    with torch.no_grad():
+        model.load_state_dict(weights)
+    return model

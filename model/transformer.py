@@ -1,0 +1,157 @@
+"""The transformer: RMSNorm, rotary positions that are given, QK-norm, grouped-query attention, SwiGLU.
+
+The order of operations is Qwen3's, so that weights move to Hugging Face and back exactly (`model.hf`).
+
+Shape letters: B rows, T tokens, C width, H query heads, G key-value heads, D head width, F inner width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.attention import Mask, attend
+from model.config import ModelConfig
+
+
+@dataclass
+class KVCache:
+    """Keys and values of what was read so far, one (B, G, S, D) pair per layer; grows by concatenation."""
+
+    keys: list[Tensor]
+    values: list[Tensor]
+
+    @classmethod
+    def empty(cls, layers: int) -> KVCache:
+        return cls([torch.empty(0)] * layers, [torch.empty(0)] * layers)
+
+    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        if self.keys[layer].numel():
+            key = torch.cat((self.keys[layer], key), dim=2)
+            value = torch.cat((self.values[layer], value), dim=2)
+        self.keys[layer], self.values[layer] = key, value
+        return key, value
+
+    def select(self, rows: Tensor) -> KVCache:
+        """The cache of the given rows (an index or bool tensor), possibly repeated."""
+        return KVCache([k[rows] for k in self.keys], [v[rows] for v in self.values])
+
+
+def rotary_tables(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (B, 1, T, D) of the angles at integer positions (B, T), in float32."""
+    powers = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32) / head_dim
+    angles = positions[:, None, :, None].float() * theta**-powers
+    angles = torch.cat((angles, angles), dim=-1)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn (B, H, T, D) vectors by their positions' angles (Su et al., 2021, in the half-split layout)."""
+    cos, sin = tables
+    left, right = x.chunk(2, dim=-1)
+    return (x * cos + torch.cat((-right, left), dim=-1) * sin).to(x.dtype)
+
+
+class Attention(nn.Module):
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.layer, self.head_dim = layer, config.head_dim
+        self.q_proj = nn.Linear(config.dim, config.heads * config.head_dim, bias=False)
+        self.k_proj = nn.Linear(config.dim, config.kv_heads * config.head_dim, bias=False)
+        self.v_proj = nn.Linear(config.dim, config.kv_heads * config.head_dim, bias=False)
+        self.o_proj = nn.Linear(config.heads * config.head_dim, config.dim, bias=False)
+        self.q_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps)
+        self.k_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps)
+
+    def forward(self, x: Tensor, tables: tuple[Tensor, Tensor], mask: Mask, cache: KVCache | None) -> Tensor:
+        rows, length, _ = x.shape  # (B, T, C)
+
+        def split(y: Tensor) -> Tensor:
+            return y.view(rows, length, -1, self.head_dim)
+
+        query = rotate(self.q_norm(split(self.q_proj(x))).transpose(1, 2), tables)  # (B, H, T, D)
+        key = rotate(self.k_norm(split(self.k_proj(x))).transpose(1, 2), tables)  # (B, G, T, D)
+        value = split(self.v_proj(x)).transpose(1, 2)
+        query, key = query.to(value.dtype), key.to(value.dtype)  # autocast leaves norms in float32
+        if cache is not None:
+            key, value = cache.extend(self.layer, key, value)
+        y = attend(query, key, value, mask)
+        return self.o_proj(y.transpose(1, 2).reshape(rows, length, -1))
+
+
+class SwiGLU(nn.Module):
+    """Shazeer, 2020 (arXiv 2002.05202)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.dim, config.hidden, bias=False)
+        self.up_proj = nn.Linear(config.dim, config.hidden, bias=False)
+        self.down_proj = nn.Linear(config.hidden, config.dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Block(nn.Module):
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.input_layernorm = nn.RMSNorm(config.dim, eps=config.norm_eps)
+        self.self_attn = Attention(config, layer)
+        self.post_attention_layernorm = nn.RMSNorm(config.dim, eps=config.norm_eps)
+        self.mlp = SwiGLU(config)
+
+    def forward(self, x: Tensor, tables: tuple[Tensor, Tensor], mask: Mask, cache: KVCache | None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), tables, mask, cache)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Transformer(nn.Module):
+    """Tokens, positions and a mask to logits.
+
+    Args:
+        config: checked here; raises ValueError for a shape that can't be built.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        config.check()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.dim)
+        self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
+        self.norm = nn.RMSNorm(config.dim, eps=config.norm_eps)
+        self.lm_head = nn.Linear(config.dim, config.vocab_size, bias=False)
+        if config.tied:
+            self.lm_head.weight = self.embed_tokens.weight
+        self.initialise()
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        """Normal(0, 1/sqrt(fan-in)) for matrices, embedding 0.02 when tied; residual outputs start at zero.
+
+        Zero residual outputs make every block the identity at the start (muP; modded-nanogpt's records).
+        """
+        for name, parameter in self.named_parameters():
+            if parameter.ndim < 2:
+                parameter.fill_(1.0)
+            elif name.endswith(("o_proj.weight", "down_proj.weight")):
+                parameter.zero_()
+            elif name.startswith(("embed_tokens", "lm_head")):
+                parameter.normal_(std=0.02)
+            else:
+                parameter.normal_(std=1 / math.sqrt(parameter.shape[1]))
+
+    def hidden(self, tokens: Tensor, positions: Tensor, mask: Mask = None, cache: KVCache | None = None) -> Tensor:
+        """Final hidden states (B, T, C) of int64 tokens and positions (B, T); see `attend` for masks."""
+        x = self.embed_tokens(tokens)
+        tables = rotary_tables(positions, self.config.head_dim, self.config.theta)
+        for block in self.layers:
+            x = block(x, tables, mask, cache)
+        return self.norm(x)
+
+    def forward(self, tokens: Tensor, positions: Tensor, mask: Mask = None, cache: KVCache | None = None) -> Tensor:
+        """Logits (B, T, V)."""
+        return self.lm_head(self.hidden(tokens, positions, mask, cache))

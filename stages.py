@@ -1,0 +1,112 @@
+"""Stage directories: named by the hash of all that determines their content, so finished work is found again.
+
+A stage is finished when it holds `done.json`, which is written last. A stage that is made in one go is made under another
+name and renamed; a stage that can be continued (training) grows in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+DONE = "done.json"
+FORMAT = 1  # raise it when the code changes what a stage's files mean
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A directory and what determined it.
+
+    Attributes:
+        name: prepare, pretrain, tune or evaluate.
+        settings: plain values, all that its content depends on, keys of earlier stages among them.
+        root: where stages stand.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    root: Path
+
+    @property
+    def key(self) -> str:
+        text = json.dumps({"format": FORMAT, "stage": self.name, **self.settings}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> Path:
+        return self.root / f"{self.name}-{self.key}"
+
+    @property
+    def done(self) -> dict[str, Any] | None:
+        """What `finish` recorded, None while the stage is not finished."""
+        path = self.folder / DONE
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def whole(self, work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+        """Make the stage with `work(folder)` unless it is there; all of it or nothing. Returns its record."""
+        if (record := self.done) is not None:
+            return record
+        partial = self.root / f".{self.name}-{self.key}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            begun = time.perf_counter()
+            record = work(partial)
+            self._record(partial, record | {"seconds": time.perf_counter() - begun})
+            shutil.rmtree(self.folder, ignore_errors=True)
+            partial.rename(self.folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return self.done or {}
+
+    def continued(self, work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+        """Make the stage with `work(folder)`, which goes on where it stood, unless it is finished."""
+        if (record := self.done) is not None:
+            return record
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._record(self.folder, work(self.folder))
+        return self.done or {}
+
+    def _record(self, folder: Path, record: dict[str, Any]) -> None:
+        full = {**record, "settings": dict(self.settings), "versions": versions(), "git": revision()}
+        write_json(folder / DONE, full)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def file_digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    packages = ("torch", "lightning", "tokenizers", "datasets", "webdataset", "hydra-core", "safetensors", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def revision() -> str | None:
+    """The checkout's commit, "+" when files differ from it; None outside git."""
+
+    def git(*arguments: str) -> str:
+        here = Path(__file__).parent
+        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

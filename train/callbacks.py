@@ -1,0 +1,105 @@
+"""What is told of a training: a progress bar, and metrics to a JSONL file (the record of truth) and TensorBoard (a view)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from tqdm import tqdm
+
+from data.stream import Plan
+from train.module import SourceAwareLM
+
+
+class Progress(L.Callback):
+    """One bar a stage: tokens done, tokens/s, time left, loss."""
+
+    def __init__(self, name: str, plan: Plan) -> None:
+        self.name, self.tokens = name, plan.rows * plan.row
+        self.total = plan.steps * self.tokens
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.bar = tqdm(
+            total=self.total,
+            initial=trainer.global_step * self.tokens,
+            desc=self.name,
+            unit="tok",
+            unit_scale=True,
+            disable=not trainer.is_global_zero,
+            mininterval=0.5 if sys.stderr.isatty() else 15,
+            dynamic_ncols=True,
+        )
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        behind = trainer.global_step * self.tokens - self.bar.n
+        if behind > 0:
+            self.bar.update(behind)
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.bar.close()
+
+    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
+        if hasattr(self, "bar"):
+            self.bar.close()
+
+
+class Metrics(L.Callback):
+    """A row to `path` every `every` steps: step, tokens, losses, lr, tokens_per_second and data_wait.
+
+    Rows beyond the step at which a run is continued are cut, so the file is that of a run that never stopped.
+
+    Attributes:
+        seconds: spent training, over all continuations.
+    """
+
+    def __init__(self, path: Path, every: int, plan: Plan) -> None:
+        self.path, self.every, self.tokens, self.steps = path, every, plan.rows * plan.row, plan.steps
+        self.seconds = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds + time.perf_counter() - self.begun}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds = state_dict["seconds"]
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.begun = self.last = time.perf_counter()
+        self.last_step, self.waited, self.idle = trainer.global_step, 0.0, self.begun
+        if trainer.is_global_zero:
+            self._cut(trainer.global_step)
+
+    def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        self.waited += time.perf_counter() - self.idle
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        step = trainer.global_step
+        if step != self.last_step and (step % self.every == 0 or step in (1, self.steps)):
+            assert isinstance(module, SourceAwareLM)
+            now = time.perf_counter()
+            row = {"step": step, "tokens": step * self.tokens, "epoch": module.cursor.epoch}
+            row |= module.take_metrics()
+            row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
+            row["tokens_per_second"] = (step - self.last_step) * self.tokens / (now - self.last)
+            row["data_wait"] = self.waited / (now - self.last)
+            self.last, self.last_step, self.waited = now, step, 0.0
+            if trainer.is_global_zero:
+                with open(self.path, "a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
+                for logger in trainer.loggers:
+                    logger.log_metrics(row, step)
+        self.idle = time.perf_counter()
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.seconds += time.perf_counter() - self.begun
+
+    def _cut(self, step: int) -> None:
+        rows = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
+        kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= step]
+        partial = self.path.with_name(self.path.name + ".partial")
+        partial.write_text("".join(kept), encoding="utf-8")
+        os.replace(partial, self.path)

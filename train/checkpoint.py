@@ -1,0 +1,133 @@
+"""Checkpoints that are whole or absent, and that can't execute anything.
+
+A checkpoint is a directory: `tensors.safetensors`, `state.json` (everything that is not a tensor) and `manifest.json`
+with the SHA-256 of both, written last. It is made under a temporary name beside its place, flushed to disk and renamed,
+so that a kill or a full disk leaves the previous checkpoints as they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is damaged or not one."""
+
+
+class WholeCheckpointIO(CheckpointIO):
+    """Lightning's checkpoint dictionary to and from a checkpoint directory."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        write_checkpoint(checkpoint, Path(path))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        return read_checkpoint(Path(path))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
+    """Write `checkpoint` to the directory `path`, replacing what is there only when all of it is on disk.
+
+    Raises TypeError, naming the place, for a value that is neither a tensor nor plain data; OSError when the disk is full.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        tensors: dict[str, Tensor] = {}
+        state = _flatten(checkpoint, "", tensors)
+        # Cloned where storage is shared: safetensors refuses aliases, and tied weights are.
+        save_file({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, partial / TENSORS)
+        (partial / STATE).write_text(json.dumps(state), encoding="utf-8")
+        sums = {name: hashlib.sha256((partial / name).read_bytes()).hexdigest() for name in (TENSORS, STATE)}
+        (partial / MANIFEST).write_text(json.dumps({"sha256": sums}), encoding="utf-8")
+        for name in (TENSORS, STATE, MANIFEST):
+            _sync(partial / name)
+        _sync(partial)
+        if path.exists():
+            old = path.with_name(f".{path.name}.old")
+            shutil.rmtree(old, ignore_errors=True)
+            path.rename(old)
+            partial.rename(path)
+            shutil.rmtree(old)
+        else:
+            partial.rename(path)
+        _sync(path.parent)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The dictionary that `write_checkpoint` wrote. Raises CheckpointError, naming the file, when it is damaged."""
+    try:
+        sums = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["sha256"]
+        for name in (TENSORS, STATE):
+            if hashlib.sha256((path / name).read_bytes()).hexdigest() != sums[name]:
+                raise CheckpointError(f"{path / name} is damaged: its checksum is not that of its manifest")
+        tensors = load_file(path / TENSORS)
+        return _restore(json.loads((path / STATE).read_text(encoding="utf-8")), tensors)
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error
+
+
+def latest_checkpoint(folder: Path, say: Callable[[str], None]) -> Path | None:
+    """The newest checkpoint (by step) in `folder` that is undamaged; each damaged one is reported to `say`."""
+    found = sorted(folder.glob("step=*"), key=lambda path: int(path.name.split("=")[1]), reverse=True)
+    for path in found:
+        try:
+            read_checkpoint(path)
+            return path
+        except CheckpointError as error:
+            say(f"{error}; trying the one before")
+    return None
+
+
+def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """Plain JSON, with tensors moved to `tensors` and what JSON can't say marked by one-key objects."""
+    if isinstance(value, Tensor):
+        tensors[name] = value
+        return {"$tensor": name}
+    if value is None or isinstance(value, bool | str) or type(value) in (int, float):
+        return value
+    if isinstance(value, dict):
+        return {"$dict": [[k, _flatten(v, f"{name}/{k}", tensors)] for k, v in value.items()]}
+    if isinstance(value, list | tuple):
+        items = [_flatten(v, f"{name}/{i}", tensors) for i, v in enumerate(value)]
+        return {"$tuple": items} if isinstance(value, tuple) else items
+    raise TypeError(f"{name} of the checkpoint is a {type(value).__name__}, which is not plain data")
+
+
+def _restore(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_restore(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "$tensor":
+        return tensors[content]
+    if kind == "$tuple":
+        return tuple(_restore(item, tensors) for item in content)
+    return {key: _restore(item, tensors) for key, item in content}
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

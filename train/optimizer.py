@@ -1,0 +1,80 @@
+"""Muon for the matrices, AdamW for the rest, seen by Lightning as one optimiser.
+
+Muon (Jordan et al., 2024) is `torch.optim.Muon` with the learning rate scaled to AdamW's update size (Liu et al., 2025,
+arXiv 2502.16982: 0.2 sqrt(max(rows, columns))), so that one learning rate serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Muon, Optimizer
+
+from train.config import OptimizerConfig
+
+
+class Together(Optimizer):
+    """Several optimisers over disjoint parameters that step as one and share one state and one list of groups."""
+
+    def __init__(self, parts: Iterable[Optimizer]) -> None:
+        self.parts = list(parts)
+        super().__init__([group for part in self.parts for group in part.param_groups], {})
+        self._share()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        with torch.enable_grad():
+            loss = closure() if closure is not None else None
+        for part in self.parts:
+            part.step()
+        return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._share()
+
+    def _share(self) -> None:
+        groups = iter(self.param_groups)
+        for part in self.parts:
+            part.param_groups = [next(groups) for _ in part.param_groups]
+            part.state = self.state
+
+
+def build_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
+    """Matrices inside the blocks go to Muon; embeddings, output layer and norms to AdamW, norms without decay."""
+    config.check()
+    inner: list[Tensor] = []
+    outer: list[Tensor] = []
+    vectors: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        if parameter.ndim < 2:
+            vectors.append(parameter)
+        else:
+            (outer if "embed_tokens" in name or "lm_head" in name else inner).append(parameter)
+    matrices = outer if config.name == "muon" else outer + inner
+    adamw = AdamW(
+        [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}],
+        lr=config.lr,
+        betas=(config.beta1, config.beta2),
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+    if config.name == "adamw":
+        return adamw
+    muon = Muon(
+        inner,
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        momentum=config.momentum,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    return Together([muon, adamw])
+
+
+def rate(step: int, steps: int, config: OptimizerConfig) -> float:
+    """Share of the peak rate at `step` of `steps`: linear up, constant, linear down to 0 (trapezoid)."""
+    up = max(1, round(config.warmup * steps))
+    down = max(1, round(config.decay * steps))
+    return min(1.0, (step + 1) / up, (steps - step) / down)
