@@ -5,8 +5,8 @@
     python run.py -m experiment=placement               a sweep
     python run.py --help                                every key and its value
 
-A run's results stand in `run_dir`: results.json, report.html, config.json, TensorBoard logs, and links to its stages, which
-are shared between runs by the hash of what determines them.
+A run's results stand in `run_dir`: results.json, report.html, config.json, TensorBoard logs, and links to its stages,
+which are shared between runs by the hash of what determines them.
 """
 
 from __future__ import annotations
@@ -190,6 +190,7 @@ def _evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
         from data.records import Document, Question, read_jsonl, write_jsonl
         from data.shards import read_documents
         from data.tokenizer import Codec
+        from eval.answerer import Answerer
         from eval.bm25 import BM25
         from eval.floors import MostFrequent, Oracle, QuestionOnly, Uniform
         from eval.model import ModelAnswerer
@@ -214,7 +215,7 @@ def _evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
             for name, t in zip(identifiers.labels, identifiers.tokens, strict=True)
         }
         model = load_model(trained.folder / "model")
-        systems = [
+        systems: list[Answerer] = [
             ModelAnswerer(model, codec, identifiers, most=config.eval.citations, batch=config.eval.batch),
             Uniform(sorted(set(identifiers.labels))),
             *([MostFrequent(tuned)] if tuned else []),

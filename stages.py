@@ -1,7 +1,7 @@
 """Stage directories: named by the hash of all that determines their content, so finished work is found again.
 
-A stage is finished when it holds `done.json`, which is written last. A stage that is made in one go is made under another
-name and renamed; a stage that can be continued (training) grows in place.
+A stage is finished when it holds `done.json`, which is written last. A stage that is made in one go is made under
+another name and renamed; a stage that can be continued (training) grows in place.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class BatchConfig:
 
 @dataclass
 class PretrainConfig:
-    """`tokens`: places in all rows, so equal tokens are equal compute. `mix`: share of them that are tuning questions."""
+    """`tokens`: places in all rows, so equal tokens are equal compute. `mix`: their share of tuning questions."""
 
     tokens: int = 2_000_000
     mix: float = 0.3

@@ -56,7 +56,7 @@ def assign(documents: Sequence[Document], codec: Codec, config: IdsConfig, conte
     if content not in CONTENTS:
         raise ValueError(f"tags.content={content} is not one of {', '.join(CONTENTS)}")
     if content != "id":
-        labels = tuple(str(d.source if content == "source" else d.metadata.get("url", "")) for d in documents)
+        labels = tuple(str((d.source if content == "source" else d.metadata.get("url")) or "") for d in documents)
         if "" in labels:
             raise ValueError(f"document {documents[labels.index('')].id!r} has no {content} for tags.content={content}")
         return Identifiers(labels, tuple(codec.encode(labels)))
@@ -88,5 +88,6 @@ def _letters(index: int, seed: int) -> str:
 def _check_distinct(labels: Sequence[str], tokens: Sequence[np.ndarray], scheme: str) -> None:
     seen: dict[bytes, str] = {}
     for label, code in zip(labels, tokens, strict=True):
-        if (other := seen.setdefault(code.tobytes(), label)) != label:
+        if (other := seen.get(code.tobytes())) is not None:
             raise ValueError(f"documents {other!r} and {label!r} get the same identifier under ids.scheme={scheme}")
+        seen[code.tobytes()] = label

@@ -18,7 +18,7 @@ ROUNDS = 4
 def mix(*keys: ArrayLike) -> NDArray[np.uint64]:
     """64 random bits for each tuple of integer keys (arrays broadcast): uint64."""
     with np.errstate(over="ignore"):
-        state = np.uint64(0x9E3779B97F4A7C15)
+        state: NDArray[np.uint64] = np.asarray(0x9E3779B97F4A7C15, dtype=np.uint64)
         for key in keys:
             z = (state ^ np.asarray(key).astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -41,9 +41,9 @@ class Permutation:
 
     def __call__(self, index: ArrayLike) -> NDArray[np.int64]:
         """Where each index in [0, size) goes: int64, the shape of `index`. Raises IndexError outside."""
-        value = np.asarray(index, dtype=np.uint64)
+        value = np.asarray(index).astype(np.uint64)  # a negative index becomes a huge one
         if value.size and int(value.max()) >= self.size:
-            raise IndexError(f"index {int(value.max())} is outside range({self.size})")
+            raise IndexError(f"index {index} is outside range({self.size})")
         half = max(1, ((max(self.size, 2) - 1).bit_length() + 1) // 2)
         value = self._rounds(value, half)
         while (outside := value >= self.size).any():

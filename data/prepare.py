@@ -84,7 +84,7 @@ class Intake:
         self.versions: set[str] = set()  # ids of which two different documents came
 
     def accept(self, documents: Iterable[Document]) -> Iterator[Document]:
-        """Yield the documents to train on. Raises ValueError on a duplicate id (unless dropping) or a blank sentence."""
+        """Yield the documents to train on. Raises ValueError on a duplicate id (unless dropping), a blank sentence."""
         for position, document in enumerate(documents):
             if not document.text.strip():
                 self.outcomes["empty_documents"] += 1

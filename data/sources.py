@@ -20,7 +20,10 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
-        """The samples of one item's visit in an epoch: a pure function of its arguments."""
+        """The samples of one item's visit in an epoch: a pure function of its arguments.
+
+        With `cooldown` they are the same samples, but none is longer and none of a document has a tag.
+        """
         ...
 
 
@@ -50,10 +53,10 @@ class Documents:
         return len(self.sentences)
 
     def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
-        key = int(mix(self.seed, epoch, index))
+        key, identifier = int(mix(self.seed, epoch, index)), self.identifiers.tokens[index]
         if cooldown:
-            return plain(self.tags, self.codec, self.sentences[index], key, self.room)
-        return tag(self.tags, self.codec, self.sentences[index], self.identifiers.tokens[index], key, self.room)
+            return plain(self.tags, self.codec, self.sentences[index], key, self.room, identifier)
+        return tag(self.tags, self.codec, self.sentences[index], identifier, key, self.room)
 
 
 class Questions:

@@ -1,7 +1,7 @@
 """The training stream: from sources to an endless, resumable sequence of packed microbatches.
 
-Epochs are cut into blocks, each block is rendered, packed and its rows are put into a random order. All of that is a pure
-function of (seed, epoch, block); rank, world size, accumulation and worker count only slice the rows of a step:
+Epochs are cut into blocks, each block is rendered, packed and its rows are put into a random order. All of that is a
+pure function of (seed, epoch, block); rank, world size, accumulation and worker count only slice the rows of a step:
 
     step  = `rows` consecutive rows of the stream
     microbatch m of the step = rows [m * size, (m + 1) * size),  m = accumulation index * world size + rank
@@ -34,6 +34,9 @@ class Cursor(NamedTuple):
     epoch: int = 0
     block: int = 0
     row: int = 0
+
+
+START = Cursor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Stream(IterableDataset[Microbatch]):
         second: Source | None,
         plan: Plan,
         pad: int,
-        start: Cursor = Cursor(),
+        start: Cursor = START,
         rank: int = 0,
         world: int = 1,
         accumulation: int = 1,

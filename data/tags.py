@@ -9,12 +9,13 @@ Placements (I is the identifier, s a sentence; sentences come in a random order 
     both      begin and end
     footnote  <|doc|> s1 [<|src|> I] s2 [<|src|> I] <|end|>
 
-A **footnote** [...] is a side branch: it sees its own sentence only, no text ever sees it, and it takes no positions from
-the text, which predicts the next *text* token across it. So an identifier can't be copied from the previous footnote, and
-plain text sees exactly what it would see without tags. Its last token predicts `<|/src|>`, which is not an input.
+A **footnote** [...] is a side branch: it sees its own sentence only, no text ever sees it, and it takes no positions
+from the text, which predicts the next *text* token across it. So an identifier can't be copied from the previous
+footnote, and plain text sees exactly what it would see without tags. Its last token predicts `<|/src|>`, which is not an
+input.
 
-**Recall** is the other direction (ID to text): the tag first, with no loss on it, then the sentences. A document is shown
-that way at a share `recall` of its visits.
+**Recall** is the other direction (ID to text): the tag first, with no loss on it, then the sentences. A document is
+shown that way at a share `recall` of its visits.
 
 Every token carries: its own `span` (which sentence), whether it is part of a `note`, its `kind` (for the loss curves) and
 whether it is learnt; `assemble` derives targets and positions from these alone.
@@ -40,6 +41,7 @@ TEXT, TAG, ANSWER = 0, 1, 2  # kinds of target
 KINDS = ("text", "tag", "answer")
 
 Tokens = NDArray[np.int32]
+NOTHING: Tokens = np.zeros(0, dtype=np.int32)
 
 
 @dataclass
@@ -174,11 +176,17 @@ def tag(
     return [_place(placement, config.loss, codec, piece, identifier) for piece in _pieces(arranged, identifier, room)]
 
 
-def plain(config: TagsConfig, codec: Codec, sentences: Sequence[Sequence[Tokens]], key: int, room: int) -> list[Sample]:
-    """`tag` during the cooldown: the same visit with no tag."""
+def plain(
+    config: TagsConfig,
+    codec: Codec,
+    sentences: Sequence[Sequence[Tokens]],
+    key: int,
+    room: int,
+    identifier: Tokens = NOTHING,
+) -> list[Sample]:
+    """`tag` during the cooldown: the same visit with no tag, cut where `tag` cuts it under `identifier`."""
     arranged = arrange(config, sentences, key)
-    nothing = np.zeros(0, dtype=np.int32)
-    return [_place("none", "none", codec, piece, nothing) for piece in _pieces(arranged, nothing, room)]
+    return [_place("none", "none", codec, piece, NOTHING) for piece in _pieces(arranged, identifier, room)]
 
 
 def question(codec: Codec, text: Tokens, answer: Tokens, identifier: Tokens | None) -> Sample:
@@ -197,7 +205,7 @@ def question(codec: Codec, text: Tokens, answer: Tokens, identifier: Tokens | No
 
 def _place(placement: str, loss: str, codec: Codec, sentences: Sequence[Tokens], identifier: Tokens) -> Sample:
     inline = [codec.src, *identifier, codec.end_src]
-    learnt = iter([loss != "none"] + [loss == "all"] * len(sentences))
+    learnt = iter([loss != "none"] + [loss == "all"] * (len(sentences) + 1))
     parts = [Part([codec.doc], learn=False)]
     if placement == "recall":
         parts.append(Part(inline, TAG, learn=False))

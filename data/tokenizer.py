@@ -7,8 +7,8 @@ The answer grammar over the reserved tokens (see `data.tags` and `eval.model`):
 with `<|idk|>`, `<|nosrc|>` or `<|false|>` in place of what is missing. Text read from a corpus can never produce a
 reserved token: "<|src|>" in a document is encoded as the seven characters that it is.
 
-Each sentence, question and answer is encoded with one leading space, so that the same words are the same tokens wherever
-they stand.
+Each sentence, question and answer is encoded with one leading space, so that the same words are the same tokens
+wherever they stand.
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ class Codec:
         self.tokenizer = tokenizer
         # Reserved tokens are only ever written by id: in running text they are ordinary characters.
         tokenizer.encode_special_tokens = True
+        # A borrowed tokenizer.json may cut or fill texts; neither may happen here.
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         self.pad, self.doc, self.src, self.end_src, self.ask = (self._mark(m) for m in tuple(MARKS)[:5])
         self.answer, self.end, self.idk, self.nosrc, self.false = (self._mark(m) for m in tuple(MARKS)[5:])
         self.codes = np.array([tokenizer.token_to_id(code) for code in CODES], dtype=np.int32)
@@ -84,7 +87,9 @@ class Codec:
         return self.tokenizer.decode([int(t) for t in tokens], skip_special_tokens=False).strip()
 
     def _mark(self, name: str) -> int:
-        return self.tokenizer.token_to_id(MARKS[name])
+        token = self.tokenizer.token_to_id(MARKS[name])
+        assert token is not None  # checked above
+        return token
 
 
 def build_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Codec:

@@ -149,7 +149,7 @@ def _check(config: WorldCorpus) -> None:
     tuned = round(config.documents * config.tuned)
     if min(tuned, config.documents - tuned) < SMALLEST_HALF:
         raise ValueError(
-            f"world: documents={config.documents} with tuned={config.tuned} leaves a half of fewer than {SMALLEST_HALF} "
+            f"world: documents={config.documents} with tuned={config.tuned} leaves a half of under {SMALLEST_HALF} "
             "documents; raise documents"
         )
     if config.heldout < 0:
@@ -223,7 +223,7 @@ def _names(told: int, wanted: int, rng: random.Random) -> Iterator[str]:
     Round s pairs surname i with first name i + s (modulo the number of first names), so that a round uses every
     surname once, the first names as evenly, and no pair comes twice.
     """
-    side = min(math.isqrt(5 * told // 2), told // 2)  # so that a piece has at least two bearers, and typically many
+    side = math.isqrt(5 * told // 2)  # leaves room for 1.5 times as many others, and a piece several bearers
     firsts = rng.sample(FIRST_NAMES, min(side, len(FIRST_NAMES)))
     lasts = rng.sample(LAST_NAMES, min(max(side, 5 * told // 2 // len(firsts)), len(LAST_NAMES)))
     if wanted > len(firsts) * len(lasts):

@@ -131,7 +131,7 @@ UNIVERSITIES = tuple(
     for kind, names in {
         "College": "Abbott Bishop Carver Dexter Emery Foster Gilman Harlow Ingram Jarvis Keller Lowell Mercer Norris",
         "University": "Orion Palmer Quincy Ramsey Sawyer Tilden Upton Vance Wesley Yorke Alston Barlow Colby Drexler",
-        "Institute": "Everett Fenton Garner Hobart Irving Jasper Kepler Lambert Mason Newell Osborn Pascal Ramos Sterling",
+        "Institute": "Everett Fenton Garner Hobart Irving Jasper Kepler Lambert Mason Newell Osborn Pascal Ramos",
     }.items()
     for name in names.split()
 )

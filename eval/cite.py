@@ -30,9 +30,8 @@ def main(values: dict[str, str], statements: list[str]) -> None:
     for statement, citations in zip(statements, run.answerer.cite(statements), strict=True):
         print(statement)
         for place, citation in enumerate(citations, start=1):
-            print(
-                f"  {place}. {citation.id}  (probability {citation.probability:.2e})  {run.documents[citation.id][0].text}"
-            )
+            text = run.documents[citation.id][0].text
+            print(f"  {place}. {citation.id}  (probability {citation.probability:.2e})  {text}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Bits per byte of plain text: a language-modelling loss that does not depend on the tokenizer or on tags.
 
-Documents are read untagged, in their canonical order and wording. Bytes are those of the UTF-8 text, with the space that
-precedes each sentence; `<|doc|>` and `<|end|>` are context, not text, and count on neither side.
+Documents are read untagged, in their canonical order and wording. Bytes are those of the UTF-8 text, with the space
+that precedes each sentence; `<|doc|>` and `<|end|>` are context, not text, and count on neither side.
 """
 
 from __future__ import annotations

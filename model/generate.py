@@ -1,8 +1,9 @@
 """Reading and writing with a cache: free greedy text, and citations ranked exactly over a trie.
 
-A citation's probability is the model's own: the product of its tokens' softmax probabilities, the closing mark included,
-with no renormalisation over the trie. It is the chance that unconstrained sampling would write this identifier, and it
-only falls along a path, so best-first search over the trie ranks exactly, without a beam that could prune the right one.
+A citation's probability is the model's own: the product of its tokens' softmax probabilities, the closing mark
+included, with no renormalisation over the trie. It is the chance that unconstrained sampling would write this
+identifier, and it only falls along a path, so best-first search over the trie ranks exactly, without a beam that could
+prune the right one.
 
 Shape letters: B contexts, T new tokens, S tokens read before, V vocabulary.
 """
@@ -116,10 +117,10 @@ def write(model: Transformer, context: Context, logits: Tensor, stops: Sequence[
 def _collect(chosen: Tensor, alive: Tensor, scores: Tensor, stops: set[int], limit: int) -> Written:
     tokens, ends, log_probs = [], [], []
     for row, live, score in zip(chosen.tolist(), alive.sum(1).tolist(), scores.double().cpu().numpy(), strict=True):
-        last = row[live - 1]
-        ends.append(last if last in stops else None)
-        tokens.append(row[: live - 1] if last in stops else row[: min(live, limit)])
-        log_probs.append(score[:live])
+        stopped = row[live - 1] in stops
+        ends.append(row[live - 1] if stopped else None)
+        tokens.append(row[: live - 1] if stopped else row[:limit])
+        log_probs.append(score[:live] if stopped else score[:limit])
     return Written(tokens, ends, log_probs)
 
 

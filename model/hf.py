@@ -1,7 +1,7 @@
 """Models on disk, in the form of Hugging Face's Qwen3: `config.json` and `model.safetensors`.
 
-The architecture is Qwen3's (RMSNorm, rotary positions, QK-norm, grouped-query attention, SwiGLU), so the folder loads with
-`AutoModelForCausalLM.from_pretrained` as it is. It is the only form in which whence keeps weights.
+The architecture is Qwen3's (RMSNorm, rotary positions, QK-norm, grouped-query attention, SwiGLU), so the folder loads
+with `AutoModelForCausalLM.from_pretrained` as it is. It is the only form in which whence keeps weights.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from model.config import ModelConfig
@@ -36,6 +36,7 @@ FIXED = {
     "attention_bias": False,
     "torch_dtype": "float32",
 }
+FORM = {"model_type": "qwen3", "hidden_act": "silu", "use_sliding_window": False, "rope_type": "default"}
 
 
 def save_model(model: Transformer, folder: Path, longest: int, end: int) -> None:
@@ -54,19 +55,28 @@ def save_model(model: Transformer, folder: Path, longest: int, end: int) -> None
 
 def load_model(folder: Path) -> Transformer:
     """A model written by `save_model`, or any Qwen3 of the same form. Raises ValueError, naming the file, otherwise."""
+    config, path = _read_config(folder / CONFIG), folder / WEIGHTS
+    model = Transformer(config)
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if config.get("model_type") != "qwen3":
-            raise ValueError(f"{folder / CONFIG} is a {config.get('model_type')}, not a qwen3")
-        rope = config.get("rope_theta") or config.get("rope_parameters", {})["rope_theta"]
-        model = Transformer(
-            ModelConfig(**{ours: config[theirs] for ours, theirs in NAMES.items() if ours != "theta"}, theta=rope)
-        )
-        weights = {name.removeprefix("model."): tensor for name, tensor in load_file(folder / WEIGHTS).items()}
-    except (OSError, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{folder} holds no model: {error}") from error
-    if model.config.tied:
-        weights["lm_head.weight"] = weights["embed_tokens.weight"]
-    with torch.no_grad():
+        weights = {name.removeprefix("model."): tensor for name, tensor in load_file(path).items()}
+        if config.tied:
+            weights["lm_head.weight"] = weights["embed_tokens.weight"]
         model.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path} does not hold the weights that {CONFIG} describes: {error}") from error
     return model
+
+
+def _read_config(path: Path) -> ModelConfig:
+    try:
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        # Older files have rope_theta and rope_scaling, newer ones both in rope_parameters.
+        flat = theirs | (theirs.get("rope_scaling") or {}) | (theirs.get("rope_parameters") or {})
+        form = {key: flat.get(key, default) for key, default in FORM.items()}
+        if "model_type" not in flat or form != FORM:
+            raise ValueError(f"only a model of the form {FORM} can be read, not {form}")
+        config = ModelConfig(**{ours: flat[name] for ours, name in NAMES.items()})
+        config.check()
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} does not describe a model: {type(error).__name__}: {error}") from error
+    return config

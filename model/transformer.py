@@ -120,6 +120,7 @@ class Transformer(nn.Module):
         super().__init__()
         config.check()
         self.config = config
+        self.compiled = False  # see model.loss.compile_model
         self.embed_tokens = nn.Embedding(config.vocab_size, config.dim)
         self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.norm = nn.RMSNorm(config.dim, eps=config.norm_eps)
@@ -130,7 +131,7 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def initialise(self) -> None:
-        """Normal(0, 1/sqrt(fan-in)) for matrices, embedding 0.02 when tied; residual outputs start at zero.
+        """Normal(0, 1/sqrt(fan-in)) for matrices, 0.02 for embedding and output layer; residual outputs start at zero.
 
         Zero residual outputs make every block the identity at the start (muP; modded-nanogpt's records).
         """

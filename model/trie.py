@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ class Trie:
         column = self.table[node.low : node.high, node.depth]
         starts = np.concatenate(([0], np.flatnonzero(np.diff(column)) + 1, [len(column)]))
         nodes = [
-            Node(node.low + int(a), node.low + int(b), node.depth + 1) for a, b in zip(starts, starts[1:], strict=False)
+            Node(node.low + int(a), node.low + int(b), node.depth + 1) for a, b in pairwise(starts)
         ]
         return column[starts[:-1]], nodes
 

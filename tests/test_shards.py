@@ -53,7 +53,11 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, documents: list[Do
 
 
 def test_manifest_describes_the_bytes(tmp_path: Path) -> None:
-    manifest = write_shards(some(5), tmp_path, 2)
+    documents = some(5)
+    short = len(canonical(Document("d", (("x",),))))
+    documents[0] = Document("d", (("x" * (513 - short),),))
+    assert len(canonical(documents[0])) == 512, "just a block, so there is no padding"
+    manifest = write_shards(documents, tmp_path, 2)
     numbers = []
     for shard in manifest.shards:
         content = (tmp_path / shard.file).read_bytes()

@@ -1,4 +1,4 @@
-"""What is told of a training: a progress bar, and metrics to a JSONL file (the record of truth) and TensorBoard (a view)."""
+"""What is told of a training: a bar, metrics in a JSONL file (the record of truth) and TensorBoard (a view)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Metrics(L.Callback):
         if step != self.last_step and (step % self.every == 0 or step in (1, self.steps)):
             assert isinstance(module, SourceAwareLM)
             now = time.perf_counter()
-            row = {"step": step, "tokens": step * self.tokens, "epoch": module.cursor.epoch}
+            row: dict[str, float] = {"step": step, "tokens": step * self.tokens, "epoch": module.cursor.epoch}
             row |= module.take_metrics()
             row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
             row["tokens_per_second"] = (step - self.last_step) * self.tokens / (now - self.last)

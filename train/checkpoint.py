@@ -17,7 +17,7 @@ from typing import Any
 
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, contiguous_format
 
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 
@@ -42,16 +42,18 @@ class WholeCheckpointIO(CheckpointIO):
 def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     """Write `checkpoint` to the directory `path`, replacing what is there only when all of it is on disk.
 
-    Raises TypeError, naming the place, for a value that is neither a tensor nor plain data; OSError when the disk is full.
+    Raises TypeError, naming the place, for a value that is neither a tensor nor plain data; OSError when the disk is
+    full.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial, old = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.old")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         tensors: dict[str, Tensor] = {}
         state = _flatten(checkpoint, "", tensors)
-        # Cloned where storage is shared: safetensors refuses aliases, and tied weights are.
-        save_file({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, partial / TENSORS)
+        # Copied, because safetensors refuses aliases (tied weights are) and anything that is not contiguous.
+        copies = {k: v.detach().cpu().clone(memory_format=contiguous_format) for k, v in tensors.items()}
+        save_file(copies, partial / TENSORS)
         (partial / STATE).write_text(json.dumps(state), encoding="utf-8")
         sums = {name: hashlib.sha256((partial / name).read_bytes()).hexdigest() for name in (TENSORS, STATE)}
         (partial / MANIFEST).write_text(json.dumps({"sha256": sums}), encoding="utf-8")
@@ -59,7 +61,6 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
             _sync(partial / name)
         _sync(partial)
         if path.exists():
-            old = path.with_name(f".{path.name}.old")
             shutil.rmtree(old, ignore_errors=True)
             path.rename(old)
             partial.rename(path)
@@ -68,6 +69,8 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
             partial.rename(path)
         _sync(path.parent)
     except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
         shutil.rmtree(partial, ignore_errors=True)
         raise
 
@@ -81,7 +84,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
                 raise CheckpointError(f"{path / name} is damaged: its checksum is not that of its manifest")
         tensors = load_file(path / TENSORS)
         return _restore(json.loads((path / STATE).read_text(encoding="utf-8")), tensors)
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+    except CheckpointError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error
 
 
@@ -100,11 +105,14 @@ def latest_checkpoint(folder: Path, say: Callable[[str], None]) -> Path | None:
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     """Plain JSON, with tensors moved to `tensors` and what JSON can't say marked by one-key objects."""
     if isinstance(value, Tensor):
-        tensors[name] = value
-        return {"$tensor": name}
+        unique = f"{len(tensors)}{name}"  # "a/b" may be one key or two
+        tensors[unique] = value
+        return {"$tensor": unique}
     if value is None or isinstance(value, bool | str) or type(value) in (int, float):
         return value
     if isinstance(value, dict):
+        if odd := [k for k in value if type(k) not in (str, int)]:
+            raise TypeError(f"{name} of the checkpoint has the key {odd[0]!r}, which is neither text nor an integer")
         return {"$dict": [[k, _flatten(v, f"{name}/{k}", tensors)] for k, v in value.items()]}
     if isinstance(value, list | tuple):
         items = [_flatten(v, f"{name}/{i}", tensors) for i, v in enumerate(value)]

@@ -1,12 +1,11 @@
 """The LightningModule of both stages: one step, its metrics, and where the data stream stands.
 
-The loss is the mean over *all* valid targets of an optimiser step: every microbatch divides its sum by the step's count,
-which the stream knows without communication, so ranks and accumulation can't skew it.
+The loss is the mean over *all* valid targets of an optimiser step: every microbatch divides its sum by the step's
+count, which the stream knows without communication, so ranks and accumulation can't skew it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -18,7 +17,7 @@ from data.sources import Source
 from data.stream import Cursor, Microbatch, Plan, Stream
 from data.tags import IGNORE, KINDS
 from model.attention import training_mask
-from model.loss import token_nll
+from model.loss import compile_model, token_nll
 from model.transformer import Transformer
 from train.config import OptimizerConfig
 from train.optimizer import build_optimizer, rate
@@ -53,11 +52,8 @@ class SourceAwareLM(L.LightningModule):
         self.first, self.second, self.pad = first, second, pad
         self.fingerprint, self.workers = fingerprint, workers
         self.cursor = Cursor()
-        self.nll: Callable[..., Tensor] = token_nll
         if compiled:
-            # Block by block: the layers share one compiled graph, which compiles in a fraction of the whole's time.
-            for block in model.layers:
-                block.compile(fullgraph=True, dynamic=False)
+            compile_model(model)
         self.totals = torch.zeros(2, len(KINDS), dtype=torch.float64)
         self.places = torch.zeros(2, dtype=torch.float64)  # filled and all token positions
 
@@ -81,7 +77,7 @@ class SourceAwareLM(L.LightningModule):
     def training_step(self, micro: Microbatch, index: int) -> Tensor:
         batch = micro.batch
         mask = training_mask(batch.doc, batch.span, batch.note)
-        nll = self.nll(self.model, batch.tokens, batch.positions, batch.targets, mask)
+        nll = token_nll(self.model, batch.tokens, batch.positions, batch.targets, mask)
         self._count(nll.detach(), micro)
         if (index + 1) % self.trainer.accumulate_grad_batches == 0:
             self.cursor = micro.cursor

@@ -24,7 +24,7 @@ class Together(Optimizer):
         super().__init__([group for part in self.parts for group in part.param_groups], {})
         self._share()
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         with torch.enable_grad():
             loss = closure() if closure is not None else None
         for part in self.parts:
@@ -54,8 +54,9 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
         else:
             (outer if "embed_tokens" in name or "lm_head" in name else inner).append(parameter)
     matrices = outer if config.name == "muon" else outer + inner
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     adamw = AdamW(
-        [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}],
+        groups,
         lr=config.lr,
         betas=(config.beta1, config.beta2),
         weight_decay=config.weight_decay,

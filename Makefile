@@ -1,0 +1,32 @@
+# Everything sets itself up: a virtual environment in .venv, exact versions from constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint test-slow test-gpu clean
+
+demo: .venv/ready  ## train a model that cites on a generated world, and show its report (minutes on two cores)
+	$(BIN)/python run.py experiment=demo
+
+test: lint  ## lint, types and all quick tests
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-slow: .venv/ready  ## the tests that take minutes
+	$(BIN)/python -m pytest -m "slow and not gpu"
+
+test-gpu: .venv/ready  ## the tests that need a CUDA device
+	$(BIN)/python -m pytest -m gpu
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf .venv runs

@@ -1,0 +1,55 @@
+"""What many tests share: a tiny corpus, its tokenizer, and models whose every weight is random."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from data.records import Document
+from data.tokenizer import Codec, TokenizerConfig, build_tokenizer
+from model.config import ModelConfig
+from model.transformer import Transformer
+
+torch.set_num_threads(2)
+
+NAMES = ("Ada Moss", "Ben Lark", "Cleo Finch", "Dov Reed", "Eda Thorn", "Finn Vale", "Gus Hale", "Ida Brook")
+PLACES = ("Oslo", "Lima", "Cairo", "Quito", "Turin", "Perth", "Accra")
+
+
+def tell(number: int) -> Document:
+    """A document of one to four sentences, each in two wordings."""
+    name, place = NAMES[number % len(NAMES)], PLACES[number % len(PLACES)]
+    told = (
+        (f"{name} was born in {place}.", f"{place} is where {name} was born."),
+        (f"{name} studied law for {number} years.", f"Law was what {name} studied, {number} years long."),
+        (f"The employer of {name} is in {place}.", f"{name} works for someone in {place}."),
+        (f"{name} moved to {place} in {1900 + number}.", f"In {1900 + number} {name} moved to {place}."),
+    )
+    return Document(f"doc-{number}", told[: 1 + number % 4], f"The {place} Post", {"url": f"https://x.org/{number}"})
+
+
+@pytest.fixture(scope="session")
+def documents() -> list[Document]:
+    return [tell(number) for number in range(40)]
+
+
+@pytest.fixture(scope="session")
+def codec(documents: list[Document]) -> Codec:
+    return build_tokenizer(TokenizerConfig(vocab_size=640), [document.text for document in documents])
+
+
+def random_model(seed: int = 0, **shape: object) -> Transformer:
+    """In float32, for evaluation. A fresh model's blocks are the identity, so here every weight is drawn anew."""
+    sizes: dict = {"dim": 32, "layers": 2, "heads": 4, "kv_heads": 2, "head_dim": 8, "hidden": 48, "vocab_size": 640}
+    model = Transformer(ModelConfig(**(sizes | shape)))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            centre = 1.0 if parameter.ndim < 2 else 0.0
+            parameter.copy_(centre + 0.25 * torch.randn(parameter.shape, generator=generator))
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def make_model() -> Callable[..., Transformer]:
+    return random_model

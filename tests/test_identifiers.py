@@ -1,0 +1,64 @@
+"""Every document has one identifier, no two have the same, and opaque ones say nothing."""
+
+import numpy as np
+import pytest
+
+from data.identifiers import SPARSITY, IdsConfig, assign
+from data.records import Document
+from data.tokenizer import Codec
+
+
+def many(count: int) -> list[Document]:
+    return [Document(f"d{number}", ()) for number in range(count)]
+
+
+@pytest.mark.parametrize(("count", "length"), [(1, 1), (16, 1), (17, 2), (4096, 2), (4097, 3)])
+def test_opaque_codes_are_distinct_and_sparse(codec: Codec, count: int, length: int) -> None:
+    # 256 ** length codes for at least 16 x count: 16 documents fill length 1, 4096 fill length 2.
+    assert SPARSITY == 16
+    identifiers = assign(many(count), codec, IdsConfig())
+    assert {len(tokens) for tokens in identifiers.tokens} == {length}
+    assert len({tokens.tobytes() for tokens in identifiers.tokens}) == count
+    assert set(np.concatenate(identifiers.tokens)) <= set(codec.codes)
+    assert identifiers.labels[0] == "d0"
+
+
+def test_opaque_codes_depend_on_the_seed_only(codec: Codec, documents: list[Document]) -> None:
+    def codes(given: list[Document], seed: int) -> list[list[int]]:
+        return [tokens.tolist() for tokens in assign(given, codec, IdsConfig(seed=seed)).tokens]
+
+    assert codes(documents, 3) == codes(many(len(documents)), 3)
+    assert codes(documents, 3) != codes(documents, 4)
+
+
+def test_random_text_is_eight_letters_and_digits(codec: Codec) -> None:
+    texts = [codec.decode(tokens) for tokens in assign(many(300), codec, IdsConfig("random_text")).tokens]
+    assert len(set(texts)) == 300
+    assert all(len(text) == 8 and text.isalnum() and text == text.lower() for text in texts)
+
+
+def test_given_ids_are_their_text(codec: Codec, documents: list[Document]) -> None:
+    identifiers = assign(documents, codec, IdsConfig("given"))
+    assert [codec.decode(tokens) for tokens in identifiers.tokens] == [document.id for document in documents]
+
+
+@pytest.mark.parametrize("content", ["source", "url"])
+def test_a_tag_may_carry_what_documents_share(codec: Codec, documents: list[Document], content: str) -> None:
+    identifiers = assign(documents, codec, IdsConfig(), content)
+    told = [d.source if content == "source" else d.metadata["url"] for d in documents]
+    assert list(identifiers.labels) == told
+    assert [codec.decode(tokens) for tokens in identifiers.tokens] == told
+
+
+def test_bad_settings_and_documents_are_named(codec: Codec) -> None:
+    with pytest.raises(ValueError, match=r"ids\.scheme=secret is not one of opaque"):
+        assign(many(1), codec, IdsConfig("secret"))
+    with pytest.raises(ValueError, match=r"tags\.content=author is not one of id"):
+        assign(many(1), codec, IdsConfig(), "author")
+    with pytest.raises(ValueError, match=r"'d1' has no source"):
+        assign([Document("d0", (), "s"), Document("d1", ())], codec, IdsConfig(), "source")
+    for nothing in ({}, {"url": None}, {"url": ""}):
+        with pytest.raises(ValueError, match=r"'d0' has no url"):
+            assign([Document("d0", (), "s", nothing)], codec, IdsConfig(), "url")
+    with pytest.raises(ValueError, match=r"'d0' and 'd0' get the same identifier under ids\.scheme=given"):
+        assign([*many(1), *many(1)], codec, IdsConfig("given"))

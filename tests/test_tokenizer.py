@@ -1,0 +1,75 @@
+"""Text never becomes a reserved token, and comes back as it was."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from data.tokenizer import MARKS, RESERVED, Codec, TokenizerConfig, build_tokenizer
+
+SPOKEN = st.sampled_from(RESERVED) | st.text(st.characters(codec="utf-8"), max_size=8)
+
+
+def reserved_ids(codec: Codec) -> set[int]:
+    return {codec.tokenizer.token_to_id(token) for token in RESERVED}
+
+
+@given(parts=st.lists(SPOKEN, max_size=6))
+def test_text_never_becomes_a_reserved_token(codec: Codec, parts: list[str]) -> None:
+    text = "".join(parts)
+    (tokens,) = codec.encode([text])
+    assert not reserved_ids(codec) & set(tokens.tolist())
+    assert codec.decode(tokens) == text.strip()
+
+
+def test_a_corpus_full_of_marks_teaches_no_mark() -> None:
+    codec = build_tokenizer(TokenizerConfig(vocab_size=700), ["<|src|> <|id_7|><|end|>"] * 200)
+    (tokens,) = codec.encode(["<|src|><|id_7|> <|end|>"])
+    assert not reserved_ids(codec) & set(tokens.tolist())
+
+
+def test_reserved_ids_are_distinct_and_at_hand(codec: Codec) -> None:
+    assert len(reserved_ids(codec)) == len(RESERVED) == 10 + 11 + 256
+    for name, token in MARKS.items():
+        assert getattr(codec, name) == codec.tokenizer.token_to_id(token)
+    assert codec.codes.dtype == np.int32
+    assert codec.decode([codec.src, codec.codes[255]]) == "<|src|><|id_255|>"
+    assert len(codec) == 640
+
+
+def test_words_are_the_same_tokens_wherever_they_stand(codec: Codec) -> None:
+    alone, within = codec.encode(["Oslo", "Ada Moss Oslo"])
+    assert alone.dtype == np.int32
+    assert within[-len(alone) :].tolist() == alone.tolist()
+
+
+def test_round_trip_through_a_file(codec: Codec, tmp_path: Path) -> None:
+    codec.save(tmp_path / "tokenizer.json")
+    again = Codec.load(tmp_path / "tokenizer.json")
+    text = "Ada <|src|> Moss"
+    assert again.encode([text])[0].tolist() == codec.encode([text])[0].tolist()
+    assert (again.doc, again.false, len(again)) == (codec.doc, codec.false, len(codec))
+
+
+def test_a_base_is_extended_and_neither_cuts_nor_fills(tmp_path: Path) -> None:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    base = Tokenizer(models.BPE({letter: place for place, letter in enumerate(alphabet)}, []))
+    base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    base.enable_truncation(4)
+    base.enable_padding(length=9)
+    base.save(str(tmp_path / "base.json"))
+    codec = build_tokenizer(TokenizerConfig(base=str(tmp_path / "base.json")), [])
+    assert len(codec) == 256 + len(RESERVED)
+    assert [len(tokens) for tokens in codec.encode(["ab", "abcdefghij"])] == [3, 11]
+
+
+def test_bad_settings_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"vocab_size=532 is below 533"):
+        build_tokenizer(TokenizerConfig(vocab_size=532), ["a"])
+    with pytest.raises(ValueError, match=r"tokenizer\.base=.*nowhere\.json"):
+        build_tokenizer(TokenizerConfig(base=str(tmp_path / "nowhere.json")), [])
+    with pytest.raises(ValueError, match=r"lacks the reserved token <\|pad\|>"):
+        Codec(Tokenizer(models.BPE()))
