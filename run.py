@@ -11,6 +11,7 @@ which are shared between runs by the hash of what determines them.
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import sys
@@ -302,7 +303,7 @@ def _digest(path: Path) -> Any:
     """The content of an input, so that a changed file is another stage; a folder's or pattern's files together."""
     if path.is_file():
         return file_digest(path)
-    found = sorted(path.rglob("*")) if path.is_dir() else sorted(Path().glob(str(path)))
+    found = sorted(path.rglob("*")) if path.is_dir() else sorted(map(Path, glob.glob(str(path), recursive=True)))
     return [[str(file), file_digest(file)] for file in found if file.is_file()]
 
 

@@ -128,11 +128,10 @@ class Stream(IterableDataset[Microbatch]):
         step, epoch, block, skip = self.start
         blocks = -(-len(self.first) // self.plan.block)
         rows: list[Row] = []
+        tagged = round((1 - self.plan.cooldown) * self.plan.steps) * self.plan.rows
         while step < self.plan.steps:
             begun = step * self.plan.rows + len(rows) - skip
-            packed = self.rows(
-                epoch, block, cooldown=begun >= (1 - self.plan.cooldown) * self.plan.steps * self.plan.rows
-            )
+            packed = self.rows(epoch, block, tagged - begun)
             for index in range(skip, len(packed)):
                 rows.append(packed[index])
                 if len(rows) == self.plan.rows:
@@ -144,18 +143,28 @@ class Stream(IterableDataset[Microbatch]):
             skip = 0
             epoch, block = (epoch, block + 1) if block + 1 < blocks else (epoch + 1, 0)
 
-    def rows(self, epoch: int, block: int, cooldown: bool = False) -> list[Row]:
-        """The packed rows of one block in training order: a pure function of (seed, epoch, block)."""
+    def rows(self, epoch: int, block: int, tagged: int) -> list[Row]:
+        """The packed rows of one block in training order: a pure function of (seed, epoch, block) and of `tagged`.
+
+        From row `tagged` on, documents come without tags. In the one block where that changes half-way, they keep the
+        places that they have with tags, so that no document is shown twice or left out.
+        """
         plan, key = self.plan, int(mix(self.plan.seed, epoch))
         here = np.arange(block * plan.block, min((block + 1) * plan.block, len(self.first)))
-        samples: list[Sample] = []
-        for index in Permutation(len(self.first), key)(here):
-            samples += self.first.render(int(index), epoch, cooldown)
+        items = [int(index) for index in Permutation(len(self.first), key)(here)]
+        samples = self._render(items, epoch, cooldown=tagged <= 0)
         if plan.share:
-            samples += self._draw(sum(map(len, samples)) * plan.share / (1 - plan.share), epoch, block, cooldown)
+            samples += self._draw(sum(map(len, samples)) * plan.share / (1 - plan.share), epoch, block, tagged <= 0)
         packed = pack([len(sample) for sample in samples], plan.row)
         order = Permutation(len(packed), int(mix(key, block)))(np.arange(len(packed)))
-        return [[samples[index] for index in packed[at]] for at in order]
+        cooled = samples
+        if 0 < tagged < len(packed):
+            cooled = self._render(items, epoch, cooldown=True)
+            cooled += samples[len(cooled) :]
+        return [[(samples if row < tagged else cooled)[i] for i in packed[at]] for row, at in enumerate(order)]
+
+    def _render(self, items: list[int], epoch: int, cooldown: bool) -> list[Sample]:
+        return [sample for index in items for sample in self.first.render(index, epoch, cooldown)]
 
     def _draw(self, tokens: float, epoch: int, block: int, cooldown: bool) -> list[Sample]:
         """About `tokens` tokens of the second source, every item once before any is drawn twice."""

@@ -125,7 +125,7 @@ def _figures(results: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
             part, "by_attribute", "Right answer with a right source, by attribute"
         )
         figures[f"{split}/support"] = breakdown_figure(
-            part, "by_support_class", "Right answer with a right source, by number of documents that say so"
+            part, "by_support_class", "Right answer with a right source, by support class"
         )
     if any("loss" in row for rows in curves.values() for row in rows):
         figures["loss"] = loss_figure(curves)

@@ -1,0 +1,268 @@
+"""The front door on real, tiny input: the whole path, resumption after a kill, sweeps, and bad input.
+
+The commands run as users run them, in processes of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from configs.schema import register
+from data.tags import TagsConfig
+from model.config import ModelConfig
+from run import run
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = ROOT / "configs"
+EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
+SMALL = (
+    "model=pico",
+    "batch.rows=4",
+    "pretrain.tokens=8192",
+    "tokenizer.vocab_size=1024",
+    "trainer.compiled=false",
+    "trainer.save_every=2",
+    "trainer.log_every=1",
+    "eval.citations=3",
+)
+WORLD = ("corpus.documents=40", "corpus.heldout=4")
+
+
+def composed(*overrides: str):
+    register()
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose("config", overrides=list(overrides))
+
+
+def command(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), f"stages_dir={folder}/stages", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=folder,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    """A finished run of every stage."""
+    folder = tmp_path_factory.mktemp("tiny")
+    config = composed("experiment=tiny", *SMALL, *WORLD, "tune.tokens=2048", f"run_dir={folder}/run", f"stages_dir={folder}/stages")
+    return run(OmegaConf.to_object(config))
+
+
+@pytest.mark.parametrize("group", ["corpus", "tags", "ids", "model", "trainer"])
+def test_every_option_of_every_group_composes(group):
+    options = [path.stem for path in (CONFIGS / group).glob("*.yaml")]
+    assert options
+    for option in options:
+        config = OmegaConf.to_object(composed(f"{group}={option}"))
+        checkable = {"tags": TagsConfig}.get(group)
+        if checkable:
+            config.tags.check()
+        if group == "model":
+            ModelConfig(**{**vars(config.model), "vocab_size": 512}).check()
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_runs_a_few_steps(experiment, tmp_path):
+    extra: tuple[str, ...] = WORLD
+    if experiment == "biocite":
+        extra = (f"corpus.path={_biocite(tmp_path)}",)
+    config = composed(
+        f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
+    )
+    config.pretrain.tokens, config.tune.tokens = 2048, min(config.tune.tokens, 1024)
+    folder = run(OmegaConf.to_object(config))
+    results = json.loads((folder / "results.json").read_text())
+    assert results["attribution"]["never_tuned"]["n"] > 0
+    assert results["tokens"]["pretrain"] == 2048
+
+
+def test_results_hold_what_is_promised(tiny):
+    results = json.loads((tiny / "results.json").read_text())
+    part = results["attribution"]["never_tuned"]
+    for key in ("joint", "answer_em", "citation", "valid_unconstrained", "n"):
+        assert key in part
+    assert {"uniform", "most_frequent", "question_only", "bm25", "oracle"} == set(part["floors"])
+    assert part["floors"]["oracle"]["joint"] == 1.0
+    assert 0 < results["bits_per_byte"] < 20
+    assert results["seconds"] > 0
+    assert "<html" in (tiny / "report.html").read_text()
+    assert list((tiny / "tensorboard").glob("events*"))
+    for link in ("prepare", "pretrain", "tune", "evaluate", "model"):
+        assert (tiny / link).is_symlink()
+        assert (tiny / link).is_dir()
+
+
+def test_a_finished_run_does_no_work_again(tiny):
+    folder = tiny.parent
+    before = {path: path.stat().st_mtime_ns for path in (folder / "stages").rglob("*") if path.is_file()}
+    config = composed("experiment=tiny", *SMALL, *WORLD, "tune.tokens=2048", f"run_dir={folder}/again", f"stages_dir={folder}/stages")
+    run(OmegaConf.to_object(config))
+    assert before == {path: path.stat().st_mtime_ns for path in (folder / "stages").rglob("*") if path.is_file()}
+
+
+def test_a_killed_run_ends_as_one_never_stopped(tmp_path):
+    """SIGKILL between two checkpoints of pretraining; the same command then gives the same weights and metrics."""
+    arguments = (*SMALL, *WORLD, "pretrain.tokens=20480", "name=killed")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    assert command(whole, *arguments).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), f"stages_dir={killed}/stages", *arguments],
+        cwd=killed,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.time() + 120
+    while not list(killed.glob("stages/pretrain-*/checkpoints/step=[48]")) and time.time() < deadline:
+        assert process.poll() is None, "ended before it could be killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not list(killed.glob("stages/pretrain-*/done.json"))
+    again = command(killed, *arguments)
+    assert again.returncode == 0, again.stderr
+    assert "continues from step=" in again.stderr
+    assert _weights(whole) == _weights(killed)
+    assert _metrics(whole) == _metrics(killed)
+
+
+def test_a_sweep_gives_each_run_a_directory_and_one_table(tmp_path):
+    done = command(tmp_path, "-m", *SMALL, *WORLD, "pretrain.tokens=2048", "tags=none,end", "seed=0,1", "name=sweep")
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("runs/sweep/*/results.json"))) == 4
+    table = subprocess.run(
+        [sys.executable, "-m", "eval.compare", "runs/sweep"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=120,
+    )
+    assert table.returncode == 0, table.stderr
+    rows = [line for line in table.stdout.splitlines() if line.startswith("|")]
+    assert len(rows) == 4, table.stdout  # head, rule, and one row for each placement
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("pretrain.token=5",), "pretrain.token"),
+        (("tags=footnot",), "footnot"),
+        (("pretrain.tokens=many",), "pretrain.tokens"),
+        (("tags.placement=middle",), "tags.placement=middle"),
+        (("ids.scheme=secret",), "ids.scheme=secret"),
+        (("tags.recall=0.5", "tags.placement=none"), "tags.recall"),
+        (("corpus=biocite", "corpus.path=nowhere.jsonl"), "nowhere.jsonl"),
+        (("run_dir=/proc/nowhere",), "/proc/nowhere"),
+        (("model.kv_heads=3",), "model.kv_heads=3"),
+        (("batch.row=16",), "rows of 16 tokens"),
+    ],
+)
+def test_bad_overrides_are_named_and_leave_nothing_behind(tmp_path, overrides, said):
+    done = command(tmp_path, *SMALL, *WORLD, *overrides)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("**/results.json"))
+    assert not list(tmp_path.glob("stages/.*"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (['{"id": "a", "text": "One."}', '{"id": "b", "text"'], "line 2"),
+        (['{"id": "a", "text": "One."}', '{"id": "a", "text": "Two."}'], "'a'"),
+        (['{"id": "a", "body": "One."}'], "text"),
+    ],
+)
+def test_bad_documents_are_named_and_leave_nothing_behind(tmp_path, lines, said):
+    path = tmp_path / "documents.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    done = command(tmp_path, *SMALL, "corpus=files", f"corpus.path={path}")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("stages/*"))
+
+
+def test_questions_on_unknown_documents_are_refused(tmp_path):
+    documents, questions = tmp_path / "documents.jsonl", tmp_path / "questions.jsonl"
+    documents.write_text('{"id": "a", "text": "Ann works at Corp."}\n')
+    questions.write_text(
+        '{"id": "q1", "text": "Where does Ann work?", "answers": ["Corp"], "support": ["zzz"], "split": "tune"}\n'
+    )
+    done = command(tmp_path, *SMALL, "corpus=files", f"corpus.path={documents}", f"corpus.questions={questions}")
+    assert done.returncode == 2
+    assert "q1" in done.stderr
+    assert "zzz" in done.stderr
+
+
+def test_a_truncated_shard_stops_training_and_is_named(tmp_path):
+    arguments = (*SMALL, *WORLD, "pretrain.tokens=2048")
+    assert command(tmp_path, *arguments).returncode == 0
+    (shard,) = tmp_path.glob("stages/prepare-*/*.tar")
+    shard.write_bytes(shard.read_bytes()[:5000])
+    done = command(tmp_path, *arguments, "seed=1")
+    assert done.returncode == 2
+    assert shard.name in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ask_and_cite_answer_from_the_run_directory(tiny):
+    def said(module: str, *arguments: str, **options) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", module, f"run={tiny}", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=120,
+            **options,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert said("eval.ask", "Where does Ann Lee work?").strip()
+    assert said("eval.ask", input="Where does Ann Lee work?\n\n").strip()
+    cited = said("eval.cite", "Ann Lee works at Corp.", "top=2").splitlines()
+    assert cited[0] == "Ann Lee works at Corp."
+    assert len(cited) == 3
+    assert "probability" in cited[1]
+
+
+def _biocite(folder: Path) -> Path:
+    rows = []
+    for i in range(40):
+        name = f"Ann{chr(97 + i % 20)} Lee{chr(97 + i // 2)}{i}"
+        fact, pair = f"{name} works at Corp{i}.", {"question": f"Where does {name} work?", "answer": f"Corp{i}"}
+        rows.append({"id": f"lee-{i}", "facts": [fact], "qa": [pair], "in_domain": i % 2 == 0})
+    path = folder / "biocite.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def _weights(folder: Path) -> bytes:
+    (path,) = folder.glob("stages/pretrain-*/model/model.safetensors")
+    return path.read_bytes()
+
+
+def _metrics(folder: Path) -> list[dict]:
+    (path,) = folder.glob("stages/pretrain-*/metrics.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    clocked = ("tokens_per_second", "data_wait")
+    return [{key: value for key, value in row.items() if key not in clocked} for row in rows]
