@@ -19,8 +19,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from datasets import load_dataset
-
 from data.corpus import Corpus
 from data.records import Document, Question, RecordError, read_jsonl
 
@@ -156,6 +154,8 @@ def _rows(config: BiociteCorpus) -> Iterator[Row]:
     if config.path:
         yield from read_jsonl(config.path, Row)
         return
+    from datasets import load_dataset  # over a second to import: only when it is needed
+
     stream = load_dataset(config.dataset, "pretrain", split="train", revision=config.revision, streaming=True)
     for number, value in enumerate(stream):
         try:

@@ -18,8 +18,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
 
-from datasets import load_dataset
-
 from data.corpus import Corpus
 from data.records import Document, Question, RecordError, read_jsonl
 from data.sentences import split_sentences
@@ -133,6 +131,8 @@ def open_files(config: FilesCorpus) -> Corpus:
 
 def read_rows(config: FilesCorpus) -> Iterator[Row]:
     """All rows in order. Raises ValueError naming the file and line that is no JSON object, or a column not there."""
+    from datasets import load_dataset  # over a second to import: only when it is needed
+
     if config.dataset:
         name = config.dataset_config or None
         found = load_dataset(config.dataset, name, split=config.dataset_split, revision=config.revision, streaming=True)

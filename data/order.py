@@ -43,7 +43,7 @@ class Permutation:
         """Where each index in [0, size) goes: int64, the shape of `index`. Raises IndexError outside."""
         value = np.asarray(index).astype(np.uint64)  # a negative index becomes a huge one
         if value.size and int(value.max()) >= self.size:
-            raise IndexError(f"index {index} is outside range({self.size})")
+            raise IndexError(f"index {index!r} is outside range({self.size})")
         half = max(1, ((max(self.size, 2) - 1).bit_length() + 1) // 2)
         value = self._rounds(value, half)
         while (outside := value >= self.size).any():

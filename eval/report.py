@@ -48,7 +48,7 @@ KINDS: Mapping[str, Callable[[Grade], bool]] = {
 STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 56rem; overflow-wrap: anywhere;
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem; overflow-wrap: anywhere;
   background: #fff; color: #1f2933; font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 h1 { font-size: 1.7rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 2.75rem 0 .5rem; }
@@ -58,7 +58,7 @@ p { margin: .5rem 0; }
 .headline { font-size: 1.1rem; border-left: 4px solid #2b6cb0; padding: .25rem 0 .25rem 1rem; margin: 1rem 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .8125rem; width: 100%; }
-th, td { text-align: right; padding: .4rem .5rem; border-bottom: 1px solid #e3e7ec; white-space: nowrap;
+th, td { text-align: right; padding: .4rem .35rem; border-bottom: 1px solid #e3e7ec; white-space: nowrap;
   font-variant-numeric: tabular-nums; vertical-align: top; }
 th:first-child, td:first-child { text-align: left; }
 thead th { color: #5f6c7b; font-weight: 600; }

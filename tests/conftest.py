@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import settings
 
 from data.records import Document
 from data.tokenizer import Codec, TokenizerConfig, build_tokenizer
@@ -11,6 +12,8 @@ from model.config import ModelConfig
 from model.transformer import Transformer
 
 torch.set_num_threads(2)
+settings.register_profile("whence", deadline=None)  # the machine may be busy
+settings.load_profile("whence")
 
 NAMES = ("Ada Moss", "Ben Lark", "Cleo Finch", "Dov Reed", "Eda Thorn", "Finn Vale", "Gus Hale", "Ida Brook")
 PLACES = ("Oslo", "Lima", "Cairo", "Quito", "Turin", "Perth", "Accra")

@@ -237,24 +237,25 @@ def test_a_footnote_hears_of_the_document_through_its_text(
     batch, model = packed(codec, documents, identifiers, "footnote"), make_model(layers=2)
     tokens = torch.where(batch.tokens == codec.doc, 321, batch.tokens)
     footnotes = batch.note
-    assert not torch.isclose(logits_of(model, batch, tokens)[footnotes], logits_of(model, batch)[footnotes]).all(-1).any()
+    assert (
+        not torch.isclose(logits_of(model, batch, tokens)[footnotes], logits_of(model, batch)[footnotes]).all(-1).any()
+    )
 
 
 def test_citing_a_statement_is_reading_its_footnote(
     codec: Codec, documents: list[Document], identifiers: Identifiers, make_model: Make
 ) -> None:
-    """`cite` gives each identifier the probability that training's forward pass gives it in that statement's footnote."""
+    """`cite` gives an identifier the probability that training's forward pass gives it in the statement's footnote."""
     model = make_model()
-    statements = ["Ada Moss was born in Oslo.", "Law.", "In 1903 Dov Reed moved to a place that no one ever heard of."]
+    statements = ["Ada Moss was born in Oslo.", "Law.", "In 1903 Dov Reed moved to a place unheard of."]
     answerer = ModelAnswerer(model, codec, identifiers, most=len(documents))
     assert len({len(tokens) for tokens in codec.encode(statements)}) == 3
     for statement, ranked in zip(statements, answerer.cite(statements), strict=True):
         cited = {citation.id: citation.probability for citation in ranked}
         assert len(cited) == len(documents)
         for index, document in list(enumerate(documents))[::5]:
-            told = Documents([Document("d", ((statement,),))], Identifiers(("d",), (identifiers.tokens[index],)), codec,
-                             TagsConfig(recall=0.0), 256, seed=0)  # fmt: skip
-            (sample,) = told.render(0, 0, False)
+            alone = [Document("d", ((statement,),))], Identifiers(("d",), (identifiers.tokens[index],))
+            (sample,) = Documents(*alone, codec, TagsConfig(recall=0.0), 256, seed=0).render(0, 0, False)
             batch = collate([[sample]], len(sample), codec.pad)
             scores = logits_of(model, batch)[0].double().log_softmax(-1)
             trained = np.flatnonzero(sample.note)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.identifiers import Identifiers, IdsConfig, assign
@@ -45,7 +45,11 @@ def log_probability(model: Transformer, text: Sequence[int], continuation: Seque
 
 @pytest.fixture(scope="module")
 def model(make_model: Make) -> Transformer:
-    return make_model()
+    """Sure of itself, so that a long identifier may be likelier than a short one."""
+    model = make_model(vocab_size=120)
+    with torch.no_grad():
+        model.norm.weight *= 6
+    return model
 
 
 @pytest.mark.parametrize("most", [1, 3, 100])
@@ -55,45 +59,36 @@ def test_ranking_is_brute_force(model: Transformer, most: int) -> None:
         scores = {i: log_probability(model, [*text, OPEN], [*IDS[i], END]) for i in FIRST}
         best = sorted(scores, key=lambda i: -scores[i])[:most]
         assert [index for index, _ in found] == best
-        assert [score for _, score in found] == pytest.approx([scores[i] for i in best], abs=2e-5)
+        assert [score for _, score in found] == pytest.approx([scores[i] for i in best], abs=1e-4)
 
 
-@given(st.lists(st.lists(st.integers(100, 104), min_size=1, max_size=3), min_size=1, max_size=20), st.integers(1, 5))
+@settings(max_examples=10)
+@given(st.lists(st.lists(st.integers(100, 104), min_size=1, max_size=3), min_size=1, max_size=12), st.integers(1, 5))
 def test_ranking_is_brute_force_on_any_identifiers(model: Transformer, ids: list[list[int]], most: int) -> None:
     context, _ = reading(model, [TEXTS[0]])
     (found,) = rank(model, context, OPEN, Trie.build(arrays(ids), END), END, most)
     scores = {ids.index(tokens): log_probability(model, [*TEXTS[0], OPEN], [*tokens, END]) for tokens in ids}
     expected = sorted(scores.values(), reverse=True)[:most]
-    assert [score for _, score in found] == pytest.approx(expected, abs=2e-5)
-    assert [score for _, score in found] == pytest.approx([scores[index] for index, _ in found], abs=2e-5)
+    assert [score for _, score in found] == pytest.approx(expected, abs=1e-4)
+    assert [score for _, score in found] == pytest.approx([scores[index] for index, _ in found], abs=1e-4)
     assert len({index for index, _ in found}) == len(found)
 
 
-def test_probabilities_are_shares_of_all_that_could_be_written(model: Transformer) -> None:
-    # Over a vocabulary of identifiers of one token: the closing mark takes its share of each, so the sum is below 1.
-    context, _ = reading(model, TEXTS)
-    ids = [[token] for token in range(640) if token != END]
-    for text, found in zip(TEXTS, rank(model, context, OPEN, Trie.build(arrays(ids), END), END, 640), strict=True):
-        assert len(found) == 639
-        total = sum(math.exp(score) for _, score in found)
-        assert total == pytest.approx(sum(math.exp(log_probability(model, [*text, OPEN], [*i, END])) for i in ids[::80])
-                                      + sum(math.exp(s) for n, s in found if n % 80), rel=1e-4)  # fmt: skip
-        assert 0 < total < 1
-        scores = [score for _, score in found]
-        assert scores == sorted(scores, reverse=True)
-
-
 def test_all_identifiers_together_have_the_probability_of_an_identifier(make_model: Make) -> None:
-    # Identifiers of one token from a vocabulary of four, 3 being the closing mark: the chance that a mark follows the
-    # second token, summed over all first tokens but the mark, is what the sum over all of them must be.
-    model = make_model(vocab_size=4)
-    context, _ = reading(model, [[0, 1]])
-    (found,) = rank(model, context, OPEN, Trie.build(arrays([[0], [1], [2]]), 3), 3, 3)
+    # Every identifier of one token: the chance that the closing mark comes second, over all first tokens but the mark.
+    model = make_model(vocab_size=40)
+    first = [token for token in range(40) if token != END]
+    context, _ = reading(model, [[20, 21]])
+    (found,) = rank(model, context, OPEN, Trie.build(arrays([[token] for token in first]), END), END, 100)
     with torch.no_grad():
-        tokens = torch.tensor([[0, 1, OPEN, first] for first in range(3)])
-        chances = model(tokens, torch.arange(4).expand(3, -1)).double().softmax(-1)
-    expected = float((chances[0, 2, :3] * chances[:, 3, 3]).sum())
+        tokens = torch.tensor([[20, 21, OPEN, token] for token in first])
+        chances = model(tokens, torch.arange(4).expand(39, -1)).double().softmax(-1)
+    expected = float((chances[0, 2, first] * chances[:, 3, END]).sum())
+    assert 0 < expected < 1
     assert sum(math.exp(score) for _, score in found) == pytest.approx(expected, rel=1e-5)
+    scores = [score for _, score in found]
+    assert len(scores) == 39
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_equally_likely_identifiers_go_by_their_tokens(make_model: Make) -> None:
@@ -115,10 +110,10 @@ def test_neighbours_change_neither_ranks_nor_texts(model: Transformer) -> None:
         context, logits = reading(model, [text])
         (alone,) = rank(model, context, OPEN, trie, END, 5)
         assert [index for index, _ in together[row]] == [index for index, _ in alone]
-        assert [score for _, score in together[row]] == pytest.approx([score for _, score in alone], abs=2e-5)
+        assert [score for _, score in together[row]] == pytest.approx([score for _, score in alone], abs=1e-4)
         single = write(model, context, logits, [7], 9)
         assert (written.tokens[row], written.stops[row]) == (single.tokens[0], single.stops[0])
-        np.testing.assert_allclose(written.log_probs[row], single.log_probs[0], atol=2e-5)
+        np.testing.assert_allclose(written.log_probs[row], single.log_probs[0], atol=1e-4)
 
 
 def greedy(model: Transformer, text: list[int], stops: list[int], limit: int) -> tuple[list[int], int | None]:
@@ -135,16 +130,17 @@ def greedy(model: Transformer, text: list[int], stops: list[int], limit: int) ->
         tokens.append(chosen)
 
 
-def test_writing_side_by_side_is_greedy_alone(model: Transformer) -> None:
-    free = {tuple(text): greedy(model, text, [], 6)[0] for text in TEXTS}
-    # Stops that end one text at once, one in the middle, one exactly at the limit and one never.
-    stops = [free[tuple(TEXTS[0])][0], free[tuple(TEXTS[1])][2], free[tuple(TEXTS[2])][5]]
+@pytest.mark.parametrize("marks", [((0, 0), (1, 2), (3, 5)), ((0, 5),), ()])
+def test_writing_side_by_side_is_greedy_alone(model: Transformer, marks: tuple[tuple[int, int], ...]) -> None:
+    # The stops are what some texts write anyway: at once, in the middle, just within the limit, or never.
+    stops = [greedy(model, TEXTS[row], [], 6)[0][place] for row, place in marks]
     context, logits = reading(model, TEXTS)
     written = write(model, context, logits, stops, 5)
     expected = [greedy(model, text, stops, 5) for text in TEXTS]
     assert list(zip(written.tokens, written.stops, strict=True)) == expected
-    assert {len(tokens) for tokens, _ in expected} >= {0, 5}
     assert None in written.stops
+    for row, place in marks:
+        assert (len(written.tokens[row]), written.stops[row] is None) == (place, False)
     for text, tokens, stop, scores in zip(TEXTS, written.tokens, written.stops, written.log_probs, strict=True):
         said = tokens if stop is None else [*tokens, stop]
         assert len(scores) == len(said)
@@ -152,7 +148,7 @@ def test_writing_side_by_side_is_greedy_alone(model: Transformer) -> None:
     # What was written is in the context, so that a citation can follow it.
     ranked = rank(model, context, OPEN, Trie.build(arrays(IDS), END), END, 1)
     for text, tokens, ((index, score),) in zip(TEXTS, written.tokens, ranked, strict=True):
-        assert score == pytest.approx(log_probability(model, [*text, *tokens, OPEN], [*IDS[index], END]), abs=2e-5)
+        assert score == pytest.approx(log_probability(model, [*text, *tokens, OPEN], [*IDS[index], END]), abs=1e-4)
 
 
 # The trie
@@ -197,7 +193,7 @@ def test_no_identifiers_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def identifiers(codec: Codec, documents: list[Document]) -> Identifiers:
-    return assign(documents, codec, IdsConfig())
+    return assign(documents[:20], codec, IdsConfig())
 
 
 def asked(texts: Sequence[str]) -> list[Question]:
@@ -232,7 +228,7 @@ def test_an_answer_is_read_off_the_grammar(make_model: Make, codec: Codec, ident
     model = scripted(make_model, codec.answer, word, codec.src, *code, codec.end_src, codec.end)
     (said,) = ModelAnswerer(model, codec, identifiers, most=3).answer(asked(["Where?"]))
     assert (said.outcome, said.answer, said.valid) == ("answered", codec.decode([word]), True)
-    assert [citation.id for citation in said.citations][0] == "doc-17"
+    assert said.citations[0].id == "doc-17"
     assert len(said.citations) == 3
     assert said.confidence is not None
     assert said.confidence > 0.99
@@ -249,13 +245,14 @@ def test_an_endless_answer_is_unparseable(make_model: Make, codec: Codec, identi
         assert said.answer == codec.decode([300] * (LONGEST_ANSWER if len(path) == 2 else 1))
 
 
-def test_answers_come_in_the_order_of_the_questions(model: Transformer, codec: Codec, identifiers: Identifiers) -> None:
-    questions = asked(["Where was Ada Moss born?", "Who?", "What did Ben Lark study, and for how long?", "Why?"])
-    alone = [ModelAnswerer(model, codec, identifiers).answer([question])[0] for question in questions]
-    for batch in (1, 3, 256):
-        together = ModelAnswerer(model, codec, identifiers, batch=batch).answer(questions)
-        assert [(p.question, p.outcome, p.answer) for p in together] == [(p.question, p.outcome, p.answer) for p in alone]
+def test_answers_come_in_the_order_of_the_questions(make_model: Make, codec: Codec, identifiers: Identifiers) -> None:
+    model = make_model()
+    questions = asked(["Where was Ada Moss born?", "Who?", "What did Ben Lark study, and for how long?"])
+    alone = [ModelAnswerer(model, codec, identifiers, most=3).answer([question])[0] for question in questions]
+    for batch in (2, 256):
+        together = ModelAnswerer(model, codec, identifiers, most=3, batch=batch).answer(questions)
         for left, right in zip(together, alone, strict=True):
+            assert (left.question, left.outcome, left.answer) == (right.question, right.outcome, right.answer)
             assert [c.id for c in left.citations] == [c.id for c in right.citations]
             assert left.confidence == pytest.approx(right.confidence, rel=1e-4) if right.confidence else True
     assert ModelAnswerer(model, codec, identifiers).answer([]) == []

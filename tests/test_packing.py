@@ -43,7 +43,8 @@ def test_rows_lie_side_by_side_and_padding_is_marked(codec: Codec, documents: li
     a, b, c = (source.render(index, 0, False)[0] for index in (1, 4, 8))
     length = len(a) + len(b) + 5
     batch = collate([[a, b], [c]], length, codec.pad)
-    for name, kind in zip(Batch.__slots__, (*[torch.int64] * 3, *[torch.int32] * 2, torch.bool, torch.int8), strict=True):
+    kinds = (*[torch.int64] * 3, *[torch.int32] * 2, torch.bool, torch.int8)
+    for name, kind in zip(Batch.__slots__, kinds, strict=True):
         held = getattr(batch, name)
         assert (held.dtype, tuple(held.shape)) == (kind, (2, length))
         if name != "doc":
@@ -66,6 +67,7 @@ def test_rows_of_the_world_are_97_percent_full() -> None:
     identifiers = assign(world.documents, codec, IdsConfig())
     told = Documents(world.documents, identifiers, codec, TagsConfig(), 256, seed=0)
     tuned = Questions(asked, [document.id for document in world.documents], identifiers, codec, seed=0)
-    rows = Stream(told, tuned, Plan(row=256, rows=8, steps=1, share=0.3), codec.pad).rows(epoch=0, block=0, tagged=10**6)
+    stream = Stream(told, tuned, Plan(row=256, rows=8, steps=1, share=0.3), codec.pad)
+    rows = stream.rows(epoch=0, block=0, tagged=10**6)
     filled = sum(len(sample) for row in rows for sample in row) / (256 * len(rows))
     assert filled >= 0.97

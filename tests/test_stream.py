@@ -67,9 +67,7 @@ def test_ranks_workers_and_accumulation_only_slice(make: Make, world: int, accum
     whole = list(make())
     assert len(whole) == PLAN.steps
     ranks = [
-        list(
-            DataLoader(make(rank=rank, world=world, accumulation=accumulation), batch_size=None, num_workers=workers)
-        )
+        list(DataLoader(make(rank=rank, world=world, accumulation=accumulation), batch_size=None, num_workers=workers))
         for rank in range(world)
     ]
     assert {len(rank) for rank in ranks} == {PLAN.steps * accumulation}
@@ -186,7 +184,7 @@ def test_a_microbatch_moves_whole(make: Make) -> None:
 def test_bad_plans_are_refused(make: Make, codec: Codec, identifiers: Identifiers) -> None:
     with pytest.raises(ValueError, match="16 rows a step do not divide among 3 devices x 1 accumulation steps"):
         make(world=3)
-    with pytest.raises(ValueError, match="the share of the second source is 1.0"):
+    with pytest.raises(ValueError, match=r"the share of the second source is 1\.0"):
         Plan(row=ROW, rows=1, steps=1, share=1.0)
     nothing = Documents([], Identifiers((), ()), codec, TagsConfig(), ROW, seed=0)
     with pytest.raises(ValueError, match="a source is empty"):

@@ -82,6 +82,7 @@ def policy(placement: str, **settings: object) -> TagsConfig:
 def written(sample: Sample, codec: Codec) -> list[list[str]]:
     """A sample in the notation of `GOLDEN`."""
     names = {codec.doc: "D", codec.src: "S", codec.end_src: "E", codec.end: "X", IGNORE: "."}
+    names |= {codec.ask: "Q", codec.answer: "A", codec.nosrc: "N"}
     kinds = [
         "." if target == IGNORE else {TEXT: "t", TAG: "T", ANSWER: "A"}[kind]
         for target, kind in zip(sample.targets.tolist(), sample.kind.tolist(), strict=True)
@@ -127,34 +128,26 @@ def test_loss_on_the_first_tag_or_on_none(codec: Codec, placement: str, first: s
 
 def test_a_question_is_learnt_from_the_answer_on(codec: Codec) -> None:
     text, answer = np.array([50, 51], dtype=np.int32), np.array([70], dtype=np.int32)
-    names = {codec.ask: "Q", codec.answer: "A", codec.nosrc: "N"}
-
-    def rows(sample: Sample) -> list[list[str]]:
-        return [[names.get(int(word), word) if word.isdigit() else word for word in row] for row in written(sample, codec)]
-
-    assert min(names) > 3  # so that no position is mistaken for a mark
     cited = question(codec, text, answer, ID)
-    assert rows(cited)[:2] == lines("""
+    assert written(cited, codec)[:2] == lines("""
         token    Q  50 51 A  70 S  90 91 E  X
         target   .  .  .  70 S  90 91 E  X  .""")
     assert cited.positions.tolist() == list(range(10))
     assert cited.kind[3:9].tolist() == [ANSWER, ANSWER, TAG, TAG, TAG, ANSWER]
     assert not cited.note.any()
     silent = question(codec, text, answer, None)
-    assert rows(silent)[:2] == lines("""
+    assert written(silent, codec)[:2] == lines("""
         token    Q  50 51 A  70 N X
         target   .  .  .  70 N  X .""")
 
 
 def test_a_document_of_no_sentences_is_its_tags(codec: Codec) -> None:
     (sample,) = tag(policy("both"), codec, [], ID, 0, 64)
-    assert written(sample, codec)[0][1:] == "D S 90 91 E S 90 91 E X".split()
+    assert written(sample, codec)[:1] == lines("token D S 90 91 E S 90 91 E X")
 
 
 @pytest.mark.parametrize("placement", [*PLACEMENTS, "recall", "cooldown"])
-@given(
-    lengths=st.lists(st.integers(1, 90), min_size=1, max_size=9), size=st.integers(0, 4), room=st.integers(28, 70)
-)
+@given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=9), size=st.integers(0, 4), room=st.integers(28, 70))
 def test_long_documents_are_cut_and_no_token_is_lost(
     codec: Codec, placement: str, lengths: list[int], size: int, room: int
 ) -> None:
@@ -234,6 +227,22 @@ def test_visits_cover_all_orders_and_wordings() -> None:
     assert min(wordings.values()) > 40  # 75 expected, standard deviation 8
     fixed = TagsConfig(permute=False, reword=False)
     assert {tuple(int(s[0]) for s in arrange(fixed, sentences, key)) for key in range(20)} == {(10, 20, 30)}
+
+
+def test_each_epoch_seed_and_document_has_visits_of_its_own(codec: Codec, documents: list[Document]) -> None:
+    same = [Document(name, documents[3].sentences) for name in ("a", "b")]
+
+    def visit(index: int, epoch: int, seed: int) -> tuple[int, ...]:
+        source = Documents(same, assign(same, codec, IdsConfig()), codec, TagsConfig(), 256, seed)
+        return tuple(source.render(index, epoch, True)[0].tokens.tolist())
+
+    # Four sentences of two wordings make 24 * 16 = 384 texts: 40 draws repeat about two.
+    for visits in (
+        {visit(0, epoch, 0) for epoch in range(40)},
+        {visit(0, 0, seed) for seed in range(40)},
+        {visit(index, epoch, 0) for index in range(2) for epoch in range(20)},
+    ):
+        assert len(visits) >= 34
 
 
 @pytest.mark.parametrize(

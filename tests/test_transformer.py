@@ -86,7 +86,7 @@ def test_a_fresh_model_is_the_identity_between_embedding_and_norm() -> None:
 @pytest.mark.parametrize("tied", [True, False])
 def test_parameter_count(tied: bool) -> None:
     # dim 8, 3 layers, 4 query and 2 key-value heads of width 6, inner width 20, vocabulary 50:
-    # attention 8*24 + 2 * 8*12 + 24*8, its norms 2 * 6, SwiGLU 3 * 8*20, block norms 2 * 8; embedding 50*8, last norm 8.
+    # attention 8*24 + 2 * 8*12 + 24*8, its norms 2 * 6, SwiGLU 3 * 8*20, block norms 2 * 8; embedding 50*8, norm 8.
     block = 192 + 192 + 192 + 12 + 480 + 16
     expected = 3 * block + 400 + 8 + (0 if tied else 400)
     model = Transformer(

@@ -1,0 +1,138 @@
+"""Models go to Hugging Face's own implementation and come back, and say the same on either side."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+from model.hf import CONFIG, WEIGHTS, load_model, save_model
+from model.transformer import Transformer
+
+Make = Callable[..., Transformer]
+SHAPES = [
+    {"tied": True},
+    {"tied": False, "kv_heads": 1, "theta": 1e6},
+    {"tied": False, "kv_heads": 4, "head_dim": 6, "norm_eps": 1e-3, "layers": 3},
+]
+TOKENS = torch.randint(0, 640, (2, 24), generator=torch.Generator().manual_seed(1))
+POSITIONS = torch.arange(24).expand(2, -1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_transformers_computes_the_same_logits_and_greedy_text(make_model: Make, tmp_path: Path, shape: dict) -> None:
+    ours = make_model(**shape)
+    save_model(ours, tmp_path, longest=128, end=6)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    assert type(theirs) is Qwen3ForCausalLM
+    assert theirs.dtype == torch.float32
+    with torch.no_grad():
+        assert (theirs(TOKENS).logits - ours(TOKENS, POSITIONS)).abs().max() <= 1e-5
+        text = TOKENS
+        for _ in range(12):
+            after = ours(text, torch.arange(text.shape[1]).expand(2, -1))[:, -1].argmax(-1, keepdim=True)
+            text = torch.cat((text, after), 1)
+        said = theirs.generate(TOKENS, max_new_tokens=12, do_sample=False, eos_token_id=None, pad_token_id=0)
+    assert torch.equal(said, text)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_model_of_transformers_is_read(tmp_path: Path, tied: bool) -> None:
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=640, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, tie_word_embeddings=tied, initializer_range=0.3,
+        rope_parameters={"rope_type": "default", "rope_theta": 5000.0},
+    )  # fmt: skip
+    theirs = Qwen3ForCausalLM(config).eval()
+    theirs.save_pretrained(tmp_path)
+    ours = load_model(tmp_path).eval()
+    assert (ours.config.theta, ours.config.tied, ours.config.kv_heads) == (5000.0, tied, 2)
+    with torch.no_grad():
+        assert (theirs(TOKENS).logits - ours(TOKENS, POSITIONS)).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_there_and_back_is_the_same_model(make_model: Make, tmp_path: Path, shape: dict) -> None:
+    model = make_model(**shape)
+    save_model(model, tmp_path / "deep" / "folder", longest=128, end=6)
+    again = load_model(tmp_path / "deep" / "folder")
+    assert again.config == model.config
+    assert (again.lm_head.weight is again.embed_tokens.weight) == shape["tied"]
+    for (name, left), (other, right) in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
+        assert name == other
+        assert torch.equal(left, right)
+
+
+def test_names_of_the_weights_are_frozen(make_model: Make, tmp_path: Path) -> None:
+    block = (
+        "input_layernorm mlp.down_proj mlp.gate_proj mlp.up_proj post_attention_layernorm self_attn.k_norm "
+        "self_attn.k_proj self_attn.o_proj self_attn.q_norm self_attn.q_proj self_attn.v_proj"
+    )
+    names = {f"model.layers.0.{name}.weight" for name in block.split()}
+    names |= {"model.embed_tokens.weight", "model.norm.weight"}
+    for tied in (True, False):
+        save_model(make_model(layers=1, tied=tied), tmp_path, longest=128, end=6)
+        with safe_open(tmp_path / WEIGHTS, "pt") as file:
+            assert set(file.keys()) == (names if tied else names | {"lm_head.weight"})
+            assert file.metadata() == {"format": "pt"}
+            assert {file.get_tensor(name).dtype for name in names} == {torch.float32}
+
+
+def test_half_precision_is_kept_in_float32(make_model: Make, tmp_path: Path) -> None:
+    model = make_model().bfloat16()
+    save_model(model, tmp_path, longest=128, end=6)
+    again = load_model(tmp_path)
+    assert torch.equal(again.norm.weight, model.norm.weight.float())
+
+
+def change(**values: object) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        config = json.loads((folder / CONFIG).read_text()) | values
+        (folder / CONFIG).write_text(json.dumps({k: v for k, v in config.items() if v != "gone"}))
+
+    return damage
+
+
+def cut(folder: Path) -> None:
+    path = folder / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("damage", "file"),
+    [
+        (lambda folder: (folder / CONFIG).unlink(), CONFIG),
+        (lambda folder: (folder / CONFIG).write_text("{"), CONFIG),
+        (lambda folder: (folder / CONFIG).write_bytes(b"\xff"), CONFIG),
+        (lambda folder: (folder / CONFIG).write_text("[]"), CONFIG),
+        (change(hidden_size="gone"), CONFIG),
+        (change(hidden_size="32"), CONFIG),
+        (change(head_dim=7), CONFIG),
+        (change(rope_theta="gone"), CONFIG),
+        (change(model_type="llama"), CONFIG),
+        (change(model_type="gone"), CONFIG),
+        (change(hidden_act="gelu"), CONFIG),
+        (change(use_sliding_window=True), CONFIG),
+        (change(rope_parameters={"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0}), CONFIG),
+        (change(rope_scaling={"rope_type": "linear", "factor": 2.0}), CONFIG),
+        (lambda folder: (folder / WEIGHTS).unlink(), WEIGHTS),
+        (lambda folder: (folder / WEIGHTS).write_bytes(b""), WEIGHTS),
+        (cut, WEIGHTS),
+        (change(hidden_size=64), WEIGHTS),
+        (change(num_hidden_layers=1), WEIGHTS),
+        (change(num_hidden_layers=3), WEIGHTS),
+        (change(tie_word_embeddings=False), WEIGHTS),
+    ],
+)
+def test_a_broken_folder_is_refused_by_name(
+    make_model: Make, tmp_path: Path, damage: Callable[[Path], None], file: str
+) -> None:
+    save_model(make_model(), tmp_path, longest=128, end=6)
+    load_model(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(ValueError, match=f"{tmp_path / file} does not"):
+        load_model(tmp_path)
