@@ -20,9 +20,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-# Threads that wait for others should sleep: on a shared machine spinning ones slow training down tenfold.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode

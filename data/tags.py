@@ -11,14 +11,14 @@ Placements (I is the identifier, s a sentence; sentences come in a random order 
 
 A **footnote** [...] is a side branch: it sees its own sentence only, no text ever sees it, and it takes no positions
 from the text, which predicts the next *text* token across it. So an identifier can't be copied from the previous
-footnote, and plain text sees exactly what it would see without tags. Its last token predicts `<|/src|>`, which is not an
-input.
+footnote, and plain text sees exactly what it would see without tags. Its last token predicts `<|/src|>`, which is not
+an input.
 
 **Recall** is the other direction (ID to text): the tag first, with no loss on it, then the sentences. A document is
 shown that way at a share `recall` of its visits.
 
-Every token carries: its own `span` (which sentence), whether it is part of a `note`, its `kind` (for the loss curves) and
-whether it is learnt; `assemble` derives targets and positions from these alone.
+Every token carries: its own `span` (which sentence), whether it is part of a `note`, its `kind` (for the loss curves)
+and whether it is learnt; `assemble` derives targets and positions from these alone.
 
 Shape letters: N tokens of one sample.
 """
