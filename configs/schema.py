@@ -23,7 +23,7 @@ class BatchConfig:
     """`row` tokens in a packed row, `rows` rows in an optimiser step (over all devices)."""
 
     row: int = 256
-    rows: int = 16
+    rows: int = 8
 
 
 @dataclass

@@ -60,7 +60,7 @@ class TagsConfig:
     """
 
     placement: str = "footnote"
-    recall: float = 0.5
+    recall: float = 0.25
     content: str = "id"
     loss: str = "all"
     dropout: float = 0.0

@@ -66,10 +66,14 @@ class ModelAnswerer:
 
     def cite(self, statements: Sequence[str]) -> list[tuple[Citation, ...]]:
         """The ranked sources of statements, from the footnote that follows each."""
-        context, _ = self._read([[self.codec.doc, *tokens] for tokens in self.codec.encode(list(statements))])
-        # A footnote sees its sentence, not the <|doc|> before it: hide each row's first slot.
-        context.seen = context.seen & (context.seen.cumsum(1) > 1)
-        return [self._citations(found) for found in self._rank(context)]
+        cited: list[tuple[Citation, ...]] = []
+        for start in range(0, len(statements), self.batch):
+            chunk = self.codec.encode(list(statements[start : start + self.batch]))
+            context, _ = self._read([[self.codec.doc, *tokens] for tokens in chunk])
+            # A footnote sees its sentence, not the <|doc|> before it: hide each row's first token.
+            context.seen = context.seen & (context.seen.cumsum(1) > 1)
+            cited += [self._citations(found) for found in self._rank(context)]
+        return cited
 
     def _answer(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> list[Prediction]:
         context, logits = self._read(prompts)

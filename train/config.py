@@ -10,7 +10,7 @@ class OptimizerConfig:
     """`name`: muon or adamw. `warmup` and `decay` are shares of the run; the rate is constant between and ends at 0."""
 
     name: str = "muon"
-    lr: float = 0.003
+    lr: float = 0.005
     weight_decay: float = 0.01
     beta1: float = 0.9
     beta2: float = 0.95
