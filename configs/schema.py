@@ -39,9 +39,9 @@ class PretrainConfig:
 class TuneConfig:
     """`tokens` as in pretraining, 0 for no tuning stage. `replay`: share of them that are tagged documents."""
 
-    tokens: int = 0
+    tokens: int = 100_000
     replay: float = 0.5
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=0.001))
 
 
 @dataclass
