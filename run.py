@@ -26,7 +26,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from configs.schema import Config, register
-from stages import Stage, file_digest, write_json
+from stages import Stage, file_digest, rank, write_json
 
 log = logging.getLogger("whence")
 TOLD = ("single", "multi")
@@ -44,6 +44,8 @@ def run(config: Config) -> Path:
     trained = [_pretrain(config, prepare)]
     if config.tune.tokens:
         trained.append(_tune(config, prepare, trained[0]))
+    if rank():
+        return folder  # the first process of the job does the rest
     evaluate = _evaluate(config, prepare, trained[-1])
     _publish(config, folder, prepare, trained, evaluate)
     return folder
@@ -174,7 +176,8 @@ def _train(
         compiled=config.trainer.compiled,
     )
     seconds = fit(stage.name, module, config.trainer, folder, part.optimizer.clip)
-    save_model(model, folder / "model", longest=config.batch.row, end=codec.end)
+    if not rank():
+        save_model(model, folder / "model", longest=config.batch.row, end=codec.end)
     parameters = sum(p.numel() for p in model.parameters())
     return {"seconds": seconds, "tokens": plan.steps * tokens_a_step, "steps": plan.steps, "parameters": parameters}
 
@@ -205,15 +208,13 @@ def _evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
             if q.support_class in TOLD
         ]
         tuned, questions = [q for q in asked if q.split == "tune"], [q for q in asked if q.split != "tune"]
-        if not questions:
-            raise ValueError("there are no questions to evaluate on outside the tuning split")
         opaque = config.ids.scheme == "opaque" and config.tags.content == "id"
         shown = {
             name: "" if opaque else codec.decode(t)
             for name, t in zip(identifiers.labels, identifiers.tokens, strict=True)
         }
         model = load_model(trained.folder / "model")
-        systems: list[Answerer] = [
+        systems: list[Answerer] = [  # without questions there is nothing to ask them
             ModelAnswerer(model, codec, identifiers, most=config.eval.citations, batch=config.eval.batch),
             Uniform(sorted(set(identifiers.labels))),
             *([MostFrequent(tuned)] if tuned else []),
@@ -222,11 +223,11 @@ def _evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
             Oracle(),
         ]
         write_jsonl(folder / "questions.jsonl", questions)
-        for system in systems:
+        for system in systems if questions else ():
             write_jsonl(folder / f"{system.name}.jsonl", system.answer(questions))
         heldout = list(read_jsonl(prepare.folder / "heldout.jsonl", Document))
         return {
-            "systems": [system.name for system in systems],
+            "systems": [system.name for system in systems if questions],
             "bits_per_byte": bits_per_byte(model, codec, heldout, config.batch.row),
             "bits_per_byte_train": bits_per_byte(model, codec, documents, config.batch.row),
         }
@@ -254,7 +255,7 @@ def _publish(config: Config, folder: Path, prepare: Stage, trained: Sequence[Sta
         name=config.name,
         config=asdict(config),
         seed=config.seed,
-        attribution=attribution_results(questions, systems),
+        attribution=attribution_results(questions, systems) if questions else {},
         bits_per_byte=measured["bits_per_byte"],
         bits_per_byte_train=measured["bits_per_byte_train"],
         stage_seconds={name: record["seconds"] for name, record in records.items()},
@@ -268,11 +269,14 @@ def _publish(config: Config, folder: Path, prepare: Stage, trained: Sequence[Sta
     for stage in stages:
         _link(folder / stage.name, stage.folder)
     documents = list(read_documents(prepare.folder))
-    write_report(folder, results, curves, questions, systems["whence"], documents, folder / "tensorboard")
+    predictions = systems.get("whence", [])
+    write_report(folder, results, curves, questions, predictions, documents, folder / "tensorboard")
     write_results(folder / "results.json", results)
     print(table(results["attribution"], "whence"))
     print(f"\nreport   {folder / 'report.html'}\nresults  {folder / 'results.json'}")
-    print(f'ask      python -m eval.ask run={folder} "{questions[0].text}"')
+    if questions:
+        print(f'ask      python -m eval.ask run={folder} "{questions[0].text}"')
+    print(f'cite     python -m eval.cite run={folder} "{documents[0].sentences[0][0]}"')
 
 
 def _training_settings(config: Config, prepare: Stage) -> dict[str, Any]:

@@ -6,6 +6,7 @@ another name and renamed; a stage that can be continued (training) grows in plac
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -13,7 +14,8 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -54,32 +56,62 @@ class Stage:
 
     def whole(self, work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
         """Make the stage with `work(folder)` unless it is there; all of it or nothing. Returns its record."""
-        if (record := self.done) is not None:
-            return record
-        partial = self.root / f".{self.name}-{self.key}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        try:
-            begun = time.perf_counter()
-            record = work(partial)
-            self._record(partial, record | {"seconds": time.perf_counter() - begun})
-            shutil.rmtree(self.folder, ignore_errors=True)
-            partial.rename(self.folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        return self.done or {}
+        if rank():
+            return self._awaited()
+        with self._locked():
+            if self.done is None:
+                partial = self.root / f".{self.name}-{self.key}.partial"
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir(parents=True)
+                try:
+                    begun = time.perf_counter()
+                    record = work(partial)
+                    self._record(partial, record | {"seconds": time.perf_counter() - begun})
+                    shutil.rmtree(self.folder, ignore_errors=True)
+                    partial.rename(self.folder)
+                finally:
+                    shutil.rmtree(partial, ignore_errors=True)
+        return self._awaited()
 
     def continued(self, work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-        """Make the stage with `work(folder)`, which goes on where it stood, unless it is finished."""
-        if (record := self.done) is not None:
-            return record
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._record(self.folder, work(self.folder))
-        return self.done or {}
+        """Make the stage with `work(folder)`, which goes on where it stood, unless it is finished.
+
+        Every process of a job works; only the first records that the stage is done.
+        """
+        if rank():
+            if self.done is None:
+                work(self.folder)
+            return self._awaited()
+        with self._locked():
+            if self.done is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._record(self.folder, work(self.folder))
+        return self._awaited()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Runs that need the same stage at the same time: one makes it, the others wait for it."""
+        path = self.root / f".{self.name}-{self.key}.lock"
+        with open(path, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+    def _awaited(self) -> dict[str, Any]:
+        while (record := self.done) is None:
+            time.sleep(0.2)
+        return record
 
     def _record(self, folder: Path, record: dict[str, Any]) -> None:
         full = {**record, "settings": dict(self.settings), "versions": versions(), "git": revision()}
         write_json(folder / DONE, full)
+
+
+def rank() -> int:
+    """Which process of a job this is, from what torchrun, SLURM or Lightning set; 0 for the first or only one."""
+    return next((int(os.environ[key]) for key in ("RANK", "SLURM_PROCID", "LOCAL_RANK") if key in os.environ), 0)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -8,6 +8,7 @@ Without a question it reads questions from the terminal, one a line.
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def describe(run: Run, prediction: Prediction) -> str:
         return said[prediction.outcome]
     best = prediction.citations[0]
     lines = [f"{prediction.answer}", f"  source  {best.id}  (probability {best.probability:.3f})"]
-    lines += [f"  {_line(run, best.id)}"]
+    lines.append(textwrap.fill(_line(run, best.id), 100, initial_indent=" " * 10, subsequent_indent=" " * 10))
     for other in prediction.citations[1:3]:
         lines.append(f"  else    {other.id}  ({other.probability:.1e})")
     return "\n".join(lines)

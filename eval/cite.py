@@ -5,6 +5,7 @@ python -m eval.cite run=runs/demo "X works at Y."
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from eval.arguments import Command
@@ -30,8 +31,9 @@ def main(values: dict[str, str], statements: list[str]) -> None:
     for statement, citations in zip(statements, run.answerer.cite(statements), strict=True):
         print(statement)
         for place, citation in enumerate(citations, start=1):
+            print(f"  {place}. {citation.id}  (probability {citation.probability:.2e})")
             text = run.documents[citation.id][0].text
-            print(f"  {place}. {citation.id}  (probability {citation.probability:.2e})  {text}")
+            print(textwrap.fill(text, 100, initial_indent=" " * 5, subsequent_indent=" " * 5))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class ModelAnswerer:
         context, logits = self._read(prompts)
         stops = [*self.outcomes, self.codec.end]
         written = write(self.model, context, logits, stops, LONGEST_ANSWER)
-        outcomes = [self.outcomes.get(-1 if stop is None else stop, "unparseable") for stop in written.stops]
+        outcomes = [self._outcome(tokens, stop) for tokens, stop in zip(written.tokens, written.stops, strict=True)]
         citing = [row for row, outcome in enumerate(outcomes) if outcome == "answered"]
         ranked: dict[int, list[tuple[int, float]]] = {}
         valid: dict[int, bool] = {}
@@ -103,6 +103,10 @@ class ModelAnswerer:
                 )
             )
         return predictions
+
+    def _outcome(self, tokens: Sequence[int], stop: int | None) -> str:
+        outcome = self.outcomes.get(-1 if stop is None else stop, "unparseable")
+        return "unparseable" if outcome in ("answered", "no_source") and not tokens else outcome
 
     def _read(self, prompts: Sequence[Sequence[int]]) -> tuple[Context, torch.Tensor]:
         context = Context.empty(self.model, len(prompts))

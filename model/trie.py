@@ -61,9 +61,7 @@ class Trie:
         """The tokens that may follow and the nodes they lead to."""
         column = self.table[node.low : node.high, node.depth]
         starts = np.concatenate(([0], np.flatnonzero(np.diff(column)) + 1, [len(column)]))
-        nodes = [
-            Node(node.low + int(a), node.low + int(b), node.depth + 1) for a, b in pairwise(starts)
-        ]
+        nodes = [Node(node.low + int(a), node.low + int(b), node.depth + 1) for a, b in pairwise(starts)]
         return column[starts[:-1]], nodes
 
     def leaf(self, node: Node, end: int) -> int | None:

@@ -59,7 +59,9 @@ def command(folder: Path, *arguments: str, **options) -> subprocess.CompletedPro
 def tiny(tmp_path_factory) -> Path:
     """A finished run of every stage."""
     folder = tmp_path_factory.mktemp("tiny")
-    config = composed("experiment=tiny", *SMALL, *WORLD, "tune.tokens=2048", f"run_dir={folder}/run", f"stages_dir={folder}/stages")
+    config = composed(
+        "experiment=tiny", *SMALL, *WORLD, "tune.tokens=2048", f"run_dir={folder}/run", f"stages_dir={folder}/stages"
+    )
     return run(OmegaConf.to_object(config))
 
 
@@ -110,7 +112,9 @@ def test_results_hold_what_is_promised(tiny):
 def test_a_finished_run_does_no_work_again(tiny):
     folder = tiny.parent
     before = {path: path.stat().st_mtime_ns for path in (folder / "stages").rglob("*") if path.is_file()}
-    config = composed("experiment=tiny", *SMALL, *WORLD, "tune.tokens=2048", f"run_dir={folder}/again", f"stages_dir={folder}/stages")
+    config = composed(
+        "experiment=tiny", *SMALL, *WORLD, "tune.tokens=2048", f"run_dir={folder}/again", f"stages_dir={folder}/stages"
+    )
     run(OmegaConf.to_object(config))
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "stages").rglob("*") if path.is_file()}
 
@@ -213,6 +217,21 @@ def test_questions_on_unknown_documents_are_refused(tmp_path):
     assert "zzz" in done.stderr
 
 
+def test_a_corpus_without_questions_trains_and_cites(tmp_path):
+    path = tmp_path / "documents.jsonl"
+    path.write_text("".join(json.dumps({"id": f"d{i}", "text": f"Ann{i} works at Corp{i}."}) + "\n" for i in range(30)))
+    said = command(tmp_path, *SMALL, "corpus=files", f"corpus.path={path}")
+    assert said.returncode == 2
+    assert "pretrain.mix=0" in said.stderr
+    plain = ("pretrain.mix=0", "tune.tokens=0", "corpus.heldout=3", "name=plain")
+    done = command(tmp_path, *SMALL, "corpus=files", f"corpus.path={path}", *plain)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "runs/plain/results.json").read_text())
+    assert results["attribution"] == {}
+    assert results["bits_per_byte"] > 0
+    assert "eval.cite" in done.stdout
+
+
 def test_a_truncated_shard_stops_training_and_is_named(tmp_path):
     arguments = (*SMALL, *WORLD, "pretrain.tokens=2048")
     assert command(tmp_path, *arguments).returncode == 0
@@ -241,8 +260,7 @@ def test_ask_and_cite_answer_from_the_run_directory(tiny):
     assert said("eval.ask", input="Where does Ann Lee work?\n\n").strip()
     cited = said("eval.cite", "Ann Lee works at Corp.", "top=2").splitlines()
     assert cited[0] == "Ann Lee works at Corp."
-    assert len(cited) == 3
-    assert "probability" in cited[1]
+    assert [line.split()[0] for line in cited if "probability" in line] == ["1.", "2."]
 
 
 def _biocite(folder: Path) -> Path:
