@@ -40,6 +40,10 @@ def run(config: Config) -> Path:
     folder = Path(config.run_dir)
     _check_writable(folder, Path(config.stages_dir))
     config.tags.check()
+    if config.trainer.precision == "auto":
+        from train.precision import fastest_precision
+
+        config.trainer.precision = fastest_precision(config.trainer.accelerator)
     prepare = _prepare(config)
     trained = [_pretrain(config, prepare)]
     if config.tune.tokens:

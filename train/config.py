@@ -33,7 +33,7 @@ class TrainerConfig:
 
     Attributes:
         accelerator, devices, num_nodes, strategy: as Lightning's Trainer takes them.
-        precision: bf16-mixed or 32-true.
+        precision: bf16-mixed, 32-true, or auto for the faster one.
         compiled: torch.compile the model; slower to start, faster to run.
         accumulation: microbatches per optimiser step.
         workers: loader processes; 0 where cores are few.
@@ -44,7 +44,7 @@ class TrainerConfig:
     devices: int = 1
     num_nodes: int = 1
     strategy: str = "auto"
-    precision: str = "bf16-mixed"
+    precision: str = "auto"
     compiled: bool = True
     accumulation: int = 1
     workers: int = 0
