@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
+import platform
 import warnings
 from pathlib import Path
 
@@ -42,6 +44,7 @@ def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path, c
     )
     keep.FILE_EXTENSION = ""  # checkpoints are directories
     _quiet()
+    _keep_memory()
     trainer = L.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
@@ -69,6 +72,18 @@ def read_metrics(folder: Path) -> list[dict[str, float]]:
     """The rows of a stage's metrics.jsonl, none when there is none."""
     path = folder / "metrics.jsonl"
     return [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def _keep_memory() -> None:
+    """Let glibc keep the memory of freed activations for the next step.
+
+    By default it goes back to the system after each use and comes back zeroed, page by page: a sixth of a step on a CPU.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+        libc = ctypes.CDLL(None)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+        libc.mallopt(mmap_threshold, 2**30)
 
 
 def _quiet() -> None:
