@@ -46,7 +46,7 @@ def composed(*overrides: str):
 
 def command(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), f"stages_dir={folder}/stages", *arguments],
+        [sys.executable, str(ROOT / "run.py"), *arguments, f"stages_dir={folder}/stages"],
         capture_output=True,
         text=True,
         timeout=300,
@@ -179,7 +179,7 @@ def test_a_sweep_gives_each_run_a_directory_and_one_table(tmp_path):
     ],
 )
 def test_bad_overrides_are_named_and_leave_nothing_behind(tmp_path, overrides, said):
-    done = command(tmp_path, *SMALL, *WORLD, *overrides)
+    done = command(tmp_path, *SMALL, *(() if "corpus=biocite" in overrides else WORLD), *overrides)
     assert done.returncode != 0
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -77,7 +77,7 @@ def read_metrics(folder: Path) -> list[dict[str, float]]:
 def _keep_memory() -> None:
     """Let glibc keep the memory of freed activations for the next step.
 
-    By default it goes back to the system after each use and comes back zeroed, page by page: a sixth of a step on a CPU.
+    By default it goes back to the system after each use and comes back zeroed, page by page: a sixth of a CPU's step.
     """
     if platform.libc_ver()[0] == "glibc":
         trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
