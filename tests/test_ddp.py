@@ -21,6 +21,8 @@ ARGUMENTS = (
     "trainer.precision=32-true",
     "trainer.compiled=false",
     "trainer.log_every=1",
+    "pretrain.optimizer.name=adamw",  # Muon rounds to bf16 and so blows up differences in the order of sums
+    "pretrain.optimizer.lr=0.002",
 )
 
 
