@@ -334,6 +334,7 @@ def _link(link: Path, target: Path) -> None:
 
 def _start(composed: Any) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells of every index it builds
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             composed.run_dir = f"{composed.run_dir}/{HydraConfig.get().job.override_dirname}"

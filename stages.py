@@ -50,7 +50,7 @@ class Stage:
 
     @property
     def done(self) -> dict[str, Any] | None:
-        """What `finish` recorded, None while the stage is not finished."""
+        """What was recorded at its end, None while the stage is not finished."""
         path = self.folder / DONE
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
@@ -85,7 +85,11 @@ class Stage:
         with self._locked():
             if self.done is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                self._record(self.folder, work(self.folder))
+                try:
+                    self._record(self.folder, work(self.folder))
+                finally:
+                    if not any(self.folder.iterdir()):
+                        self.folder.rmdir()  # refused before any work: nothing to continue
         return self._awaited()
 
     @contextmanager

@@ -175,6 +175,7 @@ def test_a_sweep_gives_each_run_a_directory_and_one_table(tmp_path):
         (("corpus=biocite", "corpus.path=nowhere.jsonl"), "nowhere.jsonl"),
         (("run_dir=/proc/nowhere",), "/proc/nowhere"),
         (("model.kv_heads=3",), "model.kv_heads=3"),
+        (("pretrain.optimizer.name=sgd",), "optimizer.name=sgd"),
         (("batch.row=16",), "rows of 16 tokens"),
     ],
 )
@@ -185,6 +186,7 @@ def test_bad_overrides_are_named_and_leave_nothing_behind(tmp_path, overrides, s
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("**/results.json"))
     assert not list(tmp_path.glob("stages/.*"))
+    assert all(any(stage.iterdir()) for stage in tmp_path.glob("stages/*"))
 
 
 @pytest.mark.parametrize(

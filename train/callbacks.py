@@ -17,7 +17,7 @@ from train.module import SourceAwareLM
 
 
 class Progress(L.Callback):
-    """One bar a stage: tokens done, tokens/s, time left, loss."""
+    """One bar a stage: tokens done, tokens/s, time left."""
 
     def __init__(self, name: str, plan: Plan) -> None:
         self.name, self.tokens = name, plan.rows * plan.row
