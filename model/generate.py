@@ -3,7 +3,8 @@
 A citation's probability is the model's own: the product of its tokens' softmax probabilities, the closing mark
 included, with no renormalisation over the trie. It is the chance that unconstrained sampling would write this
 identifier, and it only falls along a path, so best-first search over the trie ranks exactly, without a beam that could
-prune the right one.
+prune the right one. Only what is a billion times less likely than the first is left out: identifiers of many tokens
+have hundreds of such beginnings.
 
 Shape letters: B contexts, T new tokens, S tokens read before, V vocabulary.
 """
@@ -11,6 +12,7 @@ Shape letters: B contexts, T new tokens, S tokens read before, V vocabulary.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +24,7 @@ from model.transformer import KVCache, Transformer
 from model.trie import Node, Trie
 
 WIDTH = 4  # prefixes that a context opens at once
+NEGLIGIBLE = math.log(1e9)  # in nats below the first
 
 
 @dataclass
@@ -130,7 +133,8 @@ def rank(
 ) -> list[list[tuple[int, float]]]:
     """The `most` likeliest identifiers after each context, best first: (index of the identifier, log-probability).
 
-    Exact best-first search: a node's log-probability bounds those of all identifiers below it.
+    Fewer where the rest is negligible beside the first, but never none. Exact best-first search: a node's
+    log-probability bounds those of all identifiers below it.
 
     Args:
         opening, end: the marks before and after an identifier.
@@ -161,6 +165,9 @@ def _settle(
     finished: list[tuple[float, int, Node]] = []
     while frontier and len(found) < most and len(opened) < WIDTH:
         cost, _, node = item = heapq.heappop(frontier)
+        if found and cost + found[0][1] > NEGLIGIBLE:
+            frontier.clear()
+            break
         leaf = trie.leaf(node, end)
         if leaf is None:
             opened.append((cost, node))

@@ -13,7 +13,7 @@ from data.identifiers import Identifiers, IdsConfig, assign
 from data.records import Document, Question
 from data.tokenizer import Codec
 from eval.model import LONGEST_ANSWER, ModelAnswerer
-from model.generate import Context, pad_left, rank, read, write
+from model.generate import NEGLIGIBLE, Context, pad_left, rank, read, write
 from model.transformer import Transformer
 from model.trie import Node, Trie
 
@@ -57,7 +57,8 @@ def test_ranking_is_brute_force(model: Transformer, most: int) -> None:
     context, _ = reading(model, TEXTS)
     for text, found in zip(TEXTS, rank(model, context, OPEN, Trie.build(arrays(IDS), END), END, most), strict=True):
         scores = {i: log_probability(model, [*text, OPEN], [*IDS[i], END]) for i in FIRST}
-        best = sorted(scores, key=lambda i: -scores[i])[:most]
+        least = max(scores.values()) - NEGLIGIBLE
+        best = [i for i in sorted(scores, key=lambda i: -scores[i])[:most] if scores[i] >= least]
         assert [index for index, _ in found] == best
         assert [score for _, score in found] == pytest.approx([scores[i] for i in best], abs=1e-4)
 
@@ -68,7 +69,8 @@ def test_ranking_is_brute_force_on_any_identifiers(model: Transformer, ids: list
     context, _ = reading(model, [TEXTS[0]])
     (found,) = rank(model, context, OPEN, Trie.build(arrays(ids), END), END, most)
     scores = {ids.index(tokens): log_probability(model, [*TEXTS[0], OPEN], [*tokens, END]) for tokens in ids}
-    expected = sorted(scores.values(), reverse=True)[:most]
+    least = max(scores.values()) - NEGLIGIBLE
+    expected = [score for score in sorted(scores.values(), reverse=True)[:most] if score >= least]
     assert [score for _, score in found] == pytest.approx(expected, abs=1e-4)
     assert [score for _, score in found] == pytest.approx([scores[index] for index, _ in found], abs=1e-4)
     assert len({index for index, _ in found}) == len(found)
@@ -228,8 +230,7 @@ def test_an_answer_is_read_off_the_grammar(make_model: Make, codec: Codec, ident
     model = scripted(make_model, codec.answer, word, codec.src, *code, codec.end_src, codec.end)
     (said,) = ModelAnswerer(model, codec, identifiers, most=3).answer(asked(["Where?"]))
     assert (said.outcome, said.answer, said.valid) == ("answered", codec.decode([word]), True)
-    assert said.citations[0].id == "doc-17"
-    assert len(said.citations) == 3
+    assert [citation.id for citation in said.citations] == ["doc-17"]  # the others have no chance
     assert said.confidence is not None
     assert said.confidence > 0.99
     model = scripted(make_model, codec.answer, word, codec.src, word)
