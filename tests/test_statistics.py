@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from eval import statistics
-from eval.statistics import bootstrap_difference, bootstrap_ratio, bootstrap_ratios
+from eval.statistics import (
+    bootstrap_difference,
+    bootstrap_draws,
+    bootstrap_ratio,
+    bootstrap_ratios,
+    holm,
+    p_value,
+    percentile_interval,
+)
 
 
 def test_equals_scipy_when_every_cluster_is_one_item():
@@ -107,3 +115,49 @@ def test_interval_is_in_range_reproducible_and_indifferent_to_blocks(items, seed
 def test_bad_input_is_refused(top, clusters, message):
     with pytest.raises(ValueError, match=message):
         bootstrap_ratio(top, [1.0] * len(top), clusters)
+
+
+def test_draws_of_any_statistic_are_those_of_the_ratio():
+    rng = np.random.default_rng(8)
+    values, clusters = rng.random(30), rng.integers(0, 9, 30).tolist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics, "_CHUNK_CELLS", 100)  # several blocks
+        draws = bootstrap_draws(lambda w: w @ values / w.sum(-1), clusters, resamples=50, seed=3)
+    assert draws.shape == (50,)
+    assert percentile_interval(draws) == pytest.approx(
+        bootstrap_ratio(values, np.ones(30), clusters, resamples=50, seed=3)
+    )
+    assert percentile_interval(bootstrap_draws(lambda w: w.sum(-1), ["one"] * 3)) is None
+
+
+def test_undefined_draws_are_left_out():
+    assert percentile_interval(np.array([np.nan, 1.0, 3.0, np.nan]), level=1.0) == (1.0, 3.0)
+    assert percentile_interval(np.array([np.nan])) is None
+    assert p_value(np.array([np.nan])) is None
+
+
+def test_p_value_counts_the_draws_beyond_no_difference():
+    assert p_value(np.ones(1999)) == pytest.approx(2 / 2000)
+    assert p_value(np.r_[-np.ones(9), np.ones(990)]) == pytest.approx(2 * 10 / 1000)
+    assert p_value(np.r_[np.ones(9), -np.ones(990)]) == pytest.approx(2 * 10 / 1000)
+    assert p_value(np.zeros(100)) == 1.0
+
+
+def test_p_value_is_uniform_without_a_difference():
+    rng, small, trials = np.random.default_rng(9), 0, 300
+    for trial in range(trials):
+        values = rng.normal(size=80)
+        draws = bootstrap_draws(lambda w, v=values: w @ v / 80, range(80), resamples=300, seed=trial)
+        small += p_value(draws) <= 0.2
+    assert small / trials == pytest.approx(0.2, abs=0.06)
+
+
+def test_holm_golden():
+    # Sorted: .005 x 4, .01 x 3, .03 x 2, .04 x 1, none below the one before it.
+    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
+    assert list(found) == ["a", "b", "c", "d"]
+    assert found == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02})
+    assert holm({"a": 0.6, "b": 0.7}) == {"a": 1.0, "b": 1.0}
+    assert holm({"a": 0.3}) == {"a": 0.3} and holm({}) == {}
+    with pytest.raises(ValueError, match='"b" is nan'):
+        holm({"a": 0.5, "b": float("nan")})
