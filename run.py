@@ -12,11 +12,16 @@ which are shared between runs by the hash of what determines them.
 from __future__ import annotations
 
 import glob
+import hashlib
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +31,10 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from configs.schema import Config, register
+from data.records import ANSWERABLE
 from stages import Stage, file_digest, rank, write_json
 
 log = logging.getLogger("whence")
-TOLD = ("single", "multi")
 
 
 def run(config: Config) -> Path:
@@ -57,15 +62,17 @@ def run(config: Config) -> Path:
 
 def _prepare(config: Config) -> Stage:
     """Corpus to shards, questions and tokenizer."""
-    from data.corpora import open_corpus
-    from data.prepare import prepare
+    from data.corpora import ShardsCorpus, prepare_corpus
+    from data.prepare import sample_texts
     from data.records import Question, read_jsonl
-    from data.shards import read_documents
+    from data.remote import digest
     from data.tokenizer import build_tokenizer
 
     corpus = asdict(config.corpus)
     files = [corpus.get(key) for key in ("path", "questions")] + [config.tokenizer.base]
     contents = {str(path): _digest(Path(path)) for path in files if path}
+    if isinstance(config.corpus, ShardsCorpus):
+        contents["url"] = digest(config.corpus)
     settings = {
         "corpus": corpus,
         "contents": contents,
@@ -74,12 +81,11 @@ def _prepare(config: Config) -> Stage:
     }
 
     def work(folder: Path) -> dict[str, Any]:
-        manifest = prepare(open_corpus(config.corpus), folder, duplicates=config.duplicates)
+        manifest = prepare_corpus(config.corpus, folder, config.duplicates)
         # Only what is trained on shapes the tokenizer: documents, and questions of the tuning split.
-        texts = [w for document in read_documents(folder) for wordings in document.sentences for w in wordings]
         asked = [q for q in read_jsonl(folder / "questions.jsonl", Question) if q.split == "tune"]
-        texts += [text for q in asked for text in (q.text, *q.paraphrases, *q.answers)]
-        codec = build_tokenizer(config.tokenizer, texts)
+        texts = (text for q in asked for text in (q.text, *q.paraphrases, *q.answers))
+        codec = build_tokenizer(config.tokenizer, chain(sample_texts(folder), texts))
         codec.save(folder / "tokenizer.json")
         return {"fingerprint": manifest.fingerprint, "documents": manifest.documents, "vocabulary": len(codec)}
 
@@ -119,8 +125,11 @@ def _tune(config: Config, prepare: Stage, pretrain: Stage) -> Stage:
     settings = _training_settings(config, prepare) | {"pretrain": pretrain.key, "tune": asdict(config.tune)}
 
     def work(folder: Path) -> dict[str, Any]:
+        import torch
+
         from model.hf import load_model
 
+        torch.manual_seed(config.seed)  # whether pretraining ran in this process or in one before
         return _train(
             config, prepare, stage, folder, load_model(pretrain.folder / "model"), config.tune.replay, swap=True
         )
@@ -134,27 +143,31 @@ def _train(
     config: Config, prepare: Stage, stage: Stage, folder: Path, model: Any, share: float, swap: bool
 ) -> dict[str, Any]:
     """Both training stages: documents first and questions as a share of the tokens, or (`swap`) the other way round."""
+    from data.heldout import reading
     from data.identifiers import assign
-    from data.records import Question, read_jsonl
-    from data.shards import read_documents
+    from data.records import Document, Question, read_jsonl
+    from data.shards import read_index, read_manifest
     from data.sources import Documents, Questions, Source
-    from data.stream import Plan
+    from data.store import Cache, Store
+    from data.stream import Plan, Stream
     from data.tokenizer import Codec
     from model.hf import save_model
     from train.fit import fit
     from train.module import SourceAwareLM
+    from train.sharding import whole_weights
 
     part = config.tune if swap else config.pretrain
     codec = Codec.load(prepare.folder / "tokenizer.json")
-    documents = list(read_documents(prepare.folder))
-    identifiers = assign(documents, codec, config.ids, config.tags.content)
+    identifiers = assign(read_index(prepare.folder), codec, config.ids, config.tags.content)
     asked = [
         q
         for q in read_jsonl(prepare.folder / "questions.jsonl", Question)
-        if q.split == "tune" and q.support_class in TOLD
+        if q.split == "tune" and q.support_class in ANSWERABLE
     ]
-    first: Source = Documents(documents, identifiers, codec, config.tags, config.batch.row, config.seed)
-    second: Source = Questions(asked, [d.id for d in documents], identifiers, codec, config.seed)
+    cache = Cache(Path(config.cache_dir), config.cache_bytes)
+    store = Store(prepare.folder, read_manifest(prepare.folder), cache)
+    first: Source = Documents(store, identifiers, codec, config.tags, config.batch.row, config.seed)
+    second: Source = Questions(asked, (d.id for d in read_index(prepare.folder)), identifiers, codec, config.seed)
     if swap:
         first, second = second, first
     if share and not len(second):
@@ -168,6 +181,7 @@ def _train(
         cooldown=0.0 if swap else config.tags.cooldown,
         seed=config.seed,
     )
+    heldout = list(read_jsonl(prepare.folder / "heldout.jsonl", Document))
     module = SourceAwareLM(
         model,
         first,
@@ -178,12 +192,19 @@ def _train(
         fingerprint=stage.key,
         workers=config.trainer.workers,
         compiled=config.trainer.compiled,
+        heldout=partial(reading, heldout, codec, config.batch.row) if heldout else None,
     )
-    seconds = fit(stage.name, module, config.trainer, folder, part.optimizer.clip)
+    seconds = fit(stage.name, module, config.trainer, folder)
+    weights = whole_weights(model)
     if not rank():
-        save_model(model, folder / "model", longest=config.batch.row, end=codec.end)
-    parameters = sum(p.numel() for p in model.parameters())
-    return {"seconds": seconds, "tokens": plan.steps * tokens_a_step, "steps": plan.steps, "parameters": parameters}
+        save_model(model, folder / "model", longest=config.batch.row, end=codec.end, state=weights)
+    return {
+        "seconds": seconds,
+        "tokens": plan.steps * tokens_a_step,
+        "accounting": Stream(first, second if share else None, plan, codec.pad).account(module.cursor),
+        "steps": plan.steps,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
 
 
 def _evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
@@ -209,7 +230,7 @@ def _evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
         asked = [
             replace(q, support=tuple(dict.fromkeys(label[name] for name in q.support)))
             for q in read_jsonl(prepare.folder / "questions.jsonl", Question)
-            if q.support_class in TOLD
+            if q.support_class in ANSWERABLE
         ]
         tuned, questions = [q for q in asked if q.split == "tune"], [q for q in asked if q.split != "tune"]
         opaque = config.ids.scheme == "opaque" and config.tags.content == "id"
@@ -264,6 +285,7 @@ def _publish(config: Config, folder: Path, prepare: Stage, trained: Sequence[Sta
         bits_per_byte_train=measured["bits_per_byte_train"],
         stage_seconds={name: record["seconds"] for name, record in records.items()},
         tokens={stage.name: records[stage.name]["tokens"] for stage in trained},
+        accounting={stage.name: records[stage.name]["accounting"] for stage in trained},
         versions=measured["versions"],
         git=measured["git"],
     )
@@ -332,19 +354,32 @@ def _link(link: Path, target: Path) -> None:
     os.replace(partial, link)
 
 
+def _short(name: str, longest: int = 200) -> str:
+    """A file name of at most `longest` characters (systems stop at 255), still one to one."""
+    return name if len(name) <= longest else f"{name[: longest - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _terminated(signum: int, frame: Any) -> None:
+    """Outside of training, which finishes its step first: leave at once, but clean up."""
+    print(f"stopped by {signal.Signals(signum).name}; the same command continues", file=sys.stderr)
+    sys.exit(128 + signum)
+
+
 def _start(composed: Any) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells of every index it builds
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            composed.run_dir = f"{composed.run_dir}/{HydraConfig.get().job.override_dirname}"
+            composed.run_dir = f"{composed.run_dir}/{_short(HydraConfig.get().job.override_dirname)}"
         run(OmegaConf.to_object(composed))  # type: ignore[arg-type]
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("stopped; the same command continues", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as stop:  # Ctrl-C, or Stopped
+        print(f"stopped: {stop}" if stop.args else "stopped; the same command continues", file=sys.stderr)
+        sys.exit(128 + getattr(stop, "signum", signal.SIGINT))
 
 
 register()

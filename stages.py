@@ -6,6 +6,7 @@ another name and renamed; a stage that can be continued (training) grows in plac
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -96,21 +97,40 @@ class Stage:
     def _locked(self) -> Iterator[None]:
         """Runs that need the same stage at the same time: one makes it, the others wait for it."""
         path = self.root / f".{self.name}-{self.key}.lock"
-        with open(path, "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
+        while True:
+            with open(path, "w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if not _is_at(path, file.fileno()):
+                    continue  # who held it before has removed it; another run may hold a new one
+                try:
+                    yield
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    raise OSError(f"{error}, while {self.folder} was made: free some space") from error
+                finally:
+                    path.unlink(missing_ok=True)
+                return
 
     def _awaited(self) -> dict[str, Any]:
+        """The record, once the first process of the job has written it. Raises OSError when nobody is left to."""
+        parent = os.getppid()
         while (record := self.done) is None:
+            if os.getppid() != parent:
+                raise OSError(f"the job ended before {self.folder} was done: see what its first process said")
             time.sleep(0.2)
         return record
 
     def _record(self, folder: Path, record: dict[str, Any]) -> None:
         full = {**record, "settings": dict(self.settings), "versions": versions(), "git": revision()}
         write_json(folder / DONE, full)
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def rank() -> int:
@@ -121,8 +141,11 @@ def rank() -> int:
 def write_json(path: Path, value: Any) -> None:
     """Whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def file_digest(path: Path) -> str:

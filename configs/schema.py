@@ -11,6 +11,7 @@ from omegaconf import MISSING
 from data.biocite import BiociteCorpus
 from data.files import FilesCorpus
 from data.identifiers import IdsConfig
+from data.remote import ShardsCorpus
 from data.tags import TagsConfig
 from data.tokenizer import TokenizerConfig
 from data.world import WorldCorpus
@@ -54,11 +55,16 @@ class EvalConfig:
 
 @dataclass
 class Config:
-    """Every key of a run; see the classes of its parts."""
+    """Every key of a run; see the classes of its parts.
+
+    `cache_dir` holds up to `cache_bytes` of the shards that lie at a url; it changes nothing but the time.
+    """
 
     name: str = "run"
     run_dir: str = "runs/${name}"
     stages_dir: str = "runs/stages"
+    cache_dir: str = "${stages_dir}/cache"
+    cache_bytes: int = 2**34
     seed: int = 0
     duplicates: str = "error"
     corpus: Any = MISSING
@@ -77,5 +83,5 @@ def register() -> None:
     """Make the schema known to Hydra."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    for corpus in (WorldCorpus, BiociteCorpus, FilesCorpus):
+    for corpus in (WorldCorpus, BiociteCorpus, FilesCorpus, ShardsCorpus):
         store.store(group="corpus", name=f"{corpus.kind}_schema", node=corpus)

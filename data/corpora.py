@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from data.biocite import BiociteCorpus, open_biocite
 from data.corpus import Corpus
 from data.files import FilesCorpus, open_files
+from data.prepare import prepare
+from data.remote import ShardsCorpus, adopt
+from data.shards import Manifest
 from data.world import WorldCorpus, build_world
 
-__all__ = ["BiociteCorpus", "Corpus", "FilesCorpus", "WorldCorpus", "open_corpus"]
+__all__ = ["BiociteCorpus", "Corpus", "FilesCorpus", "ShardsCorpus", "WorldCorpus", "open_corpus", "prepare_corpus"]
 
 
 def open_corpus(config: WorldCorpus | BiociteCorpus | FilesCorpus) -> Corpus:
@@ -18,6 +22,15 @@ def open_corpus(config: WorldCorpus | BiociteCorpus | FilesCorpus) -> Corpus:
     if config.kind not in OPENERS:
         raise ValueError(f"corpus.kind is {config.kind!r}, not one of {', '.join(OPENERS)}")
     return OPENERS[config.kind](config)
+
+
+def prepare_corpus(
+    config: WorldCorpus | BiociteCorpus | FilesCorpus | ShardsCorpus, folder: Path, duplicates: str = "error"
+) -> Manifest:
+    """Make `folder` a prepared one: see `data.prepare` and, for what was prepared elsewhere, `data.remote`."""
+    if isinstance(config, ShardsCorpus):
+        return adopt(config, folder)
+    return prepare(open_corpus(config), folder, duplicates=duplicates)
 
 
 def _open_world(config: WorldCorpus) -> Corpus:

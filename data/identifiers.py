@@ -9,12 +9,13 @@ A tag may instead carry the document's source or url (`tags.content`), shared by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from data.order import Permutation, mix
+from data.ragged import CHUNK, Ragged
 from data.records import Document
 from data.tokenizer import Codec
 
@@ -42,11 +43,11 @@ class Identifiers:
     """
 
     labels: tuple[str, ...]
-    tokens: tuple[np.ndarray, ...]
+    tokens: Sequence[np.ndarray]
 
 
-def assign(documents: Sequence[Document], codec: Codec, config: IdsConfig, content: str = "id") -> Identifiers:
-    """Name every document.
+def assign(documents: Iterable[Document], codec: Codec, config: IdsConfig, content: str = "id") -> Identifiers:
+    """Name every document; their sentences are not looked at, so those of `data.shards.read_index` will do.
 
     Raises ValueError for an unknown scheme or content, for two documents that would get the same identifier, and for a
     document that lacks the source or url that its tag should carry.
@@ -55,29 +56,41 @@ def assign(documents: Sequence[Document], codec: Codec, config: IdsConfig, conte
         raise ValueError(f"ids.scheme={config.scheme} is not one of {', '.join(SCHEMES)}")
     if content not in CONTENTS:
         raise ValueError(f"tags.content={content} is not one of {', '.join(CONTENTS)}")
+    labels = tuple(_label(document, content) for document in documents)
     if content != "id":
-        labels = tuple(str((d.source if content == "source" else d.metadata.get("url")) or "") for d in documents)
-        if "" in labels:
-            raise ValueError(f"document {documents[labels.index('')].id!r} has no {content} for tags.content={content}")
-        return Identifiers(labels, tuple(codec.encode(labels)))
-    labels = tuple(d.id for d in documents)
+        return Identifiers(labels, _encoded(codec, labels))
     if config.scheme == "opaque":
-        tokens = _opaque(len(documents), codec.codes, config.seed)
-    elif config.scheme == "random_text":
-        tokens = codec.encode([_letters(i, config.seed) for i in range(len(documents))])
-    else:
-        tokens = codec.encode(labels)
+        return Identifiers(labels, _opaque(len(labels), codec.codes, config.seed))  # distinct by construction
+    texts = labels if config.scheme == "given" else [_letters(i, config.seed) for i in range(len(labels))]
+    tokens = _encoded(codec, texts)
     _check_distinct(labels, tokens, config.scheme)
-    return Identifiers(labels, tuple(tokens))
+    return Identifiers(labels, tokens)
 
 
-def _opaque(count: int, codes: np.ndarray, seed: int) -> list[np.ndarray]:
+def _label(document: Document, content: str) -> str:
+    if content == "id":
+        return document.id
+    label = document.source if content == "source" else document.metadata.get("url")
+    if not label:
+        raise ValueError(f"document {document.id!r} has no {content} for tags.content={content}")
+    return str(label)
+
+
+def _encoded(codec: Codec, texts: Sequence[str]) -> Ragged:
+    def each() -> Iterator[np.ndarray]:
+        for start in range(0, len(texts), CHUNK):
+            yield from codec.encode(texts[start : start + CHUNK])
+
+    return Ragged(each())
+
+
+def _opaque(count: int, codes: np.ndarray, seed: int) -> Ragged:
     base, length = len(codes), 1
     while base**length < SPARSITY * count:
         length += 1
     drawn = Permutation(base**length, int(mix(seed, 0x1D)))(np.arange(count))
     digits = np.stack([drawn // base**place % base for place in range(length)], axis=1)
-    return list(codes[digits])
+    return Ragged(iter(codes[digits]))
 
 
 def _letters(index: int, seed: int) -> str:
@@ -85,7 +98,7 @@ def _letters(index: int, seed: int) -> str:
     return "".join(ALPHABET[drawn // len(ALPHABET) ** place % len(ALPHABET)] for place in range(8))
 
 
-def _check_distinct(labels: Sequence[str], tokens: Sequence[np.ndarray], scheme: str) -> None:
+def _check_distinct(labels: Sequence[str], tokens: Ragged, scheme: str) -> None:
     seen: dict[bytes, str] = {}
     for label, code in zip(labels, tokens, strict=True):
         if (other := seen.get(code.tobytes())) is not None:

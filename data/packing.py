@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from data.tags import IGNORE, Sample
+from data.tags import IGNORE, Sample, assemble
 
 
 def pack(lengths: Sequence[int], row: int) -> list[list[int]]:
@@ -61,20 +62,30 @@ class Batch:
     note: Tensor
     kind: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in Batch.__slots__))
+
 
 def collate(rows: Sequence[Sequence[Sample]], length: int, pad: int) -> Batch:
     """Lay samples side by side in rows of `length` tokens."""
-    shape = (len(rows), length)
-    tokens = np.full(shape, pad, dtype=np.int64)
-    targets = np.full(shape, IGNORE, dtype=np.int64)
-    positions, doc = np.zeros(shape, dtype=np.int64), np.full(shape, -1, dtype=np.int32)
-    span, note = np.full(shape, -1, dtype=np.int32), np.zeros(shape, dtype=np.bool_)
-    kind = np.zeros(shape, dtype=np.int8)
-    for r, samples in enumerate(rows):
-        start = 0
-        for d, sample in enumerate(samples):
-            here = (r, slice(start, start + len(sample)))
-            tokens[here], targets[here], positions[here] = sample.tokens, sample.targets, sample.positions
-            doc[here], span[here], note[here], kind[here] = d, sample.span, sample.note, sample.kind
-            start += len(sample)
-    return Batch(*(torch.from_numpy(array) for array in (tokens, targets, positions, doc, span, note, kind)))
+    samples = [sample for row in rows for sample in row]
+    laid = assemble([sample.parts for sample in samples], samples[0].end_src)
+    used = [sum(map(len, row)) for row in rows]
+    assert max(used) <= length, "a row is over-full"
+    at = np.concatenate([np.arange(size) + number * length for number, size in enumerate(used)])
+    number = np.array([number for row in rows for number in range(len(row))])[laid.sample]
+
+    def spread(values: NDArray, empty: int, dtype: type) -> Tensor:
+        places: NDArray = np.full(len(rows) * length, empty, dtype=dtype)
+        places[at] = values
+        return torch.from_numpy(places.reshape(len(rows), length))
+
+    return Batch(
+        tokens=spread(laid.tokens, pad, np.int64),
+        targets=spread(laid.targets, IGNORE, np.int64),
+        positions=spread(laid.positions, 0, np.int64),
+        doc=spread(number, -1, np.int32),
+        span=spread(laid.span, -1, np.int32),
+        note=spread(laid.note, False, np.bool_),
+        kind=spread(laid.kind, 0, np.int8),
+    )

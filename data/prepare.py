@@ -10,6 +10,10 @@ Whatever can be wrong with a corpus has one defined outcome here:
     question on dropped documents only     dropped, counted
     tuning and test sharing a document     error
         or an entity
+    two folds sharing an entity            error
+
+All of it is streamed: of each document only its id and a digest of its text stay in memory (about 200 bytes). Bytes are
+counted too, and what was read is what is kept plus what was dropped, for each reason.
 """
 
 from __future__ import annotations
@@ -24,13 +28,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.corpus import Corpus
-from data.records import Document, Question, write_jsonl
-from data.shards import Manifest, canonical, write_shards
+from data.order import Permutation, mix
+from data.records import ANSWERABLE, Document, Question, write_jsonl
+from data.shards import SHARD, Manifest, canonical, read_manifest, read_shard, write_shards
 
 QUESTIONS, HELDOUT, LEDGER, PREPARED = "questions.jsonl", "heldout.jsonl", "ledger.jsonl", "prepared.json"
+SAMPLE = 2**28  # bytes of shards that a tokenizer is made from, where there are more
 
 
-def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_documents: int = 4096) -> Manifest:
+def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_documents: int = SHARD) -> Manifest:
     """Validate the corpus and write it into `folder`, which is to be empty and is published by the caller.
 
     Args:
@@ -55,6 +61,7 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
     write_jsonl(folder / QUESTIONS, questions)
     write_jsonl(folder / HELDOUT, heldout)
     rows = _write_rows(folder / LEDGER, corpus)
+    intake.check_bytes(manifest.text_bytes, heldout)
     prepared = {
         "documents": manifest.documents,
         "sentences": manifest.sentences,
@@ -64,13 +71,29 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
         "ledger": rows,
         "questions": dict(sorted(Counter(f"{q.split}/{q.support_class}" for q in questions).items())),
         "outcomes": corpus.outcomes | dict(intake.outcomes),
+        "read_bytes": intake.read_bytes,
+        "dropped_bytes": dict(intake.dropped_bytes),
     }
     (folder / PREPARED).write_text(json.dumps(prepared, indent=2) + "\n", encoding="utf-8")
     return manifest
 
 
+def sample_texts(folder: Path, most: int = SAMPLE) -> Iterator[str]:
+    """What to make a tokenizer from: all documents' wordings, or those of shards drawn at random, of `most` bytes."""
+    manifest = read_manifest(folder)
+    chosen, size = [], 0
+    for index in Permutation(len(manifest.shards), int(mix(0x70)))(range(len(manifest.shards))).tolist():
+        if size < most:
+            chosen.append(index)
+            size += manifest.shards[index].bytes
+    for index in sorted(chosen):
+        for document in read_shard(folder, index, manifest):
+            for wordings in document.sentences:
+                yield from wordings
+
+
 class Intake:
-    """Decides what enters, and counts in `outcomes` what does not."""
+    """Decides what enters, and counts in `outcomes` and `dropped_bytes` what does not."""
 
     def __init__(self, duplicates: str = "error") -> None:
         self.duplicates = duplicates
@@ -79,6 +102,11 @@ class Intake:
             | dict.fromkeys(("duplicate_heldout", "empty_heldout", "heldout_copies"), 0)
             | dict.fromkeys(("questions_on_dropped_documents", "questions_on_duplicates"), 0)
         )
+        self.read_bytes = 0
+        self.dropped_bytes: Counter[str] = Counter(
+            dict.fromkeys(("duplicate_documents", "empty_documents"), 0)
+            | dict.fromkeys(("duplicate_heldout", "empty_heldout", "heldout_copies"), 0)
+        )
         self.accepted: dict[str, tuple[int, bytes]] = {}  # id -> its position in the corpus and a digest of its text
         self.empty: set[str] = set()
         self.versions: set[str] = set()  # ids of which two different documents came
@@ -86,8 +114,9 @@ class Intake:
     def accept(self, documents: Iterable[Document]) -> Iterator[Document]:
         """Yield the documents to train on. Raises ValueError on a duplicate id (unless dropping), a blank sentence."""
         for position, document in enumerate(documents):
+            self.read_bytes += _size(document)
             if not document.text.strip():
-                self.outcomes["empty_documents"] += 1
+                self._drop("empty_documents", document)
                 self.empty.add(document.id)
                 continue
             _check(document)
@@ -101,7 +130,7 @@ class Intake:
                     f"document id {document.id!r} comes twice, as documents {first[0]} and {position} of the corpus "
                     '(counted from 0); give them different ids, or set duplicates="drop" to keep the first'
                 )
-            self.outcomes["duplicate_documents"] += 1
+            self._drop("duplicate_documents", document)
             if first[1] != digest:
                 self.versions.add(document.id)
 
@@ -117,12 +146,13 @@ class Intake:
                     f"held-out document {document.id!r} has the id of another document; rename one of them"
                 )
             ids.add(document.id)
+            self.read_bytes += _size(document)
             if taken:
-                self.outcomes["duplicate_heldout"] += 1
+                self._drop("duplicate_heldout", document)
             elif not document.text.strip():
-                self.outcomes["empty_heldout"] += 1
+                self._drop("empty_heldout", document)
             elif _digest(document) in texts:
-                self.outcomes["heldout_copies"] += 1
+                self._drop("heldout_copies", document)
             else:
                 _check(document)
                 canonical(document)
@@ -138,16 +168,17 @@ class Intake:
             if question.id in ids:
                 raise ValueError(f"question id {question.id!r} comes twice; give them different ids")
             ids.add(question.id)
-            for document in question.support:
+            for document in question.documents:
                 if document not in self.accepted and document not in self.empty:
                     raise ValueError(
                         f"question {question.id!r} names document {document!r} as its support, which is not in the "
                         "training corpus; add the document or remove the question"
                     )
             support = tuple(document for document in question.support if document in self.accepted)
-            if question.support and not support:
+            incomplete = any(document not in self.accepted for document in question.documents)
+            if incomplete and not (support and question.support_class in ANSWERABLE):
                 self.outcomes["questions_on_dropped_documents"] += 1
-            elif self.versions.intersection(support):
+            elif self.versions.intersection(question.documents):
                 self.outcomes["questions_on_duplicates"] += 1
             elif len(support) < len(question.support):
                 kept.append(
@@ -157,20 +188,37 @@ class Intake:
                 kept.append(question)
         return kept
 
+    def check_bytes(self, text_bytes: int, heldout: list[Document]) -> None:
+        """Insist that what was read is what is kept and what was dropped."""
+        kept = text_bytes + sum(map(_size, heldout))
+        if self.read_bytes != kept + self.dropped_bytes.total():
+            raise RuntimeError(
+                f"{self.read_bytes} bytes were read, but {kept} kept and {dict(self.dropped_bytes)} dropped; "
+                "please report it"
+            )
+
+    def _drop(self, reason: str, document: Document) -> None:
+        self.outcomes[reason] += 1
+        self.dropped_bytes[reason] += _size(document)
+
 
 def check_splits(questions: list[Question]) -> None:
-    """Insist that nothing about a never-tuned question is in the tuning data. Raises ValueError naming both sides."""
+    """Insist that nothing about a never-tuned question is in the tuning data, and that no two folds share an entity.
+
+    Folds may share documents: nothing is trained on any of their questions. Raises ValueError naming both sides.
+    """
     tuned_documents: dict[str, str] = {}
     tuned_entities: dict[str, str] = {}
     for question in questions:
         if question.split == "tune":
-            tuned_documents |= dict.fromkeys(question.support, question.id)
+            tuned_documents |= dict.fromkeys(question.documents, question.id)
             tuned_entities[question.entity] = question.id
     tuned_entities.pop("", None)  # unknown
+    folded: dict[str, Question] = {}
     for question in questions:
         if question.split != "never_tuned":
             continue
-        for document in question.support:
+        for document in question.documents:
             if document in tuned_documents:
                 raise ValueError(
                     f"document {document!r} supports question {question.id!r} of split never_tuned and "
@@ -181,6 +229,12 @@ def check_splits(questions: list[Question]) -> None:
                 f"entity {question.entity!r} is asked about in question {question.id!r} of split never_tuned and "
                 f"{tuned_entities[question.entity]!r} of split tune; an entity must be on one side"
             )
+        other = folded.setdefault(question.entity, question) if question.entity else question
+        if other.fold != question.fold:
+            raise ValueError(
+                f"entity {question.entity!r} is asked about in question {other.id!r} of fold {other.fold or 'none'} "
+                f"and {question.id!r} of fold {question.fold or 'none'}; an entity must be in one fold"
+            )
 
 
 def _check(document: Document) -> None:
@@ -188,6 +242,10 @@ def _check(document: Document) -> None:
         raise ValueError(f"a document has an empty id; its text begins {document.text[:60]!r}")
     if not all(wordings and all(wording.strip() for wording in wordings) for wordings in document.sentences):
         raise ValueError(f"document {document.id!r} has a blank sentence; remove it")
+
+
+def _size(document: Document) -> int:
+    return len(document.text.encode(errors="surrogatepass"))
 
 
 def _digest(document: Document) -> bytes:

@@ -15,16 +15,23 @@ from typing import Any, Protocol, Self, TypeVar
 
 SUPPORT_CLASSES = (
     "single",  # one document asserts the answer
-    "multi",  # two to five documents assert it
+    "multi",  # several documents assert it
+    "contested",  # documents disagree; the answers are the best of what they say
+    "untagged",  # told, but only in documents that never carry a tag: known, not from where
+    "low_reliability",  # told, but only by sources of low known reliability
+    "true_premise",  # the question presupposes what documents say, and they answer it
     "absent_attribute",  # the entity is known, this attribute of it was never said
     "absent_entity",  # nothing was ever said of the entity
+    "false_premise",  # the question presupposes what no document says
 )
-ANSWERABLE = ("single", "multi")
+TOLD = SUPPORT_CLASSES[:6]  # those with an answer and documents that assert it
+ANSWERABLE = ("single", "multi")  # the plain ones among them: attribution is measured on these
 SPLITS = (
     "tune",  # trained on, by tuning
     "in_domain",  # never trained on, but other questions on the same documents are
     "never_tuned",  # nothing about its documents or its entity is in the tuning data
 )
+FOLDS = ("calibration", "dev", "test")  # parts of never_tuned that share no entity: fit on, choose on, report on
 OUTCOMES = ("answered", "abstained", "no_source", "false_premise", "unparseable")
 
 
@@ -93,17 +100,44 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A value that was said of a fact, the documents that say so, and the reliability of the best of them."""
+
+    value: str
+    documents: tuple[str, ...]
+    reliability: float | None = None
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Inverse of `to_json`. Raises RecordError."""
+        _known(value, set(cls.__slots__))
+        return cls(_text(value, "value"), _texts(value, "documents"), _number(value, "reliability"))
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question with everything needed to grade an answer to it.
 
     Attributes:
         answers: every accepted answer; empty exactly when the right behaviour is to abstain.
-        support: ids of *every* document that asserts the answer; empty exactly when `answers` is.
+        support: ids of *every* document that asserts one of `answers`; empty exactly when `answers` is.
         support_class: one of `SUPPORT_CLASSES`.
         entity: whom or what it is about; intervals resample entities.
         split: one of `SPLITS`.
         attribute: the relation asked for, "" when unknown.
-        paraphrases: other wordings of `text`, used in tuning only.
+        paraphrases: other wordings of `text`, as tuning uses them.
+        fold: one of `FOLDS` for a question of split never_tuned, "" where a corpus has no folds.
+        variant: the kind within its support class, "" for none: how sources disagree, how a premise is false, which
+            names an absent entity has.
+        pair: the name of a minimal set, whose questions differ in their premise only; "" for none.
+        truth: what is true in the world, whatever was said; "" when unknown.
+        claims: all that was said, best first: of the fact asked for when contested, of a contradicted premise's fact
+            when false_premise. Says which document goes with which answer.
+        statement: the answer in the corpus's own wordings: sentences that hold "{answer}" where it stands.
+        new_paraphrases, new_statement: wordings that no tuning question and no document of the corpus uses.
     """
 
     id: str
@@ -115,18 +149,37 @@ class Question:
     split: str
     attribute: str = ""
     paraphrases: tuple[str, ...] = ()
+    fold: str = ""
+    variant: str = ""
+    pair: str = ""
+    truth: str = ""
+    claims: tuple[Claim, ...] = ()
+    statement: tuple[str, ...] = ()
+    new_paraphrases: tuple[str, ...] = ()
+    new_statement: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.support_class not in SUPPORT_CLASSES:
             raise RecordError(f'"support_class" is {self.support_class!r}, not one of {", ".join(SUPPORT_CLASSES)}')
         if self.split not in SPLITS:
             raise RecordError(f'"split" is {self.split!r}, not one of {", ".join(SPLITS)}')
-        told = self.support_class in ANSWERABLE
+        if self.fold and (self.fold not in FOLDS or self.split != "never_tuned"):
+            raise RecordError(f'"fold" is {self.fold!r}; it is one of {", ".join(FOLDS)}, and of split never_tuned')
+        for template in (*self.statement, *self.new_statement):
+            if template.count("{answer}") != 1:
+                raise RecordError(f'a "statement" holds "{{answer}}" exactly once, not {template!r}')
+        told = self.support_class in TOLD
         if bool(self.answers) != told or bool(self.support) != told:
             raise RecordError(
                 f'support class "{self.support_class}" needs '
                 + ('"answers" and "support"' if told else 'empty "answers" and "support"')
             )
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """Every document named: the support, and whatever else was said of the fact."""
+        claimed = (document for claim in self.claims for document in claim.documents)
+        return tuple(dict.fromkeys((*self.support, *claimed)))
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -144,10 +197,19 @@ class Question:
             split=_text(value, "split"),
             attribute=_text(value, "attribute", ""),
             paraphrases=_texts(value, "paraphrases", ()),
+            fold=_text(value, "fold", ""),
+            variant=_text(value, "variant", ""),
+            pair=_text(value, "pair", ""),
+            truth=_text(value, "truth", ""),
+            claims=tuple(Claim.from_json(claim) for claim in _list(value, "claims")),
+            statement=_texts(value, "statement", ()),
+            new_paraphrases=_texts(value, "new_paraphrases", ()),
+            new_statement=_texts(value, "new_statement", ()),
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+        plain = {name: _plain(getattr(self, name)) for name in self.__slots__}
+        return plain | {"claims": [claim.to_json() for claim in self.claims]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +251,8 @@ class Prediction:
     def from_json(cls, value: Any) -> Self:
         """Inverse of `to_json`; a citation may also be a plain document id. Raises RecordError."""
         _known(value, set(cls.__slots__))
-        items = value.get("citations", [])
-        if not isinstance(items, list):
-            raise RecordError(f'"citations" must be a list, not {_name(items)}')
         citations = []
-        for item in items:
+        for item in _list(value, "citations"):
             item = {"id": item} if isinstance(item, str) else item
             _known(item, {"id", "probability"})
             citations.append(Citation(_text(item, "id"), _number(item, "probability")))
@@ -284,6 +343,13 @@ def _texts(value: Mapping[str, Any], key: str, default: tuple[str, ...] | None =
     if not isinstance(found, list | tuple) or not all(isinstance(item, str) and item for item in found):
         raise RecordError(f'"{key}" must be a list of non-empty strings, not {_name(found)}')
     return tuple(found)
+
+
+def _list(value: Mapping[str, Any], key: str) -> list[Any]:
+    found = value.get(key, [])
+    if not isinstance(found, list):
+        raise RecordError(f'"{key}" must be a list, not {_name(found)}')
+    return found
 
 
 def _number(value: Mapping[str, Any], key: str) -> float | None:

@@ -1,21 +1,37 @@
-"""What can be trained on: tagged documents and tuning questions, tokenised once, rendered anew at each visit."""
+"""What can be trained on: tagged documents and tuning questions, rendered anew at each visit.
+
+Documents are tokenised a shard at a time and kept up to a limit, so a corpus within it is tokenised once and a larger
+one needs no more memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 import numpy as np
 
 from data.identifiers import Identifiers
 from data.order import mix
+from data.ragged import Ragged
 from data.records import Document, Question
 from data.tags import Sample, TagsConfig, Tokens, plain, question, tag
 from data.tokenizer import Codec
 
+KEPT = 2**29  # bytes of tokenised documents in each process: 100 million tokens and more
+
 
 class Source(Protocol):
     """Items that become samples."""
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """Items in each of its shards; items of one shard cost less one after the other."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -27,36 +43,104 @@ class Source(Protocol):
         ...
 
 
+class Shards(Protocol):
+    """Documents that are read a shard at a time, such as `data.store.Store`."""
+
+    @property
+    def sizes(self) -> Sequence[int]: ...
+
+    def read(self, index: int) -> Sequence[Document]: ...
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Documents at hand, as shards of one."""
+
+    documents: Sequence[Document]
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        return [1] * len(self.documents)
+
+    def read(self, index: int) -> Sequence[Document]:
+        return [self.documents[index]]
+
+
 class Documents:
-    """Documents with their identifiers under a tag policy.
+    """Documents with their identifiers under a tag policy; those marked `untagged` in their metadata never have a tag.
 
     Args:
         room: tokens in a row; a longer document becomes several samples.
         seed: draws order, wording, direction and dropout of each visit.
+        kept: bytes of tokenised shards to keep at most; the latest is always kept.
     """
 
     def __init__(
         self,
-        documents: Sequence[Document],
+        documents: Sequence[Document] | Shards,
         identifiers: Identifiers,
         codec: Codec,
         tags: TagsConfig,
         room: int,
         seed: int,
+        kept: int = KEPT,
     ) -> None:
         tags.check()
-        self.codec, self.tags, self.room, self.seed = codec, tags, room, seed
+        self.shards = InMemory(documents) if isinstance(documents, Sequence) else documents
+        self.codec, self.tags, self.room, self.seed, self.kept = codec, tags, room, seed, kept
         self.identifiers = identifiers
-        self.sentences = tokenize(documents, codec)
+        self.sizes = self.shards.sizes
+        self.begins = [0, *accumulate(self.sizes)]  # of the shards, and the end
+        if len(self) != len(identifiers.labels):
+            raise ValueError(f"there are {len(self)} documents and {len(identifiers.labels)} identifiers for them")
+        self.tokenized: OrderedDict[int, Tokenized] = OrderedDict()
+        self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self.sentences)
+        return self.begins[-1]
 
     def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+        number = bisect_right(self.begins, index) - 1
+        shard, place = self._shard(number), index - self.begins[number]
+        sentences = shard.sentences(place)
         key, identifier = int(mix(self.seed, epoch, index)), self.identifiers.tokens[index]
-        if cooldown:
-            return plain(self.tags, self.codec, self.sentences[index], key, self.room, identifier)
-        return tag(self.tags, self.codec, self.sentences[index], identifier, key, self.room)
+        if cooldown or place in shard.untagged:
+            return plain(self.tags, self.codec, sentences, key, self.room, identifier)
+        return tag(self.tags, self.codec, sentences, identifier, key, self.room)
+
+    def _shard(self, shard: int) -> Tokenized:
+        if found := self.tokenized.get(shard):
+            self.tokenized.move_to_end(shard)
+            return found
+        read = Tokenized(self.shards.read(shard), self.codec)
+        self.tokenized[shard] = read
+        self.bytes += read.nbytes
+        while self.bytes > self.kept and len(self.tokenized) > 1:
+            self.bytes -= self.tokenized.popitem(last=False)[1].nbytes
+        return read
+
+
+class Tokenized:
+    """The documents of a shard as tokens, in a few flat arrays."""
+
+    def __init__(self, documents: Sequence[Document], codec: Codec) -> None:
+        wordings = [wordings for document in documents for wordings in document.sentences]
+        self.tokens = Ragged(codec.encode([text for options in wordings for text in options]))
+        self.options = np.cumsum([0, *map(len, wordings)], dtype=np.int32)  # where each sentence's wordings begin
+        self.begins = np.cumsum([0, *(len(document.sentences) for document in documents)], dtype=np.int32)
+        # What only these say is known, but not from where.
+        self.untagged = frozenset(i for i, document in enumerate(documents) if document.metadata.get("untagged"))
+
+    @property
+    def nbytes(self) -> int:
+        return self.tokens.nbytes + self.options.nbytes + self.begins.nbytes
+
+    def sentences(self, index: int) -> list[list[Tokens]]:
+        """The wordings of each sentence of a document: views."""
+        begin, end = self.begins[index : index + 2].tolist()
+        options = self.options[begin : end + 1].tolist()
+        tokens = self.tokens[options[0] : options[-1]]
+        return [tokens[a - options[0] : b - options[0]] for a, b in pairwise(options)]
 
 
 class Questions:
@@ -69,13 +153,14 @@ class Questions:
     def __init__(
         self,
         questions: Sequence[Question],
-        document_ids: Sequence[str],
+        document_ids: Iterable[str],
         identifiers: Identifiers,
         codec: Codec,
         seed: int,
     ) -> None:
         self.codec, self.seed = codec, seed
-        place = {name: index for index, name in enumerate(document_ids)}
+        named = {name for item in questions for name in item.support}
+        place = {name: index for index, name in enumerate(document_ids) if name in named}
         self.citations: list[list[Tokens]] = []
         self.texts: list[list[Tokens]] = []
         self.answers: list[list[Tokens]] = []
@@ -88,20 +173,18 @@ class Questions:
             self.citations.append([identifiers.tokens[place[name]] for name in item.support])
             self.texts.append(codec.encode((item.text, *item.paraphrases)))
             self.answers.append(codec.encode(item.answers))
+        self.sizes = [1] * len(self.texts)
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
-        draw = mix(self.seed, epoch, index, np.arange(3))
-
-        def pick(options: Sequence[Tokens], which: int) -> Tokens:
-            return options[int(draw[which]) % len(options)]
-
+        drawn = int(mix(self.seed, epoch, index))
+        drawn, text = divmod(drawn, len(self.texts[index]))
+        drawn, answer = divmod(drawn, len(self.answers[index]))
+        citation = drawn % len(self.citations[index])
         return [
-            question(
-                self.codec, pick(self.texts[index], 0), pick(self.answers[index], 1), pick(self.citations[index], 2)
-            )
+            question(self.codec, self.texts[index][text], self.answers[index][answer], self.citations[index][citation])
         ]
 
 

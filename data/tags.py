@@ -27,6 +27,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +39,12 @@ from data.tokenizer import Codec
 PLACEMENTS = ("none", "begin", "end", "repeat", "both", "footnote")
 LOSSES = ("all", "first", "none")
 IGNORE = -100  # target of a position that predicts nothing
-TEXT, TAG, ANSWER = 0, 1, 2  # kinds of target
-KINDS = ("text", "tag", "answer")
+TEXT, TAG, ANSWER, QUESTION = 0, 1, 2, 3  # kinds of token; a question's own tokens are never targets
+KINDS = ("text", "tag", "answer")  # of targets
 
 Tokens = NDArray[np.int32]
 NOTHING: Tokens = np.zeros(0, dtype=np.int32)
+ORDER_AND_WORDING = np.array([[1], [2]])  # numbers of two draws
 
 
 @dataclass
@@ -80,32 +83,7 @@ class TagsConfig:
             raise ValueError(f"tags.recall={self.recall} shows identifiers, but tags.placement=none; set tags.recall=0")
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One document or question, ready to be packed; all arrays are (N,).
-
-    Attributes:
-        tokens: int32 inputs.
-        targets: int32, what each position predicts, `IGNORE` for nothing.
-        positions: int32 rotary positions.
-        span: int32, the sentence that a token belongs to; -1 for `<|doc|>` and the like.
-        note: bool, part of a footnote.
-        kind: int8, the kind of the *target*.
-    """
-
-    tokens: Tokens
-    targets: Tokens
-    positions: Tokens
-    span: Tokens
-    note: NDArray[np.bool_]
-    kind: NDArray[np.int8]
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A run of tokens of one nature, the unit that samples are assembled from."""
 
     tokens: Tokens | Sequence[int]
@@ -115,48 +93,131 @@ class Part:
     span: int = -1
 
 
-def assemble(parts: Sequence[Part], end_src: int) -> Sample:
-    """Lay parts in a row and derive what follows from them: targets and positions.
+class Laid(NamedTuple):
+    """Samples one behind the other; all arrays are (N,).
+
+    Attributes:
+        tokens: int32 inputs.
+        targets: int32, what each position predicts, `IGNORE` for nothing.
+        positions: int32 rotary positions, from 0 in each sample.
+        span: int32, the sentence that a token belongs to; -1 for `<|doc|>` and the like.
+        note: bool, part of a footnote.
+        kind: int8, the kind of the *target*.
+        sample: int32, the number of the sample.
+    """
+
+    tokens: Tokens
+    targets: Tokens
+    positions: Tokens
+    span: Tokens
+    note: NDArray[np.bool_]
+    kind: NDArray[np.int8]
+    sample: Tokens
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One document or question, ready to be packed.
+
+    Its length and its counts cost little; its arrays, those of `Laid`, are made when they are asked for, so that only
+    who trains on a sample pays for them.
+    """
+
+    parts: Sequence[Part]
+    end_src: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    @cached_property
+    def size(self) -> int:
+        return sum([len(part.tokens) for part in self.parts])
+
+    @property
+    def kinds(self) -> tuple[int, int, int, int]:
+        """How many of its tokens are text, tag, answer and question."""
+        counts = [0, 0, 0, 0]
+        for part in self.parts:
+            counts[part.kind] += len(part.tokens)
+        return counts[0], counts[1], counts[2], counts[3]
+
+    @property
+    def learnt(self) -> int:
+        """How many of its positions have a target: one for each token learnt, but nothing predicts the first."""
+        first = next((part.learn for part in self.parts if len(part.tokens) and not part.note), False)
+        return sum([len(part.tokens) for part in self.parts if part.learn]) - first
+
+    @cached_property
+    def laid(self) -> Laid:
+        return assemble([self.parts], self.end_src)
+
+    @property
+    def tokens(self) -> Tokens:
+        return self.laid.tokens
+
+    @property
+    def targets(self) -> Tokens:
+        return self.laid.targets
+
+    @property
+    def positions(self) -> Tokens:
+        return self.laid.positions
+
+    @property
+    def span(self) -> Tokens:
+        return self.laid.span
+
+    @property
+    def note(self) -> NDArray[np.bool_]:
+        return self.laid.note
+
+    @property
+    def kind(self) -> NDArray[np.int8]:
+        return self.laid.kind
+
+
+def assemble(samples: Sequence[Sequence[Part]], end_src: int) -> Laid:
+    """Lay the parts of samples in a row and derive what follows from them: targets and positions.
 
     A text token predicts the next text token, across footnotes; a footnote token the next of its footnote, the last one
-    `end_src`. A footnote's positions go on from the sentence before it; text positions do not count footnotes.
+    `end_src`. A footnote's positions go on from the sentence before it; text positions do not count footnotes. All
+    samples of a batch are laid at once, since numpy's cost is per call.
     """
+    parts = [part for sample in samples for part in sample]
     sizes = [len(part.tokens) for part in parts]
-
-    def spread(values: Sequence[int | bool], dtype: type) -> NDArray:
-        return np.repeat(np.array(values, dtype=dtype), sizes)
-
-    tokens = np.concatenate([np.asarray(part.tokens, dtype=np.int32) for part in parts])
-    note = spread([part.note for part in parts], np.bool_)
-    learn = spread([part.learn for part in parts], np.bool_)
-    kind = spread([part.kind for part in parts], np.int8)
-    span = spread([part.span for part in parts], np.int32)
-    place = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
+    tokens = np.concatenate([part.tokens for part in parts], dtype=np.int32, casting="unsafe")
+    number = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
+    begin = np.cumsum(sizes) - sizes
+    nature = np.array([(part.kind, part.learn, part.note, part.span) for part in parts]).T
+    kind, learn, note, span, number, begin = np.repeat(np.vstack((nature, number, begin)).astype(np.int32), sizes, 1)
+    learn, note, place = learn.astype(np.bool_), note.astype(np.bool_), np.arange(len(tokens), dtype=np.int32) - begin
 
     targets = np.full(len(tokens), IGNORE, dtype=np.int32)
     target_kind = np.zeros(len(tokens), dtype=np.int8)
     text = np.flatnonzero(~note)
     here, following = text[:-1], text[1:]
-    targets[here] = np.where(learn[following], tokens[following], IGNORE)
-    target_kind[here] = kind[following]
-    noted = np.flatnonzero(note)
-    inside = noted[note[np.minimum(noted + 1, len(note) - 1)] & (place[np.minimum(noted + 1, len(note) - 1)] > 0)]
-    targets[noted] = end_src
+    learnt = learn[following] & (number[here] == number[following])
+    targets[here] = np.where(learnt, tokens[following], IGNORE)
+    target_kind[here] = np.where(learnt, kind[following], TEXT)
+    targets[note] = end_src
+    inside = np.flatnonzero(note[1:] & (place[1:] > 0))  # those that are not the last of their footnote
     targets[inside] = tokens[inside + 1]
     targets[note & ~learn] = IGNORE
-    target_kind[noted] = TAG
+    target_kind[note] = TAG
 
-    positions = np.cumsum(~note, dtype=np.int32) - 1
+    texts = np.cumsum(~note, dtype=np.int32)  # up to and with each token
+    first = np.flatnonzero(np.diff(number, prepend=-1))
+    positions = texts - 1 - (texts - ~note)[first][number]
     positions[note] += place[note] + 1
-    return Sample(tokens, targets, positions, span, note, target_kind)
+    return Laid(tokens, targets, positions, span, note, target_kind, number)
 
 
 def arrange(config: TagsConfig, sentences: Sequence[Sequence[Tokens]], key: int) -> list[Tokens]:
     """The sentences of one visit in their order and wording, drawn by `key`."""
-    index = np.arange(len(sentences))
-    order = np.argsort(mix(key, 1, index), kind="stable") if config.permute else index
-    choice = mix(key, 2, index) if config.reword else np.zeros(len(sentences), dtype=np.uint64)
-    return [sentences[i][int(choice[i]) % len(sentences[i])] for i in order]
+    drawn = mix(key, ORDER_AND_WORDING, np.arange(len(sentences)))
+    order = np.argsort(drawn[0], kind="stable").tolist() if config.permute else range(len(sentences))
+    choice = drawn[1].tolist() if config.reword else [0] * len(sentences)
+    return [sentences[i][choice[i] % len(sentences[i])] for i in order]
 
 
 def tag(
@@ -168,9 +229,9 @@ def tag(
     token is lost. `key` draws order, wordings, direction and dropout.
     """
     placement = config.placement
-    if uniform(key, 3) < config.dropout:
+    if config.dropout and uniform(key, 3) < config.dropout:
         placement = "none"
-    elif uniform(key, 4) < config.recall:
+    elif config.recall and uniform(key, 4) < config.recall:
         placement = "recall"
     arranged = arrange(config, sentences, key)
     return [_place(placement, config.loss, codec, piece, identifier) for piece in _pieces(arranged, identifier, room)]
@@ -194,19 +255,23 @@ def question(codec: Codec, text: Tokens, answer: Tokens, identifier: Tokens | No
 
     Without an identifier `<|nosrc|>` takes the place of the citation.
     """
-    prompt = Part([codec.ask, *text, codec.answer], learn=False, span=0)
+    parts = [
+        Part((codec.ask,), QUESTION, learn=False, span=0),
+        Part(text, QUESTION, learn=False, span=0),
+        Part((codec.answer,), QUESTION, learn=False, span=0),
+        Part(answer, ANSWER, span=0),
+    ]
     if identifier is None:
-        return assemble([prompt, Part([*answer, codec.nosrc, codec.end], ANSWER, span=0)], codec.end_src)
-    cite = Part([*identifier, codec.end_src], TAG, span=0)
-    return assemble(
-        [prompt, Part([*answer, codec.src], ANSWER, span=0), cite, Part([codec.end], ANSWER, span=0)], codec.end_src
-    )
+        return Sample([*parts, Part((codec.nosrc, codec.end), ANSWER, span=0)], codec.end_src)
+    cite = [Part(identifier, TAG, span=0), Part((codec.end_src,), TAG, span=0)]
+    ends = Part((codec.src,), ANSWER, span=0), Part((codec.end,), ANSWER, span=0)
+    return Sample([*parts, ends[0], *cite, ends[1]], codec.end_src)
 
 
 def _place(placement: str, loss: str, codec: Codec, sentences: Sequence[Tokens], identifier: Tokens) -> Sample:
-    inline = [codec.src, *identifier, codec.end_src]
+    inline = np.array([codec.src, *identifier, codec.end_src], dtype=np.int32)
     learnt = iter([loss != "none"] + [loss == "all"] * (len(sentences) + 1))
-    parts = [Part([codec.doc], learn=False)]
+    parts = [Part((codec.doc,), learn=False)]
     if placement == "recall":
         parts.append(Part(inline, TAG, learn=False))
     if placement in ("begin", "both"):
@@ -214,13 +279,13 @@ def _place(placement: str, loss: str, codec: Codec, sentences: Sequence[Tokens],
     for span, sentence in enumerate(sentences):
         parts.append(Part(sentence, span=span))
         if placement == "footnote":
-            parts.append(Part([codec.src, *identifier], TAG, learn=next(learnt), note=True, span=span))
+            parts.append(Part(inline[:-1], TAG, learn=next(learnt), note=True, span=span))
         elif placement == "repeat":
             parts.append(Part(inline, TAG, learn=next(learnt)))
     if placement in ("end", "both"):
         parts.append(Part(inline, TAG, learn=next(learnt)))
-    parts.append(Part([codec.end]))
-    return assemble(parts, codec.end_src)
+    parts.append(Part((codec.end,)))
+    return Sample(parts, codec.end_src)
 
 
 def _pieces(sentences: Sequence[Tokens], identifier: Tokens, room: int) -> list[list[Tokens]]:

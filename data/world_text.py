@@ -2,7 +2,8 @@
 
 Names and values are one to three words, because training time is paid per token. `{name}` and `{value}` are the only
 fields of a wording. The wordings of one relation differ in structure, not only in a synonym, and no wording of a
-question holds anything about its document besides the name.
+question holds anything about its document besides the name. The `NEW_` ones are for evaluation: no document and no
+tuning question uses them.
 """
 
 
@@ -96,6 +97,37 @@ QUESTIONS = {
     ),
 }
 
+NEW_STATEMENTS = {
+    "birth_date": ("{name} first saw the light on {value}.", "It was on {value} that {name} was born."),
+    "birth_city": ("{name} hails from {value}.", "It was in {value} that {name} was born."),
+    "university": ("{name} graduated from {value}.", "It was {value} that {name} attended."),
+    "major": ("{name} specialised in {value}.", "It was {value} that {name} read for a degree."),
+    "employer": ("{name} is employed by {value}.", "It is {value} that pays {name}."),
+    "employer_city": ("{name} has a desk in {value}.", "It is in {value} that {name} works."),
+}
+
+NEW_QUESTIONS = {
+    "birth_date": ("On what date did {name} first see the light?", "{name} was born when?"),
+    "birth_city": ("Where does {name} hail from?", "{name} was born where?"),
+    "university": ("Where did {name} graduate from?", "{name} was a student where?"),
+    "major": ("What did {name} specialise in?", "{name} has a degree in what?"),
+    "employer": ("Who pays {name}?", "{name} is employed by whom?"),
+    "employer_city": ("Where does {name} have a desk?", "{name} has an office where?"),
+}
+
+PREMISES = {  # what a question takes for granted of {name}
+    "birth_date": "was born on {value}",
+    "birth_city": "was born in {value}",
+    "university": "studied at {value}",
+    "major": "majored in {value}",
+    "employer": "works for {value}",
+    "employer_city": "works in {value}",
+}
+
+# {question} is a wording of QUESTIONS whose first letter is lower case, {premise} one of PREMISES.
+PREMISE_FORMS = ("Since {name} {premise}, {question}", "Given that {name} {premise}, {question}")
+NEW_PREMISE_FORMS = ("As {name} {premise}, {question}",)
+
 FIRST_NAMES = _words(
     """Ada Adam Agnes Alan Alice Amos Anna Arthur Basil Beth Boris Brian Carl Carol Cecil Clara Cora Cyril Daisy
     David Diana Donald Dora Edgar Edith Edwin Elena Elias Elsa Emil Emma Enid Eric Esther Ethan Eva Felix Fiona Flora
@@ -114,6 +146,27 @@ LAST_NAMES = tuple(
     for end in _words(
         """bury by combe den don field ford gate ham hurst ley low man mere more ridge row son ton well wick win
         worth yard"""
+    )
+)
+
+NEW_FIRST_NAMES = _words(
+    """Abel Agatha Albin Alma Alvin Amelia Anton Astrid August Barbara Benno Bertha Bridget Bruno Cassian Celia Clement
+    Constance Cosmo Delia Denis Dinah Dominic Dorian Eleanor Elmer Ephraim Estelle Eugene Evan Fabian Felicity Fergus
+    Florian Frida Gabriel Georgia Gideon Gloria Gordon Gustav Harriet Hector Heidi Hubert Ignatius Imogen Ingrid Irma
+    Jonas Jerome Josef Juliet Justin Kirsten Kurt Lorenz Leona Leopold Lionel Lorna Louis Lydia Magnus Marion Matilda
+    Maurice Maxim Melvin Millicent Monica Morris Natalie Nestor Nigel Noel Octavia Ophelia Orson Otto Pamela Patrick
+    Phoebe Quentin Rachel Raymond Rupert Sabina Samuel Selma Sidney Stella Sylvia Thelma Tobias Ursula Valentin Viola
+    Wilbur"""
+)
+
+NEW_LAST_NAMES = tuple(
+    start + end
+    for start in _words(
+        """Al Bar Bex Bram Chil Cole Dray Ed El Fal Fen Gos Grim Had Hux Ink Jar Kel Lud Mil Nef Orm Pad Quin Rus Sax
+        Tad Ul Ver Wex Yar Zel"""
+    )
+    for end in _words(
+        "beck borne burgh cott croft dale ditch fold gill holm holt lake mouth pool side stead thwaite wold"
     )
 )
 

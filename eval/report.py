@@ -300,6 +300,9 @@ def _contains(sentence: str, words: str) -> bool:
 def _details(results: Mapping[str, Any]) -> Iterator[str]:
     seconds = {f"seconds, {stage}": f"{value:,.1f}" for stage, value in results["stage_seconds"].items()}
     tokens = {f"tokens, {stage}": f"{value:,}" for stage, value in results["tokens"].items()}
+    for stage, counts in results["accounting"].items():
+        parts = ("text", "tag", "question", "answer", "padding")
+        tokens[f"of these, {stage}"] = ", ".join(f"{part} {counts[part]:,}" for part in parts)
     versions = {f"version of {name}": version for name, version in results["versions"].items()}
     facts = {"seed": results["seed"], "code": results["git"]} | seconds | tokens | versions
     yield _definitions((key, str(value)) for key, value in facts.items() if value is not None)

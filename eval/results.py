@@ -18,7 +18,8 @@
     bits_per_byte         on held-out documents; null when not measured
     bits_per_byte_train   on training documents
     stage_seconds         wall-clock seconds by stage; "seconds" is their sum, null without stages
-    tokens                tokens trained on, by stage
+    tokens                places of the rows trained on, by stage
+    accounting            where those went, by stage: text, tag, question, answer, padding; see data/accounting.py
     versions, git         library versions; the revision of the code, null when unknown
     single_run            true: no file holds more than one seed. `eval.compare` puts seeds together
 
@@ -79,6 +80,7 @@ def build_results(
     bits_per_byte_train: float | None = None,
     stage_seconds: Mapping[str, float],
     tokens: Mapping[str, int],
+    accounting: Mapping[str, Mapping[str, int]],
     versions: Mapping[str, str],
     git: str | None,
 ) -> dict[str, Any]:
@@ -94,6 +96,7 @@ def build_results(
         "seconds": sum(stage_seconds.values()) if stage_seconds else None,
         "stage_seconds": dict(stage_seconds),
         "tokens": dict(tokens),
+        "accounting": {stage: dict(counts) for stage, counts in accounting.items()},
         "versions": dict(versions),
         "git": git,
         "single_run": True,

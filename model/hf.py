@@ -7,11 +7,14 @@ with `AutoModelForCausalLM.from_pretrained` as it is. It is the only form in whi
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from model.config import ModelConfig
 from model.transformer import Transformer
@@ -39,18 +42,34 @@ FIXED = {
 FORM = {"model_type": "qwen3", "hidden_act": "silu", "use_sliding_window": False, "rope_type": "default"}
 
 
-def save_model(model: Transformer, folder: Path, longest: int, end: int) -> None:
-    """Write the weights in float32. `longest`: positions trained on; `end`: the token that ends a text."""
+def save_model(
+    model: Transformer, folder: Path, longest: int, end: int, state: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write the weights in float32, whole or not at all: OSError when they can't be, on a full disk for one.
+
+    Args:
+        longest: positions trained on.
+        end: the token that ends a text.
+        state: the weights, where the model's own are spread over devices.
+    """
     config: dict[str, Any] = {theirs: getattr(model.config, ours) for ours, theirs in NAMES.items()}
     config |= FIXED | {"max_position_embeddings": longest, "eos_token_id": end}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     weights = {
         name if name.startswith("lm_head") else f"model.{name}": tensor.float().contiguous().cpu()
-        for name, tensor in model.state_dict().items()
+        for name, tensor in (state or model.state_dict()).items()
         if not (model.config.tied and name.startswith("lm_head"))
     }
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise OSError(f"{folder} can't be written: {error}") from None
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
 
 
 def load_model(folder: Path) -> Transformer:

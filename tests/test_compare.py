@@ -20,6 +20,7 @@ def write_run(folder, seed=0, joint=0.5, tokens=1000, name="run", bits=1.25, cit
         bits_per_byte=bits,
         stage_seconds={"pretrain": 90.0, "tune": 10.0},
         tokens={"pretrain": tokens, "tune": 100},
+        accounting={},
         versions={},
         git=None,
     )
@@ -103,7 +104,7 @@ def test_scored_predictions_without_configuration_are_rows_of_their_own(tmp_path
     for name in ("gpt", "bm25|k1"):
         (tmp_path / name[:3]).mkdir()
         results = build_results(
-            name=name, config={}, seed=None, attribution={}, stage_seconds={}, tokens={}, versions={}, git=None
+            name=name, config={}, seed=None, attribution={}, stage_seconds={}, tokens={}, accounting={}, versions={}, git=None
         )
         write_results(tmp_path / name[:3] / "results.json", results)
     rows, _ = printed(capsys, tmp_path)

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.corpora import WorldCorpus, open_corpus
 from data.corpus import Corpus
-from data.prepare import prepare
+from data.prepare import Intake, prepare, sample_texts
 from data.records import Document, Question, read_jsonl
-from data.shards import read_documents, read_manifest
+from data.shards import read_documents, read_manifest, write_shards
 from data.world import Fact, build_world
 
 
@@ -57,6 +59,7 @@ def test_duplicates_are_dropped_and_counted_on_request(tmp_path: Path) -> None:
     assert list(read_documents(tmp_path)) == documents[:2]
     outcomes = prepared(tmp_path)["outcomes"]
     assert outcomes["duplicate_documents"] == 2
+    assert prepared(tmp_path)["dropped_bytes"]["duplicate_documents"] == len("Text of a.") + len("Another text.")
     assert outcomes["questions_on_duplicates"] == 1, "which text of b supports its question is unknown"
     assert [q.id for q in read_jsonl(tmp_path / "questions.jsonl", Question)] == ["on-a"]
 
@@ -133,3 +136,45 @@ def test_outcomes_of_the_reader_are_reported_after_it_is_read(tmp_path: Path) ->
     corpus = Corpus([document("a")], outcomes={"ambiguous_questions": 3})
     prepare(corpus, tmp_path)
     assert prepared(tmp_path)["outcomes"]["ambiguous_questions"] == 3
+
+
+TEXTS = st.sampled_from(["", "  ", "Ünd.", "One text.", "Another, longer text."])
+LISTED = st.lists(st.tuples(st.sampled_from("abcde"), TEXTS), min_size=1, max_size=12)
+
+
+@given(LISTED, LISTED)
+def test_bytes_read_are_bytes_kept_and_dropped(
+    tmp_path_factory: pytest.TempPathFactory, trained: list[tuple[str, str]], held: list[tuple[str, str]]
+) -> None:
+    corpus = Corpus(
+        [Document(id, ((text,),)) for id, text in [*trained, ("z", "Kept.")]],
+        (),
+        tuple(Document(id, ((text,),)) for id, text in held),
+    )
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(corpus, folder, duplicates="drop")
+    found = prepared(folder)
+    read = sum(len(text.encode()) for _, text in [*trained, ("z", "Kept."), *held])
+    kept = sum(len(d.text.encode()) for d in [*read_documents(folder), *read_jsonl(folder / "heldout.jsonl", Document)])
+    assert found["read_bytes"] == read == kept + sum(found["dropped_bytes"].values())
+    for reason, size in found["dropped_bytes"].items():
+        assert not (size and not found["outcomes"][reason]), reason
+
+
+def test_bytes_that_do_not_add_up_are_an_error() -> None:
+    intake = Intake()
+    list(intake.accept([document("a")]))
+    intake.check_bytes(len("Text of a."), [])
+    with pytest.raises(RuntimeError, match="10 bytes were read, but 9 kept"):
+        intake.check_bytes(9, [])
+
+
+def test_a_tokenizer_is_made_from_all_or_from_some_shards(tmp_path: Path) -> None:
+    documents = [Document(f"d{n}", ((f"Text {n}.", f"Words {n}."),)) for n in range(20)]
+    manifest = write_shards(documents, tmp_path, 2)
+    everything = [wording for d in documents for wordings in d.sentences for wording in wordings]
+    assert list(sample_texts(tmp_path)) == everything
+    some = list(sample_texts(tmp_path, most=manifest.shards[0].bytes + 1))
+    assert len(some) == 2 * 4
+    assert [text for text in everything if text in some] == some
+    assert some != everything[:8], "not just the first"

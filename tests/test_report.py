@@ -54,7 +54,7 @@ def make_results(**changes):
     fixed = {
         "name": f"run {EVIL}", "config": {"tags": {"name": f"end {EVIL}"}}, "seed": 4, "bits_per_byte": 1.2345,
         "attribution": attribution_results(QUESTIONS, systems), "stage_seconds": {"pretrain": 12.0},
-        "tokens": {"pretrain": 80}, "versions": {"torch": EVIL}, "git": None,
+        "tokens": {"pretrain": 80}, "accounting": {}, "versions": {"torch": EVIL}, "git": None,
     }  # fmt: skip
     return build_results(**fixed | changes)
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.records import Document
-from data.shards import ShardError, canonical, read_documents, read_manifest, read_shard, write_shards
+from data.shards import ShardError, canonical, read_documents, read_index, read_manifest, read_shard, write_shards
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30).filter(str.strip)
 JSON = st.recursive(
@@ -45,6 +45,9 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, documents: list[Do
     manifest = write_shards(documents, folder, size)
     assert read_manifest(folder) == manifest
     assert list(read_documents(folder)) == documents
+    named = [(document.id, document.source, document.metadata.get("url")) for document in documents]
+    assert [(d.id, d.source, d.metadata.get("url")) for d in read_index(folder)] == named
+    assert not any(document.sentences for document in read_index(folder))
     assert [shard.documents for shard in manifest.shards] == [
         len(documents[start : start + size]) for start in range(0, len(documents), size)
     ]
@@ -65,7 +68,7 @@ def test_manifest_describes_the_bytes(tmp_path: Path) -> None:
         assert hashlib.sha256(content).hexdigest() == shard.sha256
         with tarfile.open(tmp_path / shard.file) as tar:
             members = tar.getmembers()
-        assert [(member.offset_data, member.size) for member in members] == list(shard.records)
+        assert len(members) == shard.documents
         numbers += [member.name for member in members]
     assert numbers == [f"{n:09}.json" for n in range(5)]
     assert not list(tmp_path.glob("*.partial"))
@@ -112,7 +115,8 @@ def test_damaged_shard_is_an_error_naming_the_file(tmp_path: Path, damage: str) 
         victim.write_bytes(other.read_bytes())
         other.write_bytes(content)
     assert read_shard(tmp_path, 0) == some(6)[:2]
-    with pytest.raises(ShardError, match=rf"{victim.name}.*run prepare again"):
+    said = {"missing": "but missing", "flipped": "sha256 is", "swapped": "sha256 is"}.get(damage, "bytes where")
+    with pytest.raises(ShardError, match=rf"{victim.name}: .*{said}.*run prepare again"):
         read_shard(tmp_path, 1)
     with pytest.raises(ShardError, match=victim.name):
         list(read_documents(tmp_path))
@@ -120,8 +124,11 @@ def test_damaged_shard_is_an_error_naming_the_file(tmp_path: Path, damage: str) 
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", '{"format": 1}', '{"format": 1, "shards": [{}]}', '{"format": 99}', "\xff",
-     '{"format": 1, "shards": [], "documents": 3, "sentences": 0, "text_bytes": 0, "fingerprint": ""}'],
+    ["", "[]", "{}", '{"format": 2}', '{"format": 2, "shards": [{}]}', '{"format": 99}', "\xff",
+     '{"format": 2, "shards": [], "documents": 3, "sentences": 0, "text_bytes": 0, "fingerprint": "",'
+     ' "index_sha256": ""}',
+     '{"format": 2, "shards": [{"file": "a", "bytes": 1, "sha256": "", "documents": 0}], "documents": 0,'
+     ' "sentences": 0, "text_bytes": 0, "fingerprint": "", "index_sha256": ""}'],
 )  # fmt: skip
 def test_malformed_manifest_is_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "manifest.json").write_text(content, encoding="latin-1")
@@ -166,6 +173,30 @@ def test_bad_requests_are_refused(tmp_path: Path) -> None:
         write_shards(some(1), tmp_path)
     with pytest.raises(IndexError):
         read_shard(tmp_path, 1)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "flipped"])
+def test_damaged_index_is_an_error_naming_the_file(tmp_path: Path, damage: str) -> None:
+    write_shards(some(6), tmp_path, 2)
+    path = tmp_path / "index.jsonl"
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(content[:-1] if damage == "truncated" else content.replace(b"d3", b"d2"))
+    with pytest.raises(ShardError, match=r"index\.jsonl.*run prepare again"):
+        list(read_index(tmp_path))
+
+
+@pytest.mark.parametrize("change", [{"documents": 3}, {"documents": 1}])
+def test_a_manifest_that_miscounts_a_shard_is_an_error(tmp_path: Path, change: dict[str, int]) -> None:
+    write_shards(some(2), tmp_path)
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["shards"][0] |= change
+    path.write_text(json.dumps(manifest | change))
+    with pytest.raises(ShardError, match=r"shard-00000\.tar: 2 documents where manifest\.json has [13]"):
+        read_shard(tmp_path, 0)
 
 
 def test_writing_holds_few_documents_in_memory(tmp_path: Path) -> None:

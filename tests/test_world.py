@@ -1,5 +1,6 @@
 """The closed world: the ledger is the truth, and nothing but the person's name leads from a question to a document."""
 
+import hashlib
 import re
 from collections import Counter
 from dataclasses import replace
@@ -13,7 +14,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from data.records import ANSWERABLE, SPLITS
-from data.world import Fact, World, WorldCorpus, _names, _stream, build_world
+from data.shards import canonical
+from data.world import Fact, World, WorldCorpus, build_world
+from data.world_people import _names
 from data.world_text import (
     ATTRIBUTES,
     CITIES,
@@ -21,6 +24,10 @@ from data.world_text import (
     FIRST_NAMES,
     LAST_NAMES,
     MAJORS,
+    NEW_FIRST_NAMES,
+    NEW_LAST_NAMES,
+    NEW_QUESTIONS,
+    NEW_STATEMENTS,
     OUTLETS,
     QUESTIONS,
     STATEMENTS,
@@ -202,33 +209,42 @@ def test_asking_other_questions_leaves_the_documents_as_they_were(world: World) 
     assert other.questions != world.questions
 
 
+def test_documents_of_the_demo_are_what_they_were(world: World) -> None:
+    digest = hashlib.sha256(b"".join(canonical(document) + b"\n" for document in world.documents))
+    assert digest.hexdigest() == "b25141cd3439ef6496e48888dddb76a25b18a9edd96d45770585164794bf9b3b"
+
+
 def test_no_multi_and_no_absent_facts_on_request() -> None:
     world = build_world(WorldCorpus(documents=60, multi=0.0, absent_attribute=0.0, absent_entity=0.0))
     assert {q.support_class for q in world.questions} == {ANSWERABLE[0]}
 
 
 def test_relations_have_several_different_wordings() -> None:
-    assert STATEMENTS.keys() == QUESTIONS.keys() == set(ATTRIBUTES)
+    assert STATEMENTS.keys() == QUESTIONS.keys() == NEW_STATEMENTS.keys() == NEW_QUESTIONS.keys() == set(ATTRIBUTES)
     for wordings in (*STATEMENTS.values(), *QUESTIONS.values()):
         assert len(set(wordings)) == len(wordings) >= 4
         assert all(wording.count("{name}") == 1 for wording in wordings)
-    assert all(wording.count("{value}") == 1 for wordings in STATEMENTS.values() for wording in wordings)
-    every = [wording for wordings in (*STATEMENTS.values(), *QUESTIONS.values()) for wording in wordings]
+    statements = [wording for wordings in (*STATEMENTS.values(), *NEW_STATEMENTS.values()) for wording in wordings]
+    assert all(wording.count("{value}") == 1 for wording in statements)
+    asked = [wording for wordings in (*QUESTIONS.values(), *NEW_QUESTIONS.values()) for wording in wordings]
+    every = statements + asked
     assert len(set(every)) == len(every), "no wording serves two relations"
 
 
 def test_no_value_holds_a_piece_of_a_name() -> None:
     words = {word for value in (*CITIES, *UNIVERSITIES, *MAJORS, *EMPLOYERS, *OUTLETS) for word in value.split()}
-    assert not words & {*FIRST_NAMES, *LAST_NAMES}
+    pieces = [*FIRST_NAMES, *LAST_NAMES, *NEW_FIRST_NAMES, *NEW_LAST_NAMES]
+    assert not words & set(pieces)
+    assert len(set(pieces)) == len(pieces), "no piece is first name and surname, or known and new"
 
 
 def test_names_stay_unique_when_there_are_many_people() -> None:
-    names = list(_names(20_000, 25_000, _stream(WorldCorpus(), "names")))
+    names = list(_names(20_000, 25_000, WorldCorpus().stream("names")))
     assert len(set(names)) == 25_000
     assert len(set(LAST_NAMES)) == len(LAST_NAMES)
     assert len(set(FIRST_NAMES)) == len(FIRST_NAMES)
     with pytest.raises(ValueError, match="people need names"):
-        list(_names(200_000, 200_000, _stream(WorldCorpus(), "names")))
+        list(_names(200_000, 200_000, WorldCorpus().stream("names")))
 
 
 @pytest.mark.parametrize(
@@ -240,6 +256,14 @@ def test_names_stay_unique_when_there_are_many_people() -> None:
         ({"multi": -0.1}, "multi is -0.1"),
         ({"heldout": -1}, "heldout is -1"),
         ({"sources": 0}, "sources is 0"),
+        ({"false_premise": 2.0}, "false_premise is 2.0"),
+        ({"false_premise": 1.0}, "false_premise=1.0 asks for"),
+        ({"absent_name": 1.0, "tuned": 0.9}, "unheard-of surnames"),
+        ({"hard": True}, "are too few for the part calibration of a hard world"),
+        ({"hard": True, "exposures": 12}, "exposures is 12"),
+        ({"hard": True, "exposures": 1}, "exposures is 1"),
+        ({"hard": True, "sources": 7}, "sources is 7"),
+        ({"hard": True, "contested": 0.5, "untagged": 0.5}, "must stay below 1"),
         ({"told": 1.0}, "absent_attribute=0.1"),
         ({"documents": 40, "heldout": 2000}, "people need names"),
     ],
@@ -251,7 +275,7 @@ def test_impossible_config_is_refused(change: dict[str, Any], message: str) -> N
 
 def test_config_is_typed() -> None:
     config = OmegaConf.structured(WorldCorpus)
-    assert build_world(cast(WorldCorpus, OmegaConf.merge(config, {"documents": 40}))).documents
+    assert build_world(cast(WorldCorpus, OmegaConf.to_object(OmegaConf.merge(config, {"documents": 40})))).documents
     for wrong in ({"docments": 40}, {"documents": "many"}):
         with pytest.raises(OmegaConfBaseException):
             OmegaConf.merge(config, wrong)

@@ -1,4 +1,8 @@
-"""What is told of a training: a bar, metrics in a JSONL file (the record of truth) and TensorBoard (a view)."""
+"""What is told of a training: a bar, metrics in a JSONL file (the record of truth) and TensorBoard (a view).
+
+The held-out documents are read in a callback rather than in Lightning's validation loop: so it is done before the
+checkpoint of that step is written, and a run continued from there never reads them twice or not at all.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from tqdm import tqdm
 
 from data.stream import Plan
 from train.module import SourceAwareLM
+
+HELDOUT = "heldout_bits_per_byte"
 
 
 class Progress(L.Callback):
@@ -51,15 +57,19 @@ class Progress(L.Callback):
 class Metrics(L.Callback):
     """A row to `path` every `every` steps: step, tokens, losses, lr, tokens_per_second and data_wait.
 
-    Rows beyond the step at which a run is continued are cut, so the file is that of a run that never stopped.
+    Every `validate` steps and at the end also `heldout_bits_per_byte`, if there are held-out documents. Rows beyond the
+    step at which a run is continued are cut, so the file is that of a run that never stopped.
 
     Attributes:
         seconds: spent training, over all continuations.
+        reading: the held-out bits per byte of the step just done, None if they were not read.
     """
 
-    def __init__(self, path: Path, every: int, plan: Plan) -> None:
-        self.path, self.every, self.tokens, self.steps = path, every, plan.rows * plan.row, plan.steps
+    def __init__(self, path: Path, every: int, validate: int, plan: Plan) -> None:
+        self.path, self.every, self.validate = path, every, validate
+        self.tokens, self.steps = plan.rows * plan.row, plan.steps
         self.seconds = 0.0
+        self.reading: float | None = None
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.seconds + time.perf_counter() - self.begun}
@@ -69,7 +79,8 @@ class Metrics(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.begun = self.last = time.perf_counter()
-        self.last_step, self.waited, self.idle = trainer.global_step, 0.0, self.begun
+        self.last_step = self.last_seen = trainer.global_step
+        self.waited, self.idle = 0.0, self.begun
         if trainer.is_global_zero:
             self._cut(trainer.global_step)
 
@@ -78,24 +89,35 @@ class Metrics(L.Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         step = trainer.global_step
-        if step != self.last_step and (step % self.every == 0 or step in (1, self.steps)):
-            assert isinstance(module, SourceAwareLM)
-            now = time.perf_counter()
-            row: dict[str, float] = {"step": step, "tokens": step * self.tokens, "epoch": module.cursor.epoch}
-            row |= module.take_metrics()
-            row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
-            row["tokens_per_second"] = (step - self.last_step) * self.tokens / (now - self.last)
-            row["data_wait"] = self.waited / (now - self.last)
-            self.last, self.last_step, self.waited = now, step, 0.0
-            if trainer.is_global_zero:
-                with open(self.path, "a", encoding="utf-8") as file:
-                    file.write(json.dumps(row) + "\n")
-                for logger in trainer.loggers:
-                    logger.log_metrics(row, step)
+        assert isinstance(module, SourceAwareLM)
+        if step != self.last_seen:
+            self.reading = None
+            reads = module.heldout is not None and self.validate and (step % self.validate == 0 or step == self.steps)
+            if step % self.every == 0 or step in (1, self.steps) or reads:
+                self._row(trainer, module, step, reads=bool(reads))
+        self.last_seen = step
         self.idle = time.perf_counter()
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.seconds += time.perf_counter() - self.begun
+
+    def _row(self, trainer: L.Trainer, module: SourceAwareLM, step: int, reads: bool) -> None:
+        row: dict[str, float] = {"step": step, "tokens": step * self.tokens, "epoch": module.cursor.epoch}
+        row |= module.take_metrics()
+        row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
+        now = time.perf_counter()
+        row["tokens_per_second"] = (step - self.last_step) * self.tokens / (now - self.last)
+        row["data_wait"] = self.waited / (now - self.last)
+        if reads:
+            with trainer.precision_plugin.train_step_context():
+                row[HELDOUT] = trainer.strategy.broadcast(module.heldout_bits())  # all ranks keep the same checkpoint
+            self.reading = row[HELDOUT]
+        self.last, self.last_step, self.waited = time.perf_counter(), step, 0.0
+        if trainer.is_global_zero:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            for logger in trainer.loggers:
+                logger.log_metrics(row, step)
 
     def _cut(self, step: int) -> None:
         rows = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []

@@ -12,10 +12,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, contiguous_format
 
@@ -23,7 +25,7 @@ TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is damaged or not one."""
+    """A checkpoint that is damaged, or not one, or that can't be written."""
 
 
 class WholeCheckpointIO(CheckpointIO):
@@ -42,13 +44,13 @@ class WholeCheckpointIO(CheckpointIO):
 def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     """Write `checkpoint` to the directory `path`, replacing what is there only when all of it is on disk.
 
-    Raises TypeError, naming the place, for a value that is neither a tensor nor plain data; OSError when the disk is
-    full.
+    Raises TypeError, naming the place, for a value that is neither a tensor nor plain data; CheckpointError when it
+    can't be written, on a full disk for one. What was at `path` is then still there.
     """
     partial, old = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.old")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         tensors: dict[str, Tensor] = {}
         state = _flatten(checkpoint, "", tensors)
         # Copied, because safetensors refuses aliases (tied weights are) and anything that is not contiguous.
@@ -68,10 +70,12 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
         else:
             partial.rename(path)
         _sync(path.parent)
-    except BaseException:
+    except BaseException as error:
         if old.exists() and not path.exists():
             old.rename(path)
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError | SafetensorError):
+            raise CheckpointError(f"checkpoint {path} can't be written ({error}); those before it are kept") from None
         raise
 
 
@@ -92,14 +96,36 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def latest_checkpoint(folder: Path, say: Callable[[str], None]) -> Path | None:
     """The newest checkpoint (by step) in `folder` that is undamaged; each damaged one is reported to `say`."""
-    found = sorted(folder.glob("step=*"), key=lambda path: int(path.name.split("=")[1]), reverse=True)
-    for path in found:
+    _clean(folder)
+    for path in _newest_first(folder):
         try:
             read_checkpoint(path)
             return path
         except CheckpointError as error:
             say(f"{error}; trying the one before")
     return None
+
+
+def remove_all_but(keep: int, folder: Path) -> None:
+    """Remove the checkpoints in `folder` but for the `keep` newest (by step)."""
+    for path in _newest_first(folder)[keep:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    steps = {path: int(path.name.removeprefix("step=")) for path in folder.glob("step=*") if path.name[5:].isdecimal()}
+    return sorted(steps, key=lambda path: steps[path], reverse=True)
+
+
+def _clean(folder: Path) -> None:
+    """Finish or undo what a run killed while it wrote or replaced a checkpoint; several ranks may do so at once."""
+    for left in folder.rglob(".step=*"):
+        whole = left.with_name(left.name[1:].removesuffix(".old"))
+        if left.suffix == ".old" and not whole.exists():
+            with suppress(FileNotFoundError):
+                left.rename(whole)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 @dataclass
 class OptimizerConfig:
-    """`name`: muon or adamw. `warmup` and `decay` are shares of the run; the rate is constant between and ends at 0."""
+    """How weights move.
+
+    Attributes:
+        name: muon or adamw.
+        warmup, decay: shares of the run; the rate is constant between and ends at 0.
+        clip: gradient norm at most.
+        skip: leave out steps whose gradient norm is this many standard deviations above the mean of the last 128, or
+            not finite; 0 for none, and one that is not finite stops the run.
+    """
 
     name: str = "muon"
     lr: float = 0.005
@@ -18,6 +26,7 @@ class OptimizerConfig:
     warmup: float = 0.05
     decay: float = 0.5
     clip: float = 1.0
+    skip: float = 0.0
 
     def check(self) -> None:
         """Raises ValueError, naming the key, for a value outside its range."""
@@ -25,6 +34,8 @@ class OptimizerConfig:
             raise ValueError(f"optimizer.name={self.name} is neither muon nor adamw")
         if self.lr <= 0 or self.warmup < 0 or self.decay < 0 or self.warmup + self.decay > 1:
             raise ValueError("optimizer: lr must be positive, warmup and decay shares that together are at most 1")
+        if self.clip <= 0 or self.skip < 0:
+            raise ValueError("optimizer: clip must be positive, skip positive or 0")
 
 
 @dataclass
@@ -32,12 +43,14 @@ class TrainerConfig:
     """Where and how training runs; nothing here changes what is trained, but for the rounding of `precision`.
 
     Attributes:
-        accelerator, devices, num_nodes, strategy: as Lightning's Trainer takes them.
+        accelerator, devices, num_nodes: as Lightning's Trainer takes them.
+        strategy: as Lightning's Trainer takes it (auto, ddp), or fsdp for FSDP2: parameters spread over the devices.
         precision: bf16-mixed, 32-true, or auto for the faster one.
         compiled: torch.compile the model; slower to start, faster to run.
         accumulation: microbatches per optimiser step.
         workers: loader processes; 0 where cores are few.
         log_every, save_every: steps between rows of metrics, and between checkpoints.
+        validate_every: steps between readings of the held-out documents, 0 for none; the best checkpoint is kept too.
     """
 
     accelerator: str = "cpu"
@@ -50,3 +63,4 @@ class TrainerConfig:
     workers: int = 0
     log_every: int = 10
     save_every: int = 100
+    validate_every: int = 200

@@ -11,60 +11,67 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch.distributed import DistError
 
 from train.callbacks import Metrics, Progress
 from train.checkpoint import WholeCheckpointIO, latest_checkpoint
 from train.config import TrainerConfig
+from train.keeping import Keep
 from train.module import SourceAwareLM
+from train.sharding import FSDP2
+from train.stopping import Stopped, Stopping
 
 log = logging.getLogger(__name__)
 
 
-def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path, clip: float) -> float:
+def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path) -> float:
     """Train `module` to the end of its plan; returns the seconds spent, earlier tries included.
 
     `folder` gets metrics.jsonl, TensorBoard logs and checkpoints; the newest undamaged checkpoint in it is continued.
+    Raises Stopped after a signal, FloatingPointError at a gradient that is not finite, CheckpointError when one can't
+    be written, and ConnectionError when another process of the job is gone.
     """
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     start = latest_checkpoint(checkpoints, log.warning)
     if start is not None:
         log.info("%s continues from %s", name, start.name)
-    metrics = Metrics(folder / "metrics.jsonl", config.log_every, module.plan)
-    keep = ModelCheckpoint(
-        checkpoints,
-        filename="{step}",
-        monitor="step",
-        mode="max",
-        save_top_k=2,
-        every_n_train_steps=config.save_every,
-        enable_version_counter=False,
-    )
-    keep.FILE_EXTENSION = ""  # checkpoints are directories
+    metrics = Metrics(folder / "metrics.jsonl", config.log_every, config.validate_every, module.plan)
+    stopping = Stopping(config.log_every)
+    keep = Keep(checkpoints, config.save_every, metrics)
     _quiet()
     _keep_memory()
     trainer = L.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
         num_nodes=config.num_nodes,
-        strategy=config.strategy,
+        strategy=FSDP2() if config.strategy == "fsdp" else config.strategy,
         precision=config.precision,  # type: ignore[arg-type]  # Lightning checks it
         accumulate_grad_batches=config.accumulation,
-        gradient_clip_val=clip or None,
         max_steps=module.plan.steps,
         max_epochs=-1,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
-        callbacks=[Progress(name, module.plan), metrics, keep],
+        callbacks=[Progress(name, module.plan), metrics, stopping, keep],
         plugins=[WholeCheckpointIO()],
+        default_root_dir=folder,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    trainer.fit(module, ckpt_path=str(start) if start else None)
-    if trainer.global_step < module.plan.steps:
-        raise KeyboardInterrupt(f"{name} was stopped at step {trainer.global_step} of {module.plan.steps}")
+    try:
+        trainer.fit(module, ckpt_path=str(start) if start else None)
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None  # of which Lightning made exit code 1
+        raise
+    except RuntimeError as error:
+        if isinstance(error, DistError) or "gloo" in str(error):
+            raise ConnectionError(f"{name} lost another process of the job; see what that one said ({error})") from None
+        raise
+    if stopping.signum:
+        where = f"{name} stopped at step {trainer.global_step} of {module.plan.steps}; the same command continues"
+        raise Stopped(where, stopping.signum)
     return metrics.seconds
 
 
@@ -92,6 +99,5 @@ def _quiet() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Mismatch dtype between input and weight.*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
     torch.set_float32_matmul_precision("high")

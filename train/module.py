@@ -6,13 +6,20 @@ count, which the stream knows without communication, so ranks and accumulation c
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from data.heldout import Reading
+from data.packing import Batch
 from data.sources import Source
 from data.stream import Cursor, Microbatch, Plan, Stream
 from data.tags import IGNORE, KINDS
@@ -20,7 +27,9 @@ from model.attention import training_mask
 from model.loss import compile_model, token_nll
 from model.transformer import Transformer
 from train.config import OptimizerConfig
+from train.guard import Guard, keep_where
 from train.optimizer import build_optimizer, rate
+from train.sharding import shard
 
 
 class SourceAwareLM(L.LightningModule):
@@ -33,6 +42,7 @@ class SourceAwareLM(L.LightningModule):
         fingerprint: of the corpus and the settings that made the stream; a checkpoint with another one is refused.
         workers: loader processes.
         compiled: compile the blocks and the loss.
+        heldout: lays out what is read for `heldout_bits` in batches of so many rows.
     """
 
     def __init__(
@@ -46,16 +56,30 @@ class SourceAwareLM(L.LightningModule):
         fingerprint: str,
         workers: int = 0,
         compiled: bool = False,
+        heldout: Callable[[int], Reading] | None = None,
     ) -> None:
         super().__init__()
-        self.model, self.plan, self.optimizer_config = model, plan, optimizer
+        optimizer.check()
+        self.model, self.plan, self.optimizer_config, self.heldout = model, plan, optimizer, heldout
         self.first, self.second, self.pad = first, second, pad
         self.fingerprint, self.workers = fingerprint, workers
         self.cursor = Cursor()
         if compiled:
             compile_model(model)
+        self.guard = Guard(optimizer.skip)
+        self.finite = self.make_step = torch.tensor(True)  # the losses of the step so far; the verdict on it
+        self.norm = torch.tensor(0.0)
         self.totals = torch.zeros(2, len(KINDS), dtype=torch.float64)
         self.places = torch.zeros(2, dtype=torch.float64)  # filled and all token positions
+
+    def configure_model(self) -> None:
+        if self.device_mesh is not None:
+            shard(self.model, self.device_mesh)
+
+    def on_fit_start(self) -> None:
+        if self.heldout is not None:
+            parts = self.trainer.world_size * self.trainer.accumulate_grad_batches
+            self.reading = self.heldout(self.plan.rows // parts)  # as many as are trained on at once
 
     def train_dataloader(self) -> DataLoader[Microbatch]:
         trainer = self.trainer
@@ -69,20 +93,59 @@ class SourceAwareLM(L.LightningModule):
             world=trainer.world_size,
             accumulation=trainer.accumulate_grad_batches,
         )
-        return DataLoader(stream, batch_size=None, num_workers=self.workers)
+        # A generator of its own, since a loader draws a seed when it starts: a continued run starts one more of them.
+        return DataLoader(stream, batch_size=None, num_workers=self.workers, generator=torch.Generator())
 
     def transfer_batch_to_device(self, batch: Microbatch, device: torch.device, dataloader_idx: int) -> Microbatch:
         return batch.to(device)
 
     def training_step(self, micro: Microbatch, index: int) -> Tensor:
-        batch = micro.batch
-        mask = training_mask(batch.doc, batch.span, batch.note)
-        nll = token_nll(self.model, batch.tokens, batch.positions, batch.targets, mask)
+        nll = self._nll(micro.batch)
         self._count(nll.detach(), micro)
         if (index + 1) % self.trainer.accumulate_grad_batches == 0:
             self.cursor = micro.cursor
         # Lightning averages over accumulation and DDP over ranks; the step's mean wants sums.
-        return nll.sum() * (self.trainer.accumulate_grad_batches * self.trainer.world_size / micro.step_targets)
+        loss = nll.sum() * (self.trainer.accumulate_grad_batches * self.trainer.world_size / micro.step_targets)
+        self.finite = self.finite.to(loss.device) & loss.detach().isfinite()
+        return loss
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        """Clip, and judge the step: Lightning calls this between the gradients and the step, with either unset."""
+        norm = clip_grad_norm_(self.parameters(), self.optimizer_config.clip)
+        self.norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        finite = self.finite
+        if self.optimizer_config.skip:  # all ranks make the step or none
+            finite = self.trainer.strategy.reduce(finite.float(), reduce_op="min").bool()
+        self.make_step = self.guard.judge(self.norm, finite)
+        self.finite = torch.ones_like(self.finite)
+        if self.optimizer_config.skip:
+            for parameter in self.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.masked_fill_(~self.make_step, 0.0)  # out of the optimiser's moments, too
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Any,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        guarded = list(self.parameters()) if self.optimizer_config.skip else []
+        before = [parameter.detach().clone() for parameter in guarded]
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        keep_where(self.make_step, guarded, before)
+
+    def heldout_bits(self) -> float:
+        """Bits per byte of the held-out documents.
+
+        Read as rows of training are, gradients enabled, so that compiled code has no second case to compile.
+        """
+        nats = torch.zeros((), dtype=torch.float64, device=self.device)
+        for batch in self.reading.batches:
+            nats += self._nll(batch.to(self.device)).detach().double().sum()
+        return float(nats) / math.log(2) / self.reading.bytes
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.model, self.optimizer_config)
@@ -93,15 +156,20 @@ class SourceAwareLM(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["stream"] = {"cursor": list(self.cursor), "fingerprint": self.fingerprint}
+        checkpoint["rng"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint["stream"]
         if saved["fingerprint"] != self.fingerprint:
             raise ValueError("the checkpoint was written with another corpus or other settings; it can't be continued")
         self.cursor = Cursor(*saved["cursor"])
+        torch.set_rng_state(checkpoint["rng"])
 
     def take_metrics(self) -> dict[str, float]:
-        """Mean nats per target since the last call: overall and by kind, and the share of places filled."""
+        """Mean nats per target since the last call, overall and by kind, and the share of places filled.
+
+        Also the norm of the last step's gradient, before clipping, and how many steps were left out.
+        """
         # Every rank calls this at the same steps; what is shown is the mean over all of them.
         totals, places = (self.trainer.strategy.reduce(t, reduce_op="sum") for t in (self.totals, self.places))
         sums, counts = totals.cpu()
@@ -110,9 +178,16 @@ class SourceAwareLM(L.LightningModule):
             if count:
                 metrics[f"loss_{kind}"] = total / count
         metrics["filled"] = float(places[0] / places[1].clamp(min=1))
+        metrics["grad_norm"] = float(self.norm)
+        if self.optimizer_config.skip:
+            metrics["skipped"] = int(self.guard.skipped)
         self.totals.zero_()
         self.places.zero_()
         return metrics
+
+    def _nll(self, batch: Batch) -> Tensor:
+        mask = training_mask(batch.doc, batch.span, batch.note)
+        return token_nll(self.model, batch.tokens, batch.positions, batch.targets, mask)
 
     def _count(self, nll: Tensor, micro: Microbatch) -> None:
         batch = micro.batch
