@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint test-slow test-gpu clean
+.PHONY: demo test lint test-slow test-gpu bench clean
 
 demo: .venv/ready  ## train a model that cites on a generated world, and show its report (minutes on two cores)
 	$(BIN)/python run.py experiment=demo
@@ -27,6 +27,9 @@ test-gpu: .venv/ready  ## the tests that need a CUDA device
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
+
+bench: .venv/ready  ## speed beside what people use today, into runs/bench (about ten minutes)
+	$(BIN)/python -m train.bench
 
 clean:
 	rm -rf .venv runs

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +219,7 @@ def _evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
         from eval.answerer import Answerer
         from eval.bm25 import BM25
         from eval.floors import MostFrequent, Oracle, QuestionOnly, Uniform
+        from eval.knowing import fit_policy
         from eval.model import ModelAnswerer
         from eval.perplexity import bits_per_byte
         from model.hf import load_model
@@ -230,17 +231,18 @@ def _evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
         asked = [
             replace(q, support=tuple(dict.fromkeys(label[name] for name in q.support)))
             for q in read_jsonl(prepare.folder / "questions.jsonl", Question)
-            if q.support_class in ANSWERABLE
         ]
-        tuned, questions = [q for q in asked if q.split == "tune"], [q for q in asked if q.split != "tune"]
+        questions = [q for q in asked if q.split != "tune" and (q.support_class in ANSWERABLE or q.fold)]
+        plain = [q for q in questions if q.support_class in ANSWERABLE]
+        tuned = [q for q in asked if q.split == "tune" and q.support_class in ANSWERABLE]
         opaque = config.ids.scheme == "opaque" and config.tags.content == "id"
         shown = {
             name: "" if opaque else codec.decode(t)
             for name, t in zip(identifiers.labels, identifiers.tokens, strict=True)
         }
         model = load_model(trained.folder / "model")
-        systems: list[Answerer] = [  # without questions there is nothing to ask them
-            ModelAnswerer(model, codec, identifiers, most=config.eval.citations, batch=config.eval.batch),
+        answerer = ModelAnswerer(model, codec, identifiers, most=config.eval.citations, batch=config.eval.batch)
+        others: list[Answerer] = [  # without questions there is nothing to ask them
             Uniform(sorted(set(identifiers.labels))),
             *([MostFrequent(tuned)] if tuned else []),
             QuestionOnly(shown),
@@ -248,11 +250,15 @@ def _evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
             Oracle(),
         ]
         write_jsonl(folder / "questions.jsonl", questions)
-        for system in systems if questions else ():
-            write_jsonl(folder / f"{system.name}.jsonl", system.answer(questions))
+        for system in others if plain else ():
+            write_jsonl(folder / f"{system.name}.jsonl", system.answer(plain))
+        said = answerer.answer(questions)
+        write_jsonl(folder / f"{answerer.name}.jsonl", said)
+        if policy := fit_policy(questions, said, config.eval.refused):
+            write_json(folder / "policy.json", policy.to_json())
         heldout = list(read_jsonl(prepare.folder / "heldout.jsonl", Document))
         return {
-            "systems": [system.name for system in systems if questions],
+            "systems": [answerer.name, *(system.name for system in others)] if plain else [],
             "bits_per_byte": bits_per_byte(model, codec, heldout, config.batch.row),
             "bits_per_byte_train": bits_per_byte(model, codec, documents, config.batch.row),
         }
@@ -266,6 +272,8 @@ def _publish(config: Config, folder: Path, prepare: Stage, trained: Sequence[Sta
     """Results, report and links into the run directory; made anew each time, from what the stages recorded."""
     from data.records import Prediction, Question, read_jsonl
     from data.shards import read_documents
+    from eval.knowing import abstention_results
+    from eval.policy import Policy
     from eval.report import write_report
     from eval.results import attribution_results, build_results, write_results
     from eval.score import table
@@ -276,11 +284,17 @@ def _publish(config: Config, folder: Path, prepare: Stage, trained: Sequence[Sta
     measured = records["evaluate"]
     questions = list(read_jsonl(evaluate.folder / "questions.jsonl", Question))
     systems = {name: list(read_jsonl(evaluate.folder / f"{name}.jsonl", Prediction)) for name in measured["systems"]}
+    policy, everything = Policy.read(evaluate.folder / "policy.json"), (questions, systems.get("whence", []))
+    plain = [q.support_class in ANSWERABLE for q in questions]
+    questions = list(compress(questions, plain))
+    if systems:
+        systems["whence"] = list(compress(systems["whence"], plain))
     results = build_results(
         name=config.name,
         config=asdict(config),
         seed=config.seed,
         attribution=attribution_results(questions, systems) if questions else {},
+        abstention=abstention_results(*everything, policy) if policy else {},
         bits_per_byte=measured["bits_per_byte"],
         bits_per_byte_train=measured["bits_per_byte_train"],
         stage_seconds={name: record["seconds"] for name, record in records.items()},

@@ -47,10 +47,17 @@ class TuneConfig:
 
 @dataclass
 class EvalConfig:
-    """`citations` ranked per question; `batch` questions side by side."""
+    """How answers are drawn and judged.
+
+    Attributes:
+        citations: ranked per question.
+        batch: questions side by side.
+        refused: share of the dev fold's right answers that may be withheld; sets the threshold of abstention.
+    """
 
     citations: int = 10
     batch: int = 256
+    refused: float = 0.02
 
 
 @dataclass

@@ -231,6 +231,7 @@ class Prediction:
         citations: best first.
         confidence: in [0, 1] that the answer is right, None when the system gives none.
         valid: whether the citation decoded *without* constraint names a document of the corpus; None if not tried.
+        signals: what the system shows of itself beside the answer, in nats, by name; see eval/policy.py.
     """
 
     question: str
@@ -239,6 +240,7 @@ class Prediction:
     citations: tuple[Citation, ...] = ()
     confidence: float | None = None
     valid: bool | None = None
+    signals: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
@@ -259,6 +261,9 @@ class Prediction:
         valid = value.get("valid")
         if not (valid is None or isinstance(valid, bool)):
             raise RecordError(f'"valid" must be true, false or null, not {_name(valid)}')
+        signals = value.get("signals", {})
+        if not isinstance(signals, Mapping):
+            raise RecordError(f'"signals" must be an object, not {_name(signals)}')
         answer = value.get("answer")
         if not (answer is None or isinstance(answer, str)):
             raise RecordError(f'"answer" must be a string or null, not {_name(answer)}')
@@ -269,6 +274,7 @@ class Prediction:
             citations=tuple(citations),
             confidence=_number(value, "confidence"),
             valid=valid,
+            signals={name: _number(signals, name) or 0.0 for name in signals},
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Our model as an Answerer: it answers freely and greedily, then cites over the trie of the whole corpus.
 
+Where the question brings the statement that its answer makes, the two-way check follows (eval/two_way.py).
+
 Also here: citing a given statement, with the footnote that pretraining taught and without generating anything.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +16,8 @@ import torch
 from data.identifiers import Identifiers
 from data.records import Citation, Prediction, Question
 from data.tokenizer import Codec
-from model.generate import Context, pad_left, rank, read, write
+from eval.two_way import log_told
+from model.generate import Context, Written, pad_left, rank, read, write
 from model.transformer import Transformer
 from model.trie import Trie
 
@@ -88,10 +91,15 @@ class ModelAnswerer:
             ranked = dict(zip(citing, self._rank(cited), strict=True))
             if self.validity:
                 valid = dict(zip(citing, self._valid(cited), strict=True))
+        told = self._told(questions, written, ranked)
         predictions = []
         for row, (question, outcome) in enumerate(zip(questions, outcomes, strict=True)):
             answered = outcome in ("answered", "no_source", "unparseable")
-            score = float(np.sum(written.log_probs[row])) + (ranked[row][0][1] if row in ranked else 0.0)
+            signals = {"answer": float(np.sum(written.log_probs[row])), "least": float(np.min(written.log_probs[row]))}
+            if row in ranked:
+                signals["citation"] = ranked[row][0][1]
+            signals |= told.get(row, {})
+            score = signals["answer"] + signals.get("citation", 0.0)
             predictions.append(
                 Prediction(
                     question=question.id,
@@ -100,9 +108,24 @@ class ModelAnswerer:
                     citations=self._citations(ranked.get(row, [])),
                     confidence=_probability(score) if outcome in ("answered", "no_source") else None,
                     valid=valid.get(row),
+                    signals=signals if answered else {},
                 )
             )
         return predictions
+
+    def _told(
+        self, questions: Sequence[Question], written: Written, ranked: Mapping[int, list[tuple[int, float]]]
+    ) -> dict[int, dict[str, float]]:
+        """The two-way check of the rows that cite, and its control without the source."""
+        rows = [row for row in ranked if questions[row].statement]
+        if not rows:
+            return {}
+        answers = {row: self.codec.decode(written.tokens[row]) for row in rows}
+        statements = [[s.replace("{answer}", answers[row]) for s in questions[row].statement] for row in rows]
+        sources = [self.identifiers.tokens[ranked[row][0][0]] for row in rows]
+        told = log_told(self.model, self.codec, statements, sources)
+        said = log_told(self.model, self.codec, statements, [None] * len(rows))
+        return {row: {"told": t, "said": s} for row, t, s in zip(rows, told.tolist(), said.tolist(), strict=True)}
 
     def _outcome(self, tokens: Sequence[int], stop: int | None) -> str:
         outcome = self.outcomes.get(-1 if stop is None else stop, "unparseable")

@@ -15,6 +15,8 @@
         floors                all of the above (not broken down) for every other system (uniform, most_frequent,
                               question_only, bm25, oracle), with "margin": {"value", "interval"}: how far our `cited`
                               is ahead of theirs, paired
+    abstention            by fold ("calibration", "dev", "test") where a corpus has folds, else empty: n, n_by_class,
+                          and each metric of eval/knowing.py as {"value", "interval"}; fitted on the first two folds
     bits_per_byte         on held-out documents; null when not measured
     bits_per_byte_train   on training documents
     stage_seconds         wall-clock seconds by stage; "seconds" is their sum, null without stages
@@ -33,12 +35,14 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from data.records import SPLITS, SUPPORT_CLASSES, Prediction, Question
 from eval.attribution import Grade, grade, margin, summarise
 
 SCHEMA = 1
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 def attribution_results(
@@ -76,6 +80,7 @@ def build_results(
     config: Mapping[str, Any],
     seed: int | None,
     attribution: Mapping[str, Any],
+    abstention: Mapping[str, Any] = EMPTY,
     bits_per_byte: float | None = None,
     bits_per_byte_train: float | None = None,
     stage_seconds: Mapping[str, float],
@@ -91,6 +96,7 @@ def build_results(
         "config": dict(config),
         "seed": seed,
         "attribution": dict(attribution),
+        "abstention": dict(abstention),
         "bits_per_byte": bits_per_byte,
         "bits_per_byte_train": bits_per_byte_train,
         "seconds": sum(stage_seconds.values()) if stage_seconds else None,

@@ -104,7 +104,15 @@ def test_scored_predictions_without_configuration_are_rows_of_their_own(tmp_path
     for name in ("gpt", "bm25|k1"):
         (tmp_path / name[:3]).mkdir()
         results = build_results(
-            name=name, config={}, seed=None, attribution={}, stage_seconds={}, tokens={}, accounting={}, versions={}, git=None
+            name=name,
+            config={},
+            seed=None,
+            attribution={},
+            stage_seconds={},
+            tokens={},
+            accounting={},
+            versions={},
+            git=None,
         )
         write_results(tmp_path / name[:3] / "results.json", results)
     rows, _ = printed(capsys, tmp_path)

@@ -15,7 +15,8 @@ from configs.schema import register
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 LINES = "".join(BLOCKS).replace("\\\n", " ").splitlines()
-COMMANDS = [line.split("  #")[0].strip() for line in LINES if line.startswith(("python ", "make ", "torchrun "))]
+TYPED = ("python ", "make ", "torchrun ", "srun ")
+COMMANDS = [line.split("  #")[0].strip() for line in LINES if line.startswith(TYPED)]
 
 
 def test_readme_has_commands():
@@ -28,9 +29,9 @@ def test_a_command_of_readme_is_one_that_the_code_takes(command):
     words = shlex.split(command)
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    elif words[1] == "run.py":
+    elif "run.py" in words:
         register()
-        overrides = [word for word in words[2:] if not word.startswith("-")]
+        overrides = [word for word in words[words.index("run.py") + 1 :] if not word.startswith("-")]
         single = [override for override in overrides if "," not in override]
         with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
             compose("config", overrides=single, return_hydra_config=True)

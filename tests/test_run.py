@@ -78,6 +78,15 @@ def test_every_option_of_every_group_composes(group):
             ModelConfig(**{**vars(config.model), "vocab_size": 512}).check()
 
 
+@pytest.mark.parametrize("launcher", sorted(path.stem for path in (CONFIGS / "launcher").glob("*.yaml")))
+def test_every_launcher_composes(launcher):
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher.split('_')[0]}_launcher")
+    register()
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config = compose("config", overrides=[f"launcher={launcher}"], return_hydra_config=True)
+    assert launcher.split("_")[0] in config.hydra.launcher._target_
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_runs_a_few_steps(experiment, tmp_path):
     extra: tuple[str, ...] = WORLD
