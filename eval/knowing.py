@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from data.records import FOLDS, TOLD, Prediction, Question
-from eval.abstention import abstention_recall, auroc, false_citation, false_premise, over_abstention
-from eval.calibration import brier, signed_error, smooth_ece
+from data.records import FOLDS, SUPPORT_CLASSES, TOLD, Prediction, Question
+from eval.abstention import abstention_recall, auroc, false_citation, false_premise, over_abstention, risk_coverage
+from eval.calibration import brier, reliability_curve, signed_error, smooth_ece
+from eval.plots import confidence_figure, reliability_figure, risk_coverage_figure
 from eval.policy import Policy, right, scores
 from eval.statistics import Floats, bootstrap_draws, percentile_interval
 
@@ -59,6 +61,27 @@ def abstention_results(
         fold: _fold(*in_fold(questions, predictions, fold), policy)
         for fold in FOLDS
         if any(q.fold == fold for q in questions)
+    }
+
+
+def figures(questions: Sequence[Question], forced: Sequence[Prediction], policy: Policy) -> dict[str, Figure]:
+    """Of one fold: reliability with its band, risk over coverage, and confidence by support class."""
+    confidence = np.array([p.confidence if p.confidence is not None else 0.0 for p in policy.apply(forced)])
+    correct, entities = right(questions, forced), [q.entity for q in questions]
+    curve = reliability_curve(confidence, correct)
+
+    def redrawn(weights: Floats) -> np.ndarray:
+        return reliability_curve(confidence, correct, weights, bandwidth=curve.bandwidth).accuracy
+
+    draws = bootstrap_draws(redrawn, entities, resamples=200)
+    band = tuple(np.nanpercentile(draws, q, axis=0) for q in (2.5, 97.5)) if len(draws) else None
+    classes = np.array([q.support_class for q in questions])
+    groups = {name: confidence[classes == name] for name in SUPPORT_CLASSES if (classes == name).any()}
+    risks = {"by confidence": risk_coverage(scores(forced), correct), "best order": risk_coverage(correct, correct)}
+    return {
+        "reliability": reliability_figure(curve, band, "Is it right as often as it says?"),  # type: ignore[arg-type]
+        "risk": risk_coverage_figure(risks, "Errors, the most confident answers first"),
+        "confidence": confidence_figure(groups, "Confidence, by what the corpus says"),
     }
 
 

@@ -11,9 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
+
+from eval.calibration import ReliabilityCurve
+from eval.statistics import Floats
 
 INK, MUTED, GRID = "#1f2933", "#5f6c7b", "#e3e7ec"
 OURS, OTHER = "#2b6cb0", "#a3b1c2"
@@ -57,6 +61,59 @@ def loss_figure(curves: Curves) -> Figure:
         axes.set_ylim(bottom=0)
         if len(axes.lines) > 1:
             axes.legend(frameon=False, fontsize=SMALL, labelcolor=MUTED)
+    return figure
+
+
+def reliability_figure(curve: ReliabilityCurve, band: tuple[Floats, Floats] | None, title: str) -> Figure:
+    """How often answers of each confidence are right, with a 95% band, over how many there are of each confidence."""
+    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    above.plot([0, 1], [0, 1], color=OTHER, linewidth=1, linestyle="--", label="as often as said")
+    if band is not None:
+        above.fill_between(curve.confidence, *band, color=OURS, alpha=0.15, linewidth=0)
+    above.plot(curve.confidence, curve.accuracy, color=OURS, linewidth=1.8, label="measured, with 95% band")
+    above.set_ylabel("share right")
+    above.set_ylim(0, 1)
+    above.legend(frameon=False, fontsize=SMALL, labelcolor=MUTED)
+    above.set_title(title, loc="left", color=INK, fontsize=LARGE)
+    below.fill_between(curve.confidence, 0, curve.density, color=OTHER, linewidth=0)
+    below.set_yticks([])
+    below.set_ylabel("how many")
+    below.set_xlabel("confidence")
+    for axes in (above, below):
+        _clean(axes, grid="y")
+    return figure
+
+
+def risk_coverage_figure(curves: Mapping[str, tuple[Floats, Floats]], title: str) -> Figure:
+    """Share wrong among the questions that are answered, over the share answered, the most confident first."""
+    figure = Figure(figsize=(WIDTH, 3), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, (coverage, risk)), colour in zip(curves.items(), (OURS, OTHER, INK), strict=False):
+        axes.plot(coverage, risk, color=colour, linewidth=1.8, label=_words(name))
+    axes.set_xlabel("share of the questions answered")
+    axes.set_ylabel("share of these wrong")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=SMALL, labelcolor=MUTED)
+    axes.set_title(title, loc="left", color=INK, fontsize=LARGE)
+    _clean(axes, grid="y")
+    return figure
+
+
+def confidence_figure(groups: Mapping[str, Floats], title: str) -> Figure:
+    """Every confidence as a dot, a row for each group, and its mean as a stroke."""
+    figure = Figure(figsize=(WIDTH, 0.7 + 0.42 * len(groups)), layout="constrained")
+    axes = figure.add_subplot()
+    for row, values in enumerate(groups.values()):
+        height = row + 0.3 * np.sin(np.arange(len(values)) * 2.4)  # spread, the same at each drawing
+        axes.scatter(values, height, s=5, color=OURS, alpha=0.25, linewidths=0)
+        axes.plot([values.mean()] * 2, [row - 0.35, row + 0.35], color=INK, linewidth=2)
+    axes.set_yticks(range(len(groups)), [f"{_words(name)} (n = {len(v)})" for name, v in groups.items()])
+    axes.invert_yaxis()
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("confidence")
+    axes.set_title(title, loc="left", color=INK, fontsize=LARGE)
+    _clean(axes, grid="x")
     return figure
 
 

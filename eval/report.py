@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from data.records import Document, Prediction, Question
 from eval.attribution import METRICS, Grade, grade, normalise
 from eval.plots import Curves, breakdown_figure, comparison_figure, loss_figure, svg
-from eval.results import flatten, percent
+from eval.results import EMPTY, flatten, percent
 
 EXAMPLES = 3  # of each kind
 SPLITS = {
@@ -38,6 +38,17 @@ COLUMNS = {
     "set_recall": ("Set recall", "share of all supporting documents, where there are several"),
 }
 assert list(COLUMNS) == list(METRICS)
+KNOWING = {
+    "smooth_ece": ("Calibration error", "smooth ECE of the confidence, over all questions"),
+    "auroc_forced": ("Right or wrong", "AUROC of the score, right against wrong answers to told questions"),
+    "auroc_told": ("Told or never told", "AUROC of the score, told against never told"),
+    "recall_absent_entity": ("Abstains: unknown person", "of questions on people never mentioned"),
+    "recall_absent_attribute": ("Abstains: unknown fact", "of questions on what was never said of a known person"),
+    "over_abstention": ("Abstains wrongly", "of told questions"),
+    "false_citation": ("False citations", "never-told questions answered with a source"),
+    "false_premise_balanced": ("False premises", "mean of false ones not answered and true twins answered"),
+    "accuracy_free": ("Right when free to abstain", "of told questions; withheld answers count as wrong"),
+}
 KINDS: Mapping[str, Callable[[Grade], bool]] = {
     "Right answer, right source": lambda g: bool(g.right) and g.cited,
     "Right answer, wrong source": lambda g: bool(g.right) and not g.cited,
@@ -89,6 +100,7 @@ def write_report(
     predictions: Sequence[Prediction],
     documents: Sequence[Document],
     tensorboard: Path | None = None,
+    knowing: Mapping[str, Figure] = EMPTY,
 ) -> Path:
     """Write report.html into the folder, whole or not at all, and the same figures for TensorBoard.
 
@@ -98,11 +110,12 @@ def write_report(
         questions, predictions: those of our model that the results were made from, for the examples.
         documents: the corpus, to show what was cited.
         tensorboard: where TensorBoard's event files go; None for none.
+        knowing: figures of abstention on the test fold, by name, for the section of that name.
 
     Returns:
         the path of the page.
     """
-    figures = _figures(results, curves)
+    figures = _figures(results, curves) | {f"knowing/{name}": figure for name, figure in knowing.items()}
     grades = grade(questions, predictions)
     page = _page(results, figures, grades, {document.id: document for document in documents})
     path = folder / "report.html"
@@ -162,6 +175,9 @@ def _page(
         body += [drawn[f"{split}/{figure}"] for figure in ("cited", "attribute", "support")]
         body += [f"<h2>Examples: {SPLITS[split][0].lower()}{SPLITS[split][1:]}</h2>"] if split == "never_tuned" else []
         body += _examples([g for g in grades if g.question.split == split], documents) if split == "never_tuned" else []
+    if test := results["abstention"].get("test"):
+        body += ["<h2>Does it know what it does not know?</h2>", *_knowing(test)]
+        body += [drawing for name, drawing in drawn.items() if name.startswith("knowing/")]
     if "loss" in drawn:
         body += ["<h2>Training</h2>", drawn["loss"]]
     body += ["<h2>What the columns mean</h2>", _definitions(COLUMNS.values())]
@@ -211,6 +227,22 @@ _NAMES = {
     "question_only": "the question's words against the identifiers",
     "bm25": "BM25, which searches the corpus,",
 }
+
+
+def _knowing(test: Mapping[str, Any]) -> Iterator[str]:
+    counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in test["n_by_class"].items())
+    yield (
+        f'<p class="muted">{test["n"]:,} questions of the test fold ({escape(counts)}). Confidence is calibrated on '
+        "another fold, the threshold of abstention chosen on a third; entities are in one fold only.</p>"
+    )
+    rows = []
+    for name, (label, meaning) in KNOWING.items():
+        if (metric := test.get(name)) is not None and metric["value"] is not None:
+            low_high = metric["interval"]
+            interval = f" [{low_high[0]:.3f}, {low_high[1]:.3f}]" if low_high else ""
+            cells = f'<td>{label}</td><td>{metric["value"]:.3f}<span class="interval">{interval}</span></td>'
+            rows.append(f'<tr>{cells}<td style="text-align:left;white-space:normal">{meaning}</td></tr>')
+    yield f'<div class="scroll"><table>{"".join(rows)}</table></div>'
 
 
 def _said(part: Mapping[str, Any], metric: str) -> str:

@@ -1,11 +1,14 @@
 """Floating-point operations of training on one token, and the share of a device's peak that they come to (MFU).
 
-PaLM's count (Chowdhery et al., 2022, arXiv 2204.02311, appendix B): 6 N + 12 L H D T for a token of a row of T, where N
-are the parameters: a multiplication and an addition forward, and twice that backward; likewise for each query times T
-keys, and the T values weighted. Two corrections: N are the parameters of matrix products only (an embedding is looked up, the output
-layer multiplied, whether they share weights or not), and under a causal mask a query sees (T + 1) / 2 keys on average.
+PaLM's count (Chowdhery et al., 2022, arXiv 2204.02311, appendix B) is 6 N + 12 L H D T for a token in a row of T:
 
-Shape letters: L layers, H query heads, G key-value heads, D head width, T tokens of a row, N parameters.
+    a multiplication and an addition by each of N parameters forward, and twice that backward
+    the same for a query's products with T keys, and for its weighted sum of T values
+
+N are the parameters of matrix products: an embedding is looked up, but the output layer multiplies, whether they share
+weights or not. Under a causal mask a query sees (T + 1) / 2 keys on average, which is the second count.
+
+Shape letters: L layers, H query heads, D head width, T tokens of a row, N parameters.
 """
 
 from __future__ import annotations
