@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from model.transformer import Transformer
 from train.checkpoint import read_checkpoint, write_checkpoint
+from train.muon import orthogonalise
 from train.optimizer import OptimizerConfig, Together, build_optimizer, rate
 
 Make = Callable[..., Transformer]
@@ -70,6 +71,19 @@ def test_parameters_are_grouped_as_documented(make_model: Make, name: str) -> No
     matrices = [(inside, 0.1), (outside, 0.1)] if name == "muon" else [(inside | outside, 0.1)]
     assert found == [*matrices, (norms, 0.0)]
     assert sum(len(group["params"]) for group in groups) == len(named)
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (96, 32), (32, 96)])
+def test_an_orthogonalised_matrix_has_singular_values_near_one(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    before = matrix.clone()
+    found = orthogonalise(matrix, torch.float32)
+    assert torch.equal(matrix, before)
+    assert found.dtype == torch.float32
+    values = torch.linalg.svdvals(found)
+    assert float(values.min()) > 0.6 and float(values.max()) < 1.3  # Jordan et al.: about 0.7 to 1.2
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    assert float(((u @ v) * found).sum() / (u @ v).norm() / found.norm()) > 0.98  # in the directions of U V^T
 
 
 def test_an_update_is_as_large_as_adamws(make_model: Make) -> None:

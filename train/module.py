@@ -148,7 +148,8 @@ class SourceAwareLM(L.LightningModule):
         return float(nats) / math.log(2) / self.reading.bytes
 
     def configure_optimizers(self) -> Any:
-        optimizer = build_optimizer(self.model, self.optimizer_config)
+        half = str(self.trainer.precision).startswith("bf16")
+        optimizer = build_optimizer(self.model, self.optimizer_config, torch.bfloat16 if half else torch.float32)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: rate(step, self.plan.steps, self.optimizer_config)
         )

@@ -1,8 +1,4 @@
-"""Muon for the matrices, AdamW for the rest, seen by Lightning as one optimiser.
-
-Muon (Jordan et al., 2024) is `torch.optim.Muon` with the learning rate scaled to AdamW's update size (Liu et al., 2025,
-arXiv 2502.16982: 0.2 sqrt(max(rows, columns))), so that one learning rate serves both.
-"""
+"""Muon for the matrices, AdamW for the rest, seen by Lightning as one optimiser with one learning rate."""
 
 from __future__ import annotations
 
@@ -11,9 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
 from train.config import OptimizerConfig
+from train.muon import Muon
 
 
 class Together(Optimizer):
@@ -42,8 +39,12 @@ class Together(Optimizer):
             part.state = self.state
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
-    """Matrices inside the blocks go to Muon; embeddings, output layer and norms to AdamW, norms without decay."""
+def build_optimizer(model: nn.Module, config: OptimizerConfig, dtype: torch.dtype = torch.bfloat16) -> Optimizer:
+    """Matrices inside the blocks go to Muon; embeddings, output layer and norms to AdamW, norms without decay.
+
+    Args:
+        dtype: that Muon orthogonalises in.
+    """
     config.check()
     inner: list[Tensor] = []
     outer: list[Tensor] = []
@@ -64,13 +65,7 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
     )
     if config.name == "adamw":
         return adamw
-    muon = Muon(
-        inner,
-        lr=config.lr,
-        weight_decay=config.weight_decay,
-        momentum=config.momentum,
-        adjust_lr_fn="match_rms_adamw",
-    )
+    muon = Muon(inner, config.lr, config.weight_decay, config.momentum, dtype)
     return Together([muon, adamw])
 
 
