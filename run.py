@@ -272,7 +272,7 @@ def _publish(config: Config, folder: Path, prepare: Stage, trained: Sequence[Sta
     """Results, report and links into the run directory; made anew each time, from what the stages recorded."""
     from data.records import Prediction, Question, read_jsonl
     from data.shards import read_documents
-    from eval.knowing import abstention_results
+    from eval.knowing import abstention_results, figures, in_fold
     from eval.policy import Policy
     from eval.report import write_report
     from eval.results import attribution_results, build_results, write_results
@@ -310,7 +310,8 @@ def _publish(config: Config, folder: Path, prepare: Stage, trained: Sequence[Sta
         _link(folder / stage.name, stage.folder)
     documents = list(read_documents(prepare.folder))
     predictions = systems.get("whence", [])
-    write_report(folder, results, curves, questions, predictions, documents, folder / "tensorboard")
+    knowing = figures(*in_fold(*everything, "test"), policy) if policy else {}
+    write_report(folder, results, curves, questions, predictions, documents, folder / "tensorboard", knowing)
     write_results(folder / "results.json", results)
     print(table(results["attribution"], "whence"))
     print(f"\nreport   {folder / 'report.html'}\nresults  {folder / 'results.json'}")

@@ -17,7 +17,7 @@ from data.identifiers import Identifiers
 from data.records import Citation, Prediction, Question
 from data.tokenizer import Codec
 from eval.two_way import log_told
-from model.generate import Context, Written, pad_left, rank, read, write
+from model.generate import Context, Written, pad_left, rank, read_on, write
 from model.transformer import Transformer
 from model.trie import Trie
 
@@ -134,7 +134,7 @@ class ModelAnswerer:
     def _read(self, prompts: Sequence[Sequence[int]]) -> tuple[Context, torch.Tensor]:
         context = Context.empty(self.model, len(prompts))
         tokens, present = pad_left(prompts, context.seen.device)
-        return context, read(self.model, context, tokens, present)[:, -1]
+        return context, read_on(self.model, context, tokens, present)
 
     def _rank(self, context: Context) -> list[list[tuple[int, float]]]:
         return rank(self.model, context, self.codec.src, self.trie, self.codec.end_src, self.most)
@@ -142,7 +142,7 @@ class ModelAnswerer:
     def _valid(self, context: Context) -> list[bool]:
         """Whether greedy decoding without the trie spells an identifier of the corpus. Extends `context`."""
         opening = torch.full((len(context.position), 1), self.codec.src, device=context.seen.device)
-        logits = read(self.model, context, opening, torch.ones_like(opening, dtype=torch.bool))[:, -1]
+        logits = read_on(self.model, context, opening, torch.ones_like(opening, dtype=torch.bool))
         free = write(self.model, context, logits, [self.codec.end_src], self.trie.table.shape[1])
         return [
             stop is not None and self.trie.find([*tokens, stop]) is not None

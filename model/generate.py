@@ -53,6 +53,10 @@ class Context:
     def select(self, rows: Tensor) -> Context:
         return Context(self.cache.select(rows), self.seen[rows], self.position[rows])
 
+    def branch(self) -> Context:
+        """The same, to read on in another way: what is read there leaves this one as it is. Copies nothing."""
+        return Context(KVCache(list(self.cache.keys), list(self.cache.values)), self.seen, self.position)
+
 
 def pad_left(texts: Sequence[Sequence[int] | np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:
     """Token lists side by side, ending together: int64 tokens (B, T) and bool presence (B, T)."""
@@ -68,16 +72,26 @@ def pad_left(texts: Sequence[Sequence[int] | np.ndarray], device: torch.device) 
 @torch.inference_mode()
 def read(model: Transformer, context: Context, tokens: Tensor, present: Tensor) -> Tensor:
     """Read tokens (B, T), skipping absent ones, and return logits (B, T, V) in float32; `context` is extended."""
+    return model.lm_head(_hidden(model, context, tokens, present)).float()
+
+
+@torch.inference_mode()
+def read_on(model: Transformer, context: Context, tokens: Tensor, present: Tensor) -> Tensor:
+    """`read`, with the logits (B, V) after the last token only."""
+    return model.lm_head(_hidden(model, context, tokens, present)[:, -1]).float()
+
+
+def _hidden(model: Transformer, context: Context, tokens: Tensor, present: Tensor) -> Tensor:
     new = tokens.shape[1]
     positions = context.position[:, None] + present.cumsum(1) - 1
     causal = torch.ones(new, new, dtype=torch.bool, device=tokens.device).tril()
     own = torch.eye(new, dtype=torch.bool, device=tokens.device)  # an absent token sees itself: no empty softmax
     inside = (causal & present[:, None, :]) | own
     mask = torch.cat((context.seen[:, None, :].expand(-1, new, -1), inside), dim=2)[:, None]
-    logits = model(tokens, positions.clamp(min=0), mask, context.cache)
+    hidden = model.hidden(tokens, positions.clamp(min=0), mask, context.cache)
     context.seen = torch.cat((context.seen, present), dim=1)
     context.position = context.position + present.sum(1)
-    return logits.float()
+    return hidden
 
 
 @dataclass(frozen=True)
@@ -113,7 +127,7 @@ def write(model: Transformer, context: Context, logits: Tensor, stops: Sequence[
         alive = alive & ~torch.isin(chosen, stop_ids)
         if step == limit or not alive.any():
             break
-        logits = read(model, context, chosen[:, None], alive[:, None])[:, -1]
+        logits = read_on(model, context, chosen[:, None], alive[:, None])
     return _collect(torch.stack(chosen_all, 1), torch.stack(alive_all, 1), torch.stack(score_all, 1), set(stops), limit)
 
 
@@ -140,21 +154,21 @@ def rank(
         opening, end: the marks before and after an identifier.
     """
     rows = context.seen.shape[0]
+    opened = context.branch()
+    mark = torch.full((rows, 1), opening, device=context.seen.device)
+    first = read_on(model, opened, mark, torch.ones_like(mark, dtype=torch.bool)).double().log_softmax(-1).cpu().numpy()
     # (negative log-probability, tie-break, node): ties go to the lower row, whatever the order of expansion
-    frontier: list[list[tuple[float, int, Node]]] = [[(0.0, 0, trie.root)] for _ in range(rows)]
+    frontier: list[list[tuple[float, int, Node]]] = [[] for _ in range(rows)]
     found: list[list[tuple[int, float]]] = [[] for _ in range(rows)]
-    while True:
-        open_nodes = [
-            (row, cost, node)
-            for row in range(rows)
-            for cost, node in _settle(frontier[row], found[row], trie, end, most)
-        ]
-        if not open_nodes:
-            return found
-        for row, node, cost, log_probs in _expand(model, context, opening, trie, open_nodes):
+    expanded = [(row, trie.root, 0.0, first[row]) for row in range(rows)]
+    while expanded:
+        for row, node, cost, log_probs in expanded:
             tokens, nodes = trie.children(node)
             for log_prob, child in zip(log_probs[tokens].tolist(), nodes, strict=True):
                 heapq.heappush(frontier[row], (cost - log_prob, child.low, child))
+        open_nodes = {row: _settle(frontier[row], found[row], trie, end, most) for row in range(rows)}
+        expanded = _expand(model, opened, trie, {row: nodes for row, nodes in open_nodes.items() if nodes})
+    return found
 
 
 def _settle(
@@ -181,12 +195,32 @@ def _settle(
 
 
 def _expand(
-    model: Transformer, context: Context, opening: int, trie: Trie, nodes: list[tuple[int, float, Node]]
+    model: Transformer, context: Context, trie: Trie, nodes: dict[int, list[tuple[float, Node]]]
 ) -> list[tuple[int, Node, float, np.ndarray]]:
-    """Next-token log-probabilities (V,) after each context and prefix."""
-    rows = torch.tensor([row for row, _, _ in nodes], device=context.seen.device)
-    prefixes = [[opening, *trie.prefix(node)] for _, _, node in nodes]
-    tokens, present = pad_left(prefixes, context.seen.device)
-    logits = read(model, context.select(rows), tokens, present)[:, -1]
-    log_probs = logits.double().log_softmax(-1).cpu().numpy()
-    return [(row, node, cost, scores) for (row, cost, node), scores in zip(nodes, log_probs, strict=True)]
+    """Next-token log-probabilities (V,) after each context and each of its prefixes.
+
+    The prefixes of a context lie side by side in one row and don't see each other, so that its cache is not copied.
+    """
+    if not nodes:
+        return []
+    device = context.seen.device
+    prefixes = [[trie.prefix(node) for _, node in opened] for opened in nodes.values()]
+    length, width = max(len(p) for row in prefixes for p in row), max(map(len, prefixes))
+    tokens = np.zeros((len(nodes), width, length), dtype=np.int64)
+    for row, opened in enumerate(prefixes):
+        for place, prefix in enumerate(opened):
+            tokens[row, place, : len(prefix)] = prefix
+    here = torch.tensor(list(nodes), device=device)
+    branch = context.branch() if len(nodes) == len(context.position) else context.select(here)
+    # A prefix's later slots may be empty; they come after its tokens, which never look at them.
+    causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+    inside = torch.block_diag(*[causal] * width).expand(len(nodes), -1, -1)
+    mask = torch.cat((branch.seen[:, None, :].expand(-1, width * length, -1), inside), dim=2)[:, None]
+    steps = torch.arange(length, device=device).repeat(width)
+    laid = torch.from_numpy(tokens).to(device).flatten(1)
+    hidden = model.hidden(laid, branch.position[:, None] + steps, mask, branch.cache)
+    ends = [(r, p * length + len(prefix) - 1) for r, row in enumerate(prefixes) for p, prefix in enumerate(row)]
+    rows, slots = torch.tensor(ends, device=device).T
+    log_probs = model.lm_head(hidden[rows, slots]).double().log_softmax(-1).cpu().numpy()
+    opened_nodes = [(row, node, cost) for row, opened in nodes.items() for cost, node in opened]
+    return [(row, node, cost, scores) for (row, node, cost), scores in zip(opened_nodes, log_probs, strict=True)]

@@ -1,6 +1,8 @@
 """Checkpoints come back exactly, or are refused by name; a failure while writing harms no earlier one."""
 
 import os
+import subprocess
+import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,11 @@ from train.checkpoint import (
     WholeCheckpointIO,
     latest_checkpoint,
     read_checkpoint,
+    remove_all_but,
     write_checkpoint,
 )
+
+ROOT = Path(__file__).parent.parent
 
 SHARED = torch.arange(12.0)
 VALUE: dict[str, Any] = {
@@ -128,8 +133,46 @@ def test_the_latest_is_by_number_and_partial_ones_are_none(tmp_path: Path) -> No
     write_checkpoint({}, tmp_path / "step=9")
     write_checkpoint({}, tmp_path / "step=10")
     (tmp_path / ".step=11.partial").mkdir()
+    (tmp_path / "step=12.mine").mkdir()
     assert latest_checkpoint(tmp_path, said.append) == tmp_path / "step=10"
     assert said == []
+    assert sorted(os.listdir(tmp_path)) == ["step=10", "step=12.mine", "step=9"]
+
+
+def test_all_but_the_newest_are_removed(tmp_path: Path) -> None:
+    for step in (9, 10, 100):
+        write_checkpoint({}, tmp_path / f"step={step}")
+    (tmp_path / "best").mkdir()
+    remove_all_but(2, tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["best", "step=10", "step=100"]
+    remove_all_but(1, tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["best", "step=100"]
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from train.checkpoint import write_checkpoint
+rename = Path.rename
+def dying(self, target):
+    if self.name.endswith(".partial"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, target)
+Path.rename = dying
+write_checkpoint({"n": 2}, Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("folder", [".", "best"])
+def test_a_kill_between_the_renames_is_made_good(tmp_path: Path, folder: str) -> None:
+    """In a process that really dies there: the checkpoint that was moved away comes back, wherever it stands."""
+    path = tmp_path / folder / "step=1"
+    write_checkpoint({"n": 1}, path)
+    assert subprocess.run([sys.executable, "-c", DYING, str(path)], cwd=ROOT).returncode == -9
+    assert sorted(os.listdir(path.parent)) == [".step=1.old", ".step=1.partial"]
+    latest_checkpoint(tmp_path, pytest.fail)
+    assert os.listdir(path.parent) == ["step=1"]
+    assert read_checkpoint(path) == {"n": 1}
 
 
 class Full(OSError):
@@ -151,7 +194,7 @@ def test_a_failure_while_writing_leaves_the_earlier_one(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
-        with pytest.raises(Full):
+        with pytest.raises(CheckpointError, match=f"{tmp_path / name} can't be written .no space left.; those before"):
             write_checkpoint({"x": torch.zeros(3)}, tmp_path / name)
     assert os.listdir(tmp_path) == ["step=1"]
     assert read_checkpoint(tmp_path / "step=1")["x"].tolist() == [1, 1, 1]

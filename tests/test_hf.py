@@ -136,3 +136,28 @@ def test_a_broken_folder_is_refused_by_name(
     damage(tmp_path)
     with pytest.raises(ValueError, match=f"{tmp_path / file} does not"):
         load_model(tmp_path)
+
+
+def test_a_full_disk_leaves_the_model_that_is_there(make_model: Make, tmp_path: Path) -> None:
+    """/dev/full takes nothing: what writes to it is told that no space is left."""
+    save_model(make_model(seed=1), tmp_path / "model", longest=128, end=6)
+    before = (tmp_path / "model" / WEIGHTS).read_bytes()
+    made = Path.mkdir
+
+    def full(self: Path, *args: object, **options: object) -> None:
+        made(self, *args, **options)  # type: ignore[arg-type]
+        (self / CONFIG).symlink_to("/dev/full")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "mkdir", full)
+        with pytest.raises(OSError, match=f"{tmp_path / 'model'} can't be written.*No space left"):
+            save_model(make_model(seed=2), tmp_path / "model", longest=128, end=6)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / WEIGHTS).read_bytes() == before
+
+
+def test_weights_may_come_from_elsewhere(make_model: Make, tmp_path: Path) -> None:
+    """As those of a model that is spread over devices do, gathered."""
+    one, two = make_model(seed=1), make_model(seed=2)
+    save_model(one, tmp_path, longest=128, end=6, state=two.state_dict())
+    assert torch.equal(load_model(tmp_path).norm.weight, two.norm.weight)

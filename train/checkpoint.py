@@ -119,7 +119,7 @@ def _newest_first(folder: Path) -> list[Path]:
 
 def _clean(folder: Path) -> None:
     """Finish or undo what a run killed while it wrote or replaced a checkpoint; several ranks may do so at once."""
-    for left in folder.rglob(".step=*"):
+    for left in [*folder.glob(".step=*"), *folder.glob("best/.step=*")]:
         whole = left.with_name(left.name[1:].removesuffix(".old"))
         if left.suffix == ".old" and not whole.exists():
             with suppress(FileNotFoundError):

@@ -30,6 +30,7 @@ from train.config import OptimizerConfig
 from train.guard import Guard, keep_where
 from train.optimizer import build_optimizer, rate
 from train.sharding import shard
+from train.stopping import leave_to_the_trainer
 
 
 class SourceAwareLM(L.LightningModule):
@@ -94,7 +95,13 @@ class SourceAwareLM(L.LightningModule):
             accumulation=trainer.accumulate_grad_batches,
         )
         # A generator of its own, since a loader draws a seed when it starts: a continued run starts one more of them.
-        return DataLoader(stream, batch_size=None, num_workers=self.workers, generator=torch.Generator())
+        return DataLoader(
+            stream,
+            batch_size=None,
+            num_workers=self.workers,
+            generator=torch.Generator(),
+            worker_init_fn=leave_to_the_trainer,
+        )
 
     def transfer_batch_to_device(self, batch: Microbatch, device: torch.device, dataloader_idx: int) -> Microbatch:
         return batch.to(device)

@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 REQUEUE = signal.SIGUSR1  # sbatch --signal=USR1@300: five minutes before the time is up
 
 
+def leave_to_the_trainer(worker: int) -> None:
+    """What loader process number `worker` does first: a terminal and SLURM signal it, too, and its rows are needed."""
+    for signum in (signal.SIGTERM, signal.SIGINT, REQUEUE):
+        signal.signal(signum, signal.SIG_IGN)
+
+
 class Stopped(KeyboardInterrupt):
     """Training was asked to stop and did, a checkpoint written. `signum`: by which signal."""
 
@@ -46,7 +52,6 @@ class Stopping(L.Callback):
         self.received = self.signum = 0
         self.requeues = SLURMEnvironment.detect()
         self.handled = {signal.SIGTERM, signal.SIGINT}
-        self.pid = os.getpid()
         self.before = {signum: signal.getsignal(signum) for signum in signal.valid_signals()}
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -74,8 +79,6 @@ class Stopping(L.Callback):
             signal.raise_signal(self.received)  # it came after the last step: for whoever is responsible now
 
     def _note(self, signum: int, frame: Any) -> None:
-        if os.getpid() != self.pid:
-            return  # a loader process: it ends when this one does
         if self.received and signum == signal.SIGINT:
             sys.exit(128 + signum)  # asked twice
         self.received = signum
