@@ -1,7 +1,7 @@
 """The same questions to the same weights by transformers' `generate` with `prefix_allowed_tokens_fn`, float32.
 
 Ranked: a greedy answer, then a beam search over the identifiers' trie, as wide as the citations are many and without
-length penalty, so that it ranks by what `ModelAnswerer` ranks by. One: a single greedy call, free up to the mark that
+length penalty, so that it ranks by what `ModelAnswerer` ranks by. Alone: the same a question at a time. One: a single greedy call, free up to the mark that
 opens a citation and constrained from there. Answers end within as many tokens as `ModelAnswerer` allows.
 """
 
@@ -42,17 +42,23 @@ def measure(settings: Settings) -> Measured:
         answered = in_batches(answer, asked, len(asked.questions))
         results[f"{name}_per_second"] = len(asked.questions) / (time.perf_counter() - begun)
         results[name] = answered
+    few = len(asked.questions) // 8
+    begun = time.perf_counter()
+    in_batches(generation.ranked, asked, few, batch=1)
+    results["alone_per_second"] = few / (time.perf_counter() - begun)
     return results | {"transformers": transformers.__version__} | memory(settings)
 
 
-def in_batches(answer: Callable[[Sequence[list[int]]], Answered], asked: Asked, count: int) -> Answered:
+def in_batches(
+    answer: Callable[[Sequence[list[int]]], Answered], asked: Asked, count: int, batch: int = BATCH
+) -> Answered:
     """The first `count` questions, similar lengths together, answered in the order that they have."""
     texts = asked.codec.encode([question.text for question in asked.questions[:count]])
     prompts = [[asked.codec.ask, *map(int, text), asked.codec.answer] for text in texts]
     order = sorted(range(count), key=lambda index: len(prompts[index]))
     answered: dict[int, tuple[str, list[str]]] = {}
-    for at in range(0, count, BATCH):
-        chunk = order[at : at + BATCH]
+    for at in range(0, count, batch):
+        chunk = order[at : at + batch]
         answered.update(zip(chunk, answer([prompts[index] for index in chunk]), strict=True))
     return [answered[index] for index in range(count)]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +48,8 @@ def read_asked(settings: Settings) -> Asked:
     asked = [q for q in read_jsonl(world / "questions.jsonl", Question) if q.split != "tune" and q.support]
     if len(asked) < settings.questions:
         raise ValueError(f"the world has {len(asked)} questions, not {settings.questions}: raise documents")
-    return Asked(codec, identifiers, asked[: settings.questions], model)
+    # Without the statements there is no two-way check, which `generate` has nothing to compare with.
+    return Asked(codec, identifiers, [replace(q, statement=()) for q in asked[: settings.questions]], model)
 
 
 def measure(settings: Settings) -> Measured:

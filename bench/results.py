@@ -107,6 +107,7 @@ def headline(summaries: Mapping[str, Mapping[str, Any]], runs: Runs, failed: Seq
         "data_wait": median(LIGHTNING, "data_wait"),
         "footnote_overhead": over(step(OURS), step(CAUSAL)),
         "answer_ratio": ratio(median("answer_ours", "ranked_per_second"), median("answer_hf", "ranked_per_second")),
+        "answer_ratio_alone": ratio(median("answer_ours", "ranked_per_second"), median("answer_hf", "alone_per_second")),
         "answer_ratio_one": ratio(median("answer_ours", "one_per_second"), median("answer_hf", "one_per_second")),
         "answer_agreement": agreement(runs.get("answer_ours"), runs.get("answer_hf")),
         "recompiles": max((raw["recompiles"] for raw in compiled), default=None),

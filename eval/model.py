@@ -116,7 +116,7 @@ class ModelAnswerer:
     def _told(
         self, questions: Sequence[Question], written: Written, ranked: Mapping[int, list[tuple[int, float]]]
     ) -> dict[int, dict[str, float]]:
-        """The two-way check of the rows that cite, and its control without the source."""
+        """The two-way check of the rows that cite."""
         rows = [row for row in ranked if questions[row].statement]
         if not rows:
             return {}
@@ -124,8 +124,7 @@ class ModelAnswerer:
         statements = [[s.replace("{answer}", answers[row]) for s in questions[row].statement] for row in rows]
         sources = [self.identifiers.tokens[ranked[row][0][0]] for row in rows]
         told = log_told(self.model, self.codec, statements, sources)
-        said = log_told(self.model, self.codec, statements, [None] * len(rows))
-        return {row: {"told": t, "said": s} for row, t, s in zip(rows, told.tolist(), said.tolist(), strict=True)}
+        return {row: {"told": score} for row, score in zip(rows, told.tolist(), strict=True)}
 
     def _outcome(self, tokens: Sequence[int], stop: int | None) -> str:
         outcome = self.outcomes.get(-1 if stop is None else stop, "unparseable")

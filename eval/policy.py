@@ -6,7 +6,6 @@ Signals of a prediction, all log-probabilities in nats:
     least      of its least likely token
     citation   of the identifier of the first source cited
     told       of the statement in the cited document, opened from memory: the two-way check (eval/two_way.py)
-    said       of the statement in a document without a name: the control of `told`
 
 The score is answer + citation + told. Isotonic regression, fitted on the calibration fold, makes it a confidence; the
 threshold below which nothing is answered is chosen on the dev fold. Neither ever sees the test fold, and no label of

@@ -15,6 +15,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -161,9 +162,10 @@ def rank(
     frontier: list[list[tuple[float, int, Node]]] = [[] for _ in range(rows)]
     found: list[list[tuple[int, float]]] = [[] for _ in range(rows)]
     expanded = [(row, trie.root, 0.0, first[row]) for row in range(rows)]
+    children = cache(trie.children)  # all contexts share the first nodes
     while expanded:
         for row, node, cost, log_probs in expanded:
-            tokens, nodes = trie.children(node)
+            tokens, nodes = children(node)
             for log_prob, child in zip(log_probs[tokens].tolist(), nodes, strict=True):
                 heapq.heappush(frontier[row], (cost - log_prob, child.low, child))
         open_nodes = {row: _settle(frontier[row], found[row], trie, end, most) for row in range(rows)}
@@ -177,7 +179,7 @@ def _settle(
     """Move finished identifiers from the frontier's top to `found`; take the next `WIDTH` nodes to open."""
     opened: list[tuple[float, Node]] = []
     finished: list[tuple[float, int, Node]] = []
-    while frontier and len(found) < most and len(opened) < WIDTH:
+    while frontier and len(found) < most and len(opened) < min(most, WIDTH):
         cost, _, node = item = heapq.heappop(frontier)
         if found and cost + found[0][1] > NEGLIGIBLE:
             frontier.clear()
