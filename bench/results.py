@@ -13,7 +13,7 @@ from model.flops import causal_keys, flops_per_token, mfu
 Raw = Mapping[str, Any]  # what one launch measured
 Runs = Mapping[str, Sequence[Raw]]  # by contender, its repeats
 
-OURS, LIGHTNING, CAUSAL, TRAINER = "ours", "ours_lightning", "ours_causal", "hf_trainer"
+OURS, FLOAT32, LIGHTNING, CAUSAL, TRAINER = "ours", "ours_float32", "ours_lightning", "ours_causal", "hf_trainer"
 OTHERS = (TRAINER, "hf_trainer_bf16", "hf_compiled", "litgpt")
 
 
@@ -103,11 +103,14 @@ def headline(summaries: Mapping[str, Mapping[str, Any]], runs: Runs, failed: Seq
         "hf_trainer_ratio": ratio(useful(LIGHTNING), useful(TRAINER)),
         "best_other_ratio": ratio(useful(LIGHTNING), best),
         "gemm_fraction": summaries[OURS]["gemm_fraction"] if OURS in summaries else None,
+        "gemm_fraction_float32": summaries[FLOAT32]["gemm_fraction"] if FLOAT32 in summaries else None,
         "lightning_overhead": over(step(LIGHTNING), step(OURS)),
         "data_wait": median(LIGHTNING, "data_wait"),
         "footnote_overhead": over(step(OURS), step(CAUSAL)),
         "answer_ratio": ratio(median("answer_ours", "ranked_per_second"), median("answer_hf", "ranked_per_second")),
-        "answer_ratio_alone": ratio(median("answer_ours", "ranked_per_second"), median("answer_hf", "alone_per_second")),
+        "answer_ratio_alone": ratio(
+            median("answer_ours", "ranked_per_second"), median("answer_hf", "alone_per_second")
+        ),
         "answer_ratio_one": ratio(median("answer_ours", "one_per_second"), median("answer_hf", "one_per_second")),
         "answer_agreement": agreement(runs.get("answer_ours"), runs.get("answer_hf")),
         "recompiles": max((raw["recompiles"] for raw in compiled), default=None),

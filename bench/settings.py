@@ -47,8 +47,8 @@ class Settings:
     threads: int = 2
     precision: str = FP32
     compiled: bool = True
-    row: int = 256
-    rows: int = 8
+    row: int = 128
+    rows: int = 16
     warmup: int = 5
     steps: int = 20
     optimizer: str = "adamw"

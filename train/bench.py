@@ -64,6 +64,12 @@ CONTENDERS = (
         variant="causal",
         environment=KEEP_MEMORY,
     ),
+    Contender(
+        "ours_float32",
+        "bench.ours",
+        "the bare loop in float32",
+        environment=KEEP_MEMORY,
+    ),
     Contender("ours_lightning", "bench.ours_lightning", "our training as run.py starts it"),
     Contender(
         "hf_trainer",
@@ -146,8 +152,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--repeats", type=int, default=3, help="launches of each contender (3)")
     add("--warmup", type=int, default=5, help="optimiser steps before the clock starts (5)")
     add("--steps", type=int, default=10, help="optimiser steps on the clock (10)")
-    add("--row", type=int, default=256, help="places in a row (256)")
-    add("--rows", type=int, default=8, help="rows in a step; padded batches get as many places at most (8)")
+    add("--row", type=int, default=128, help="places in a row (128, as in the demo)")
+    add("--rows", type=int, default=16, help="rows in a step; padded batches get as many places at most (16)")
     add("--optimizer", default="adamw", choices=("adamw", "muon"), help="of our contenders (adamw, as the others have)")
     add("--precision", default="auto", choices=("auto", BF16, FP32), help="auto: bf16 where it measures faster")
     add("--device", default="", choices=("", "cpu", "cuda"), help="cuda where there is a GPU, unless given")
@@ -298,7 +304,9 @@ def plan(settings: Settings, contenders: Sequence[Contender], repeats: int, suff
             precision = settings.precision
             if contender.name == "hf_trainer_bf16" and (settings.device != "cpu" or precision == FP32):
                 continue  # on a GPU hf_trainer has bf16 already, on a CPU without hardware for it bf16 is slower
-            if contender.name == "hf_trainer" and settings.device == "cpu":
+            if contender.name == "ours_float32" and (settings.device != "cpu" or precision == FP32):
+                continue  # that is "ours", or nothing that anybody does
+            if contender.name in ("hf_trainer", "ours_float32") and settings.device == "cpu":
                 precision = FP32
             changed = replace(settings, variant=contender.variant, precision=precision)
             yield Launch(contender.name + suffix, contender, changed)
