@@ -1,8 +1,9 @@
 """The same questions to the same weights by transformers' `generate` with `prefix_allowed_tokens_fn`, float32.
 
 Ranked: a greedy answer, then a beam search over the identifiers' trie, as wide as the citations are many and without
-length penalty, so that it ranks by what `ModelAnswerer` ranks by. Alone: the same a question at a time. One: a single greedy call, free up to the mark that
-opens a citation and constrained from there. Answers end within as many tokens as `ModelAnswerer` allows.
+length penalty, so that it ranks by what `ModelAnswerer` ranks by. Alone: the same, a question at a time. One: a single
+greedy call, free up to the mark that opens a citation and constrained from there. Answers end within as many tokens as
+`ModelAnswerer` allows.
 """
 
 from __future__ import annotations
