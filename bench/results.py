@@ -98,6 +98,7 @@ def headline(summaries: Mapping[str, Mapping[str, Any]], runs: Runs, failed: Seq
 
     others = [speed for name in OTHERS if (speed := useful(name)) is not None]
     best = max(others) if others and not set(failed) & set(OTHERS) else None
+    ranked = median("answer_ours", "ranked_per_second")
     compiled = [raw for name in (OURS, LIGHTNING) for raw in runs.get(name, ())]
     return {
         "hf_trainer_ratio": ratio(useful(LIGHTNING), useful(TRAINER)),
@@ -107,10 +108,8 @@ def headline(summaries: Mapping[str, Mapping[str, Any]], runs: Runs, failed: Seq
         "lightning_overhead": over(step(LIGHTNING), step(OURS)),
         "data_wait": median(LIGHTNING, "data_wait"),
         "footnote_overhead": over(step(OURS), step(CAUSAL)),
-        "answer_ratio": ratio(median("answer_ours", "ranked_per_second"), median("answer_hf", "ranked_per_second")),
-        "answer_ratio_alone": ratio(
-            median("answer_ours", "ranked_per_second"), median("answer_hf", "alone_per_second")
-        ),
+        "answer_ratio": ratio(ranked, median("answer_hf", "ranked_per_second")),
+        "answer_ratio_alone": ratio(ranked, median("answer_hf", "alone_per_second")),
         "answer_ratio_one": ratio(median("answer_ours", "one_per_second"), median("answer_hf", "one_per_second")),
         "answer_agreement": agreement(runs.get("answer_ours"), runs.get("answer_hf")),
         "recompiles": max((raw["recompiles"] for raw in compiled), default=None),
