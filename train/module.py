@@ -142,6 +142,7 @@ class SourceAwareLM(L.LightningModule):
         guarded = list(self.parameters()) if self.optimizer_config.skip else []
         before = [parameter.detach().clone() for parameter in guarded]
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        optimizer.zero_grad()  # Lightning does so after the next forward pass, which can use the memory
         keep_where(self.make_step, guarded, before)
 
     def heldout_bits(self) -> float:
