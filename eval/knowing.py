@@ -74,12 +74,12 @@ def figures(questions: Sequence[Question], forced: Sequence[Prediction], policy:
         return reliability_curve(confidence, correct, weights, bandwidth=curve.bandwidth).accuracy
 
     draws = bootstrap_draws(redrawn, entities, resamples=200)
-    band = tuple(np.nanpercentile(draws, q, axis=0) for q in (2.5, 97.5)) if len(draws) else None
+    band = (_percentile(draws, 2.5), _percentile(draws, 97.5)) if len(draws) else None
     classes = np.array([q.support_class for q in questions])
     groups = {name: confidence[classes == name] for name in SUPPORT_CLASSES if (classes == name).any()}
     risks = {"by confidence": risk_coverage(scores(forced), correct), "best order": risk_coverage(correct, correct)}
     return {
-        "reliability": reliability_figure(curve, band, "Is it right as often as it says?"),  # type: ignore[arg-type]
+        "reliability": reliability_figure(curve, band, "Is it right as often as it says?"),
         "risk": risk_coverage_figure(risks, "Errors, the most confident answers first"),
         "confidence": confidence_figure(groups, "Confidence, by what the corpus says"),
     }
@@ -128,6 +128,12 @@ def _fold(questions: list[Question], forced: list[Prediction], policy: Policy) -
         draws = bootstrap_draws(lambda w, s=statistic: s(w), entities, resamples=RESAMPLES)  # type: ignore[misc]
         found[name] = {"value": float(statistic(None)), "interval": percentile_interval(draws)}
     return found
+
+
+def _percentile(draws: Floats, q: float) -> Floats:
+    """Of each column of draws [draws, cells]; nan where no draw has anything."""
+    seen = ~np.isnan(draws).all(0)
+    return np.where(seen, np.nanpercentile(np.where(seen, draws, 0.0), q, axis=0), np.nan)
 
 
 def _mean(flags: np.ndarray, weights: Floats | None) -> Any:

@@ -85,7 +85,7 @@ def build_results(
     bits_per_byte_train: float | None = None,
     stage_seconds: Mapping[str, float],
     tokens: Mapping[str, int],
-    accounting: Mapping[str, Mapping[str, int]],
+    accounting: Mapping[str, Mapping[str, int]] = EMPTY,
     versions: Mapping[str, str],
     git: str | None,
 ) -> dict[str, Any]:

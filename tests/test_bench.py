@@ -297,12 +297,12 @@ def test_end_to_end(tmp_path, monkeypatch, capsys):
 def test_repeats_are_interleaved():
     chosen = [c for c in bench.CONTENDERS if c.name.startswith(("ours", "hf_trainer"))]
     on_cpu = list(bench.plan(Settings("", "pico", precision="bf16-mixed"), chosen, repeats=2))
-    names = ["ours", "ours_causal", "ours_lightning", "hf_trainer", "hf_trainer_bf16"]
+    names = ["ours", "ours_causal", "ours_float32", "ours_lightning", "hf_trainer", "hf_trainer_bf16"]
     assert [launch.name for launch in on_cpu] == names * 2
-    assert [launch.settings.precision for launch in on_cpu[3:5]] == ["32-true", "bf16-mixed"]
+    assert [launch.settings.precision for launch in on_cpu[2:6]] == ["32-true", "bf16-mixed", "32-true", "bf16-mixed"]
     assert on_cpu[1].settings.variant == "causal"
     on_gpu = list(bench.plan(Settings("", "pico", precision="bf16-mixed", device="cuda"), chosen, repeats=1))
-    assert [launch.name for launch in on_gpu] == names[:4]
+    assert [launch.name for launch in on_gpu] == ["ours", "ours_causal", "ours_lightning", "hf_trainer"]
     assert on_gpu[3].settings.precision == "bf16-mixed"
 
 

@@ -1,0 +1,121 @@
+"""A policy is fitted on two folds and judged on a third; figures by hand on questions made up here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.records import Citation, Prediction, Question
+from eval.knowing import abstention_results, figures, fit_policy, in_fold
+from eval.policy import Policy, right, scores
+from stages import write_json
+
+FOLDS = ("calibration", "dev", "test")
+
+
+def question(name: str, support_class: str, fold: str) -> Question:
+    told = support_class in ("single", "true_premise")
+    return Question(
+        name,
+        f"What is {name}?",
+        ("yes",) if told else (),
+        ("doc",) if told else (),
+        support_class,
+        entity=name,
+        split="never_tuned",
+        fold=fold,
+    )
+
+
+def prediction(name: str, score: float, answer: str = "yes") -> Prediction:
+    signals = {"answer": score / 2, "citation": score / 4, "told": score / 4, "least": -99.0}
+    return Prediction(name, "answered", answer, (Citation("doc", 0.5),), 0.5, signals=signals)
+
+
+def asked(fold: str) -> tuple[list[Question], list[Prediction]]:
+    """Forty told (scores -1 .. -40, the last two wrong), ten and ten never told, below all but the last two."""
+    questions = [question(f"{fold}-t{i}", "single", fold) for i in range(40)]
+    predictions = [prediction(q.id, -1.0 - i, "yes" if i < 38 else "no") for i, q in enumerate(questions)]
+    for j, name in enumerate(("absent_attribute", "absent_entity")):
+        more = [question(f"{fold}-{name}{i}", name, fold) for i in range(10)]
+        questions += more
+        predictions += [prediction(q.id, -38.5 - 0.01 * (i + 10 * j)) for i, q in enumerate(more)]
+    return questions, predictions
+
+
+@pytest.fixture
+def everything() -> tuple[list[Question], list[Prediction]]:
+    parts = [asked(fold) for fold in FOLDS]
+    return [q for part in parts for q in part[0]], [p for part in parts for p in part[1]]
+
+
+def test_a_score_is_the_sum_of_three_signals_and_least_without_any() -> None:
+    silent = Prediction("q", "abstained")
+    found = scores([prediction("a", -8.0), silent, prediction("b", -2.0)])
+    assert found[[0, 2]] == pytest.approx([-8.0, -2.0])
+    assert found[1] < -8.0
+
+
+def test_no_answer_is_right_on_what_was_never_told() -> None:
+    questions = [
+        question("a", "single", "test"),
+        question("b", "absent_entity", "test"),
+        question("c", "single", "test"),
+    ]
+    said = [prediction("a", -1.0), prediction("b", -1.0), prediction("c", -1.0, "no")]
+    assert right(questions, said).tolist() == [True, False, False]
+
+
+def test_the_threshold_withholds_the_share_of_right_answers_that_it_may(everything) -> None:
+    dev = in_fold(*everything, "dev")
+    for refused in (0.0, 0.1, 0.5):
+        policy = fit_policy(*everything, refused)
+        assert policy is not None
+        kept = [p.outcome == "answered" for p in policy.apply(dev[1])]
+        graded = right(*dev)
+        assert np.mean([not k for k, r in zip(kept, graded, strict=True) if r]) == pytest.approx(refused, abs=1 / 38)
+
+
+def test_a_policy_is_read_as_it_was_written(everything, tmp_path: Path) -> None:
+    policy = fit_policy(*everything, 0.05)
+    assert policy is not None
+    write_json(tmp_path / "policy.json", policy.to_json())
+    assert Policy.read(tmp_path / "policy.json") == policy
+    assert Policy.read(tmp_path / "none.json") is None
+
+
+def test_results_by_hand(everything) -> None:
+    policy = fit_policy(*everything, 0.0)
+    assert policy is not None
+    test = abstention_results(*everything, policy)["test"]
+    assert test["n"] == 60
+    assert test["n_by_class"] == {"absent_attribute": 10, "absent_entity": 10, "single": 40}
+    assert test["auroc_forced"]["value"] == 1.0
+    # Of 40 told ones, 38 are above all twenty never told, two below all of them.
+    assert test["auroc_told"]["value"] == pytest.approx(38 / 40)
+    assert test["recall_absent_attribute"]["value"] == test["recall_absent_entity"]["value"] == 1.0
+    assert test["over_abstention"]["value"] == pytest.approx(2 / 40)
+    assert test["false_citation"]["value"] == 0.0
+    assert test["accuracy_forced"]["value"] == test["accuracy_free"]["value"] == pytest.approx(38 / 40)
+    low, high = test["over_abstention"]["interval"]
+    assert low < 2 / 40 < high
+    # The folds are alike, so what was fitted on one is calibrated on another.
+    assert test["signed_error"]["value"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_nothing_is_fitted_without_folds_or_without_mistakes(everything) -> None:
+    questions, predictions = everything
+    plain = [question(q.id, "single", "") for q in questions]
+    assert fit_policy(plain, predictions, 0.02) is None
+    sure = [i for i, q in enumerate(questions) if q.support_class == "single" and predictions[i].answer == "yes"]
+    assert fit_policy([questions[i] for i in sure], [predictions[i] for i in sure], 0.02) is None
+
+
+def test_three_figures_of_a_fold(everything) -> None:
+    policy = fit_policy(*everything, 0.02)
+    assert policy is not None
+    drawn = figures(*in_fold(*everything, "test"), policy)
+    assert set(drawn) == {"reliability", "risk", "confidence"}
+    assert all(figure.axes for figure in drawn.values())
