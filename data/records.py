@@ -7,6 +7,7 @@ are inverse to each other. `read_jsonl` turns the first bad line into a `RecordE
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -274,7 +275,7 @@ class Prediction:
             citations=tuple(citations),
             confidence=_number(value, "confidence"),
             valid=valid,
-            signals={name: _number(signals, name) or 0.0 for name in signals},
+            signals={name: _finite(signals, name) for name in signals},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -362,6 +363,13 @@ def _number(value: Mapping[str, Any], key: str) -> float | None:
     found = value.get(key)
     if found is not None and (isinstance(found, bool) or not isinstance(found, int | float)):
         raise RecordError(f'"{key}" must be a number or null, not {_name(found)}')
+    return found
+
+
+def _finite(value: Mapping[str, Any], key: str) -> float:
+    found = _number(value, key)
+    if found is None or not math.isfinite(found):
+        raise RecordError(f'"{key}" must be a finite number, not {found}')
     return found
 
 

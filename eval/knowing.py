@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 from data.records import FOLDS, SUPPORT_CLASSES, TOLD, Prediction, Question
 from eval.abstention import abstention_recall, auroc, false_citation, false_premise, over_abstention, risk_coverage
-from eval.calibration import brier, reliability_curve, signed_error, smooth_ece
+from eval.calibration import brier, ratio, reliability_curve, signed_error, smooth_ece, worst_confidence
 from eval.plots import confidence_figure, reliability_figure, risk_coverage_figure
-from eval.policy import Policy, right, scores
+from eval.policy import LEAST, Policy, right, scores
 from eval.statistics import Floats, bootstrap_draws, percentile_interval
 
 NEVER = ("absent_attribute", "absent_entity")
@@ -38,6 +38,8 @@ def fit_policy(questions: Sequence[Question], predictions: Sequence[Prediction],
     """A policy from the calibration and dev folds; None where a corpus has none, or nothing is right or wrong there."""
     calibration, dev = (in_fold(questions, predictions, fold) for fold in FOLDS[:2])
     graded = right(*calibration)
+    if (scores(calibration[1])[graded] == LEAST).any():  # no statements to check, in this corpus
+        return None
     if not graded.any() or graded.all() or not right(*dev).any():
         return None
     return Policy.fit(calibration, dev, refused)
@@ -66,8 +68,8 @@ def abstention_results(
 
 def figures(questions: Sequence[Question], forced: Sequence[Prediction], policy: Policy) -> dict[str, Figure]:
     """Of one fold: reliability with its band, risk over coverage, and confidence by support class."""
-    confidence = np.array([p.confidence if p.confidence is not None else 0.0 for p in policy.apply(forced)])
     correct, entities = right(questions, forced), [q.entity for q in questions]
+    confidence = worst_confidence([p.confidence for p in policy.apply(forced)], correct)
     curve = reliability_curve(confidence, correct)
 
     def redrawn(weights: Floats) -> np.ndarray:
@@ -87,10 +89,10 @@ def figures(questions: Sequence[Question], forced: Sequence[Prediction], policy:
 
 def _fold(questions: list[Question], forced: list[Prediction], policy: Policy) -> dict[str, Any]:
     free = policy.apply(forced)
-    confidence = np.array([p.confidence if p.confidence is not None else 0.0 for p in free])
     outcomes = [p.outcome for p in free]
     classes = np.array([q.support_class for q in questions])
     score, correct = scores(forced), right(questions, forced)
+    confidence = worst_confidence([p.confidence for p in free], correct)
     told, never = np.isin(classes, TOLD), np.isin(classes, NEVER)
     cited = np.array([bool(p.citations) for p in free])
     answered = np.array([outcome == "answered" for outcome in outcomes])
@@ -139,4 +141,4 @@ def _percentile(draws: Floats, q: float) -> Floats:
 def _mean(flags: np.ndarray, weights: Floats | None) -> Any:
     if weights is None:
         return flags.mean()
-    return (weights * flags).sum(1) / weights.sum(1)
+    return ratio((weights * flags).sum(1), weights.sum(1))

@@ -27,6 +27,7 @@ from eval.attribution import exact_match
 from eval.calibrators import Isotonic, calibrator_from_json
 
 PARTS = ("answer", "citation", "told")
+LEAST = -1e6  # the score of what does not show every part: a missing one is no sign of certainty
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,17 @@ class Policy:
         return cls(calibrator, float(np.quantile(scores(dev[1])[right(*dev)], refused)))
 
     def apply(self, predictions: Sequence[Prediction]) -> list[Prediction]:
-        """With calibrated confidences; answers below the threshold become abstentions."""
+        """With calibrated confidences; answers below the threshold become abstentions.
+
+        An abstention of its own has confidence 0; what shows no score has none.
+        """
         score = scores(predictions)
-        confidence = self.calibrator.apply(score)
-        return [
-            replace(
-                p,
-                confidence=float(c) if p.signals else None,
-                outcome="abstained" if p.outcome == "answered" and s < self.threshold else p.outcome,
-            )
-            for p, s, c in zip(predictions, score, confidence, strict=True)
-        ]
+        applied = []
+        for p, s, c in zip(predictions, score, self.calibrator.apply(score), strict=True):
+            confidence = 0.0 if p.outcome == "abstained" else float(c) if s > LEAST else None
+            outcome = "abstained" if p.outcome == "answered" and s < self.threshold else p.outcome
+            applied.append(replace(p, confidence=confidence, outcome=outcome))
+        return applied
 
     def to_json(self) -> dict[str, Any]:
         return {"calibrator": self.calibrator.to_json(), "threshold": self.threshold}
@@ -80,17 +81,21 @@ class Policy:
 
 
 def scores(predictions: Sequence[Prediction]) -> np.ndarray:
-    """Float64 (N,); the least of all where a prediction shows nothing of itself."""
-    found = np.array([sum(p.signals.get(part, 0.0) for part in PARTS) if p.signals else np.nan for p in predictions])
-    least = np.nanmin(found, initial=0.0) if len(found) else 0.0
-    return np.where(np.isnan(found), least - 1.0, found)
+    """Float64 (N,): the sum of the parts, `LEAST` where a prediction lacks one."""
+    whole = [all(part in p.signals for part in PARTS) for p in predictions]
+    return np.array(
+        [sum(p.signals[part] for part in PARTS) if w else LEAST for p, w in zip(predictions, whole, strict=True)]
+    )
 
 
 def right(questions: Sequence[Question], predictions: Sequence[Prediction]) -> np.ndarray:
-    """Whether the answer is one the corpus gives: bool (N,). On what was never told no answer is right."""
+    """Whether the answer is one the corpus gives: bool (N,); never where nothing was told, or nothing can be parsed."""
     return np.array(
         [
-            q.support_class in TOLD and p.answer is not None and exact_match(p.answer, q.answers)
+            q.support_class in TOLD
+            and p.outcome in ("answered", "no_source")
+            and p.answer is not None
+            and exact_match(p.answer, q.answers)
             for q, p in zip(questions, predictions, strict=True)
         ],
         dtype=bool,

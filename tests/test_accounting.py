@@ -197,10 +197,10 @@ def test_packing_wastes_at_most_3_percent_on_the_demos_world() -> None:
     texts = [document.text for document in world.documents] + [question.text for question in asked]
     codec = build_tokenizer(TokenizerConfig(), texts)
     identifiers = assign(world.documents, codec, IdsConfig())
-    told = Documents(world.documents, identifiers, codec, TagsConfig(), 256, seed=0)
+    told = Documents(world.documents, identifiers, codec, TagsConfig(), 128, seed=0)
     tuned = Questions(asked, [document.id for document in world.documents], identifiers, codec, seed=0)
     # The demo's plans: documents with 30% questions, then questions with 50% documents.
     for first, second, share in ((told, tuned, 0.3), (tuned, told, 0.5)):
-        stream = Stream(first, second, Plan(row=256, rows=8, steps=40, share=share), codec.pad)
+        stream = Stream(first, second, Plan(row=128, rows=16, steps=40, share=share), codec.pad)
         account = stream.account(list(stream)[-1].cursor)
         assert account["padding"] <= 0.03 * account["places"]

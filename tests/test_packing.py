@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 from data.identifiers import IdsConfig, assign
 from data.packing import Batch, collate, pack
 from data.records import Document
-from data.sources import Documents, Questions
-from data.stream import Plan, Stream
+from data.sources import Documents
 from data.tags import IGNORE, TagsConfig
-from data.tokenizer import Codec, TokenizerConfig, build_tokenizer
-from data.world import WorldCorpus, build_world
+from data.tokenizer import Codec
 
 
 @given(st.integers(1, 64).flatmap(lambda row: st.tuples(st.lists(st.integers(1, row), max_size=60), st.just(row))))
@@ -57,17 +55,3 @@ def test_rows_lie_side_by_side_and_padding_is_marked(codec: Codec, documents: li
         assert set(batch.targets[row, end:].tolist()) == {IGNORE}
         assert set(batch.doc[row, end:].tolist()) == {-1}
         assert not batch.note[row, end:].any()
-
-
-def test_rows_of_the_world_are_97_percent_full() -> None:
-    world = build_world(WorldCorpus())
-    asked = [question for question in world.questions if question.answers and question.split == "tune"]
-    texts = [document.text for document in world.documents] + [question.text for question in asked]
-    codec = build_tokenizer(TokenizerConfig(), texts)
-    identifiers = assign(world.documents, codec, IdsConfig())
-    told = Documents(world.documents, identifiers, codec, TagsConfig(), 256, seed=0)
-    tuned = Questions(asked, [document.id for document in world.documents], identifiers, codec, seed=0)
-    stream = Stream(told, tuned, Plan(row=256, rows=8, steps=1, share=0.3), codec.pad)
-    rows = stream.rows(epoch=0, block=0, tagged=10**6)
-    filled = sum(len(sample) for row in rows for sample in row) / (256 * len(rows))
-    assert filled >= 0.97

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,30 @@ def test_a_score_is_the_sum_of_three_signals_and_least_without_any() -> None:
     found = scores([prediction("a", -8.0), silent, prediction("b", -2.0)])
     assert found[[0, 2]] == pytest.approx([-8.0, -2.0])
     assert found[1] < -8.0
+
+
+def test_a_missing_signal_is_no_sign_of_certainty(everything) -> None:
+    policy = fit_policy(*everything, 0.02)
+    assert policy is not None
+    whole = prediction("q", -1.0)
+    for part in ("answer", "citation", "told"):
+        lacking = replace(whole, signals={k: v for k, v in whole.signals.items() if k != part})
+        (applied,) = policy.apply([lacking])
+        assert (applied.outcome, applied.confidence) == ("abstained", None)
+    assert [p.outcome for p in policy.apply([whole, whole])] == ["answered"] * 2
+
+
+def test_what_can_not_be_parsed_is_never_right_and_never_well_judged(everything) -> None:
+    questions, predictions = everything
+    spoilt = [replace(p, outcome="unparseable") if "test-t1" in p.question else p for p in predictions]
+    policy = fit_policy(*everything, 0.02)
+    assert policy is not None
+    before, after = (abstention_results(questions, said, policy)["test"] for said in (predictions, spoilt))
+    assert not right([question("a", "single", "test")], [replace(prediction("a", -1.0), outcome="unparseable")])[0]
+    for metric in ("accuracy_forced", "accuracy_free"):
+        assert after[metric]["value"] < before[metric]["value"]
+    for metric in ("over_abstention", "brier"):
+        assert after[metric]["value"] > before[metric]["value"]
 
 
 def test_no_answer_is_right_on_what_was_never_told() -> None:
