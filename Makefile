@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint test-slow test-gpu bench clean
+.PHONY: demo test lint test-slow test-gpu test-browser bench clean
 
 demo: .venv/ready  ## train a model that cites on a generated world, and show its report (minutes on two cores)
 	$(BIN)/python run.py experiment=demo
 
 test: lint  ## lint, types and all quick tests
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not gpu and not browser"
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -16,10 +16,13 @@ lint: .venv/ready
 	$(BIN)/mypy
 
 test-slow: .venv/ready  ## the tests that take minutes
-	$(BIN)/python -m pytest -m "slow and not gpu"
+	$(BIN)/python -m pytest -m "slow and not gpu and not browser"
 
 test-gpu: .venv/ready  ## the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
+
+test-browser: .venv/ready  ## the report in headless Chromium (the command chromium), at the width of laptop and phone
+	$(BIN)/python -m pytest -m browser
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

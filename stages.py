@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
@@ -22,6 +23,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+log = logging.getLogger("whence")
+
 DONE = "done.json"
 FORMAT = 1  # raise it when the code changes what a stage's files mean
 
@@ -31,7 +34,7 @@ class Stage:
     """A directory and what determined it.
 
     Attributes:
-        name: prepare, pretrain, tune or evaluate.
+        name: prepare, pretrain, tune, attempt, second or evaluate.
         settings: plain values, all that its content depends on, keys of earlier stages among them.
         root: where stages stand.
     """
@@ -131,6 +134,21 @@ def _is_at(path: Path, handle: int) -> bool:
         return os.path.samestat(os.stat(path), os.fstat(handle))
     except FileNotFoundError:
         return False
+
+
+def announced(
+    stage: Stage,
+    make: Callable[[Callable[[Path], dict[str, Any]]], dict[str, Any]],
+    work: Callable[[Path], dict[str, Any]],
+) -> dict[str, Any]:
+    """`make(work)`, one of the stage's own two ways, unless it is done, and say so. Returns the stage's record."""
+    if stage.done is not None:
+        log.info("%-8s done already: %s", stage.name, stage.folder)
+        return stage.done
+    log.info("%-8s %s", stage.name, stage.folder)
+    record = make(work)
+    log.info("%-8s took %.0f s", stage.name, record["seconds"])
+    return record
 
 
 def rank() -> int:

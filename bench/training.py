@@ -39,7 +39,7 @@ def make_training(settings: Settings, share: float = MIX, lr: float = 1e-3) -> T
     ]
     return Training(
         documents,
-        Questions(asked, (document.id for document in read_index(world)), identifiers, codec, settings.seed),
+        Questions(asked, read_index(world), identifiers, codec, settings.seed),
         Plan(settings.row, settings.rows, settings.warmup + settings.steps, share, seed=settings.seed),
         codec,
         OptimizerConfig(name=settings.optimizer, lr=lr),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import II, MISSING
 
 from data.biocite import BiociteCorpus
 from data.files import FilesCorpus
@@ -16,7 +16,7 @@ from data.tags import TagsConfig
 from data.tokenizer import TokenizerConfig
 from data.world import WorldCorpus
 from model.config import ModelConfig
-from train.config import OptimizerConfig, TrainerConfig
+from train.config import OptimizerConfig, SecondConfig, TrainerConfig
 
 
 @dataclass
@@ -38,10 +38,14 @@ class PretrainConfig:
 
 @dataclass
 class TuneConfig:
-    """`tokens` as in pretraining, 0 for no tuning stage. `replay`: share of them that are tagged documents."""
+    """`tokens` as in pretraining, 0 for no tuning stage. `replay`: share of them that are tagged documents.
+
+    `seed`: of this stage and the second phase, by default that of the run.
+    """
 
     tokens: int = 100_000
     replay: float = 0.5
+    seed: int = II("seed")
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=0.001))
 
 
@@ -52,11 +56,13 @@ class EvalConfig:
     Attributes:
         citations: ranked per question.
         batch: questions side by side.
+        samples: further answers drawn to each question, whose agreement is a signal; 0 for none.
         refused: share of the dev fold's right answers that may be withheld; sets the threshold of abstention.
     """
 
     citations: int = 10
     batch: int = 256
+    samples: int = 0
     refused: float = 0.02
 
 
@@ -82,6 +88,7 @@ class Config:
     batch: BatchConfig = field(default_factory=BatchConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     tune: TuneConfig = field(default_factory=TuneConfig)
+    second: SecondConfig = field(default_factory=SecondConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
 

@@ -4,7 +4,8 @@ Schemes for the document's own id:
     opaque       a short random code over 256 reserved tokens; says nothing about the document (the default)
     random_text  eight random letters and digits, for a tokenizer that can't be extended
     given        the corpus's id as text (BioCite's own ids are the control that leaks)
-A tag may instead carry the document's source or url (`tags.content`), shared by all documents that have it.
+A tag may instead carry the document's source, its url or how reliable its source is (`tags.content`), shared by all
+documents that have it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from data.records import Document
 from data.tokenizer import Codec
 
 SCHEMES = ("opaque", "random_text", "given")
-CONTENTS = ("id", "source", "url")
+CONTENTS = ("id", "source", "url", "reliability")
 SPARSITY = 16  # codes per document at least: so few that a guessed code is hardly ever a valid one
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -38,7 +39,7 @@ class Identifiers:
     """One identifier per document, in corpus order.
 
     Attributes:
-        labels: what each identifier names: the document's id, its source or its url.
+        labels: what each identifier names: the document's id, its source, its url or its reliability.
         tokens: the identifier's tokens, int32 (length,), without `<|src|>` and `<|/src|>`.
     """
 
@@ -50,7 +51,7 @@ def assign(documents: Iterable[Document], codec: Codec, config: IdsConfig, conte
     """Name every document; their sentences are not looked at, so those of `data.shards.read_index` will do.
 
     Raises ValueError for an unknown scheme or content, for two documents that would get the same identifier, and for a
-    document that lacks the source or url that its tag should carry.
+    document that lacks what its tag should carry.
     """
     if config.scheme not in SCHEMES:
         raise ValueError(f"ids.scheme={config.scheme} is not one of {', '.join(SCHEMES)}")
@@ -70,10 +71,10 @@ def assign(documents: Iterable[Document], codec: Codec, config: IdsConfig, conte
 def _label(document: Document, content: str) -> str:
     if content == "id":
         return document.id
-    label = document.source if content == "source" else document.metadata.get("url")
-    if not label:
+    label = document.source if content == "source" else document.metadata.get(content)
+    if label is None or label == "":
         raise ValueError(f"document {document.id!r} has no {content} for tags.content={content}")
-    return str(label)
+    return f"{label:g}" if isinstance(label, int | float) else str(label)
 
 
 def _encoded(codec: Codec, texts: Sequence[str]) -> Ragged:

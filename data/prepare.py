@@ -203,32 +203,32 @@ class Intake:
 
 
 def check_splits(questions: list[Question]) -> None:
-    """Insist that nothing about a never-tuned question is in the tuning data, and that no two folds share an entity.
+    """Insist that tune, second and never_tuned share no document and no entity, nor two folds an entity.
 
     Folds may share documents: nothing is trained on any of their questions. Raises ValueError naming both sides.
     """
-    tuned_documents: dict[str, str] = {}
-    tuned_entities: dict[str, str] = {}
-    for question in questions:
-        if question.split == "tune":
-            tuned_documents |= dict.fromkeys(question.documents, question.id)
-            tuned_entities[question.entity] = question.id
-    tuned_entities.pop("", None)  # unknown
+    sides = [
+        question for split in ("tune", "second", "never_tuned") for question in questions if question.split == split
+    ]
+    documents: dict[str, Question] = {}
+    entities: dict[str, Question] = {}
     folded: dict[str, Question] = {}
-    for question in questions:
+    for question in sides:
+        for document in question.documents:
+            other = documents.setdefault(document, question)
+            if other.split != question.split:
+                raise ValueError(
+                    f"document {document!r} supports question {question.id!r} of split {question.split} and "
+                    f"{other.id!r} of split {other.split}; a document must be on one side"
+                )
+        other = entities.setdefault(question.entity, question) if question.entity else question
+        if other.split != question.split:
+            raise ValueError(
+                f"entity {question.entity!r} is asked about in question {question.id!r} of split {question.split} and "
+                f"{other.id!r} of split {other.split}; an entity must be on one side"
+            )
         if question.split != "never_tuned":
             continue
-        for document in question.documents:
-            if document in tuned_documents:
-                raise ValueError(
-                    f"document {document!r} supports question {question.id!r} of split never_tuned and "
-                    f"{tuned_documents[document]!r} of split tune; a document must be on one side"
-                )
-        if question.entity in tuned_entities:
-            raise ValueError(
-                f"entity {question.entity!r} is asked about in question {question.id!r} of split never_tuned and "
-                f"{tuned_entities[question.entity]!r} of split tune; an entity must be on one side"
-            )
         other = folded.setdefault(question.entity, question) if question.entity else question
         if other.fold != question.fold:
             raise ValueError(

@@ -29,6 +29,7 @@ TOLD = SUPPORT_CLASSES[:6]  # those with an answer and documents that assert it
 ANSWERABLE = ("single", "multi")  # the plain ones among them: attribution is measured on these
 SPLITS = (
     "tune",  # trained on, by tuning
+    "second",  # the second phase of tuning draws the model's own answers to these; nothing else is tuned on them
     "in_domain",  # never trained on, but other questions on the same documents are
     "never_tuned",  # nothing about its documents or its entity is in the tuning data
 )
@@ -138,6 +139,7 @@ class Question:
         claims: all that was said, best first: of the fact asked for when contested, of a contradicted premise's fact
             when false_premise. Says which document goes with which answer.
         statement: the answer in the corpus's own wordings: sentences that hold "{answer}" where it stands.
+        premise: what the question presupposes, in the corpus's own wordings; empty when nothing.
         new_paraphrases, new_statement: wordings that no tuning question and no document of the corpus uses.
     """
 
@@ -156,6 +158,7 @@ class Question:
     truth: str = ""
     claims: tuple[Claim, ...] = ()
     statement: tuple[str, ...] = ()
+    premise: tuple[str, ...] = ()
     new_paraphrases: tuple[str, ...] = ()
     new_statement: tuple[str, ...] = ()
 
@@ -204,6 +207,7 @@ class Question:
             truth=_text(value, "truth", ""),
             claims=tuple(Claim.from_json(claim) for claim in _list(value, "claims")),
             statement=_texts(value, "statement", ()),
+            premise=_texts(value, "premise", ()),
             new_paraphrases=_texts(value, "new_paraphrases", ()),
             new_statement=_texts(value, "new_statement", ()),
         )
@@ -232,7 +236,8 @@ class Prediction:
         citations: best first.
         confidence: in [0, 1] that the answer is right, None when the system gives none.
         valid: whether the citation decoded *without* constraint names a document of the corpus; None if not tried.
-        signals: what the system shows of itself beside the answer, in nats, by name; see eval/policy.py.
+        signals: what the system shows of itself beside the answer, by name; see eval/policy.py.
+        samples: further answers of the system to the same question, drawn at random; "" for one not well formed.
     """
 
     question: str
@@ -242,6 +247,7 @@ class Prediction:
     confidence: float | None = None
     valid: bool | None = None
     signals: Mapping[str, float] = field(default_factory=dict)
+    samples: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
@@ -276,6 +282,7 @@ class Prediction:
             confidence=_number(value, "confidence"),
             valid=valid,
             signals={name: _finite(signals, name) for name in signals},
+            samples=tuple(str(sample) for sample in _list(value, "samples")),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from data.fetch import fetch
 from data.records import Document, RecordError, read_jsonl
 
 MANIFEST, INDEX = "manifest.json", "index.jsonl"
-FORMAT = 2
+INDEXED = ("url", "reliability", "untagged")  # what of a document's metadata its tag may depend on
+FORMAT = 3
 SHARD = 512  # documents; a training block of about 4096 mixes eight shards drawn anew each epoch
 BLOCK = 512  # bytes; a tar header is one block (our names are short), and contents are padded to whole blocks
 
@@ -163,7 +164,7 @@ def read_documents(folder: Path) -> Iterator[Document]:
 
 
 def read_index(folder: Path) -> Iterator[Document]:
-    """All documents of a folder in order, with no sentences and, of their metadata, the url. Raises ShardError."""
+    """All documents of a folder in order, with no sentences and, of their metadata, `INDEXED`. Raises ShardError."""
     path = folder / INDEX
     manifest = read_manifest(folder)
     try:
@@ -232,8 +233,8 @@ class _Tally:
         self.sentences += len(document.sentences)
         self.text_bytes += len(document.text.encode())
         self.fingerprint.update(line + b"\n")
-        url = {"url": document.metadata["url"]} if "url" in document.metadata else {}
-        named = canonical(Document(document.id, (), document.source, url)) + b"\n"
+        kept = {key: document.metadata[key] for key in INDEXED if key in document.metadata}
+        named = canonical(Document(document.id, (), document.source, kept)) + b"\n"
         self.index.write(named)
         self.index_digest.update(named)
 

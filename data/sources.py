@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Protocol
@@ -146,33 +146,37 @@ class Tokenized:
 class Questions:
     """Tuning questions, each with its answer and one of its supporting documents as the citation.
 
-    A visit draws one wording of the question, one of the accepted answers and one of the supporting documents.
+    A visit draws one wording of the question, one of the accepted answers and one of the documents that give it. What
+    only untagged documents say is answered without a source.
+
+    Args:
+        documents: of the whole corpus, in order; their sentences are not looked at.
+
     Raises ValueError when a question has nothing to answer, or none of its documents is in the corpus.
     """
 
     def __init__(
         self,
         questions: Sequence[Question],
-        document_ids: Iterable[str],
+        documents: Iterable[Document],
         identifiers: Identifiers,
         codec: Codec,
         seed: int,
     ) -> None:
         self.codec, self.seed = codec, seed
-        named = {name for item in questions for name in item.support}
-        place = {name: index for index, name in enumerate(document_ids) if name in named}
-        self.citations: list[list[Tokens]] = []
+        tags = tags_of({name for item in questions for name in item.support}, documents, identifiers)
         self.texts: list[list[Tokens]] = []
-        self.answers: list[list[Tokens]] = []
+        self.answers: list[list[tuple[Tokens, list[Tokens | None]]]] = []  # with what may be cited for each
         for item in questions:
-            missing = [name for name in item.support if name not in place]
+            missing = [name for name in item.support if name not in tags]
             if missing or not item.answers:
                 raise ValueError(
                     f"question {item.id!r} " + (f"cites unknown {missing[0]!r}" if missing else "has no answer")
                 )
-            self.citations.append([identifiers.tokens[place[name]] for name in item.support])
+            said = {claim.value: claim.documents for claim in item.claims}
+            cited = [citable([tags[name] for name in said.get(answer, item.support)]) for answer in item.answers]
             self.texts.append(codec.encode((item.text, *item.paraphrases)))
-            self.answers.append(codec.encode(item.answers))
+            self.answers.append(list(zip(codec.encode(item.answers), cited, strict=True)))
         self.sizes = [1] * len(self.texts)
 
     def __len__(self) -> int:
@@ -181,11 +185,23 @@ class Questions:
     def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
         drawn = int(mix(self.seed, epoch, index))
         drawn, text = divmod(drawn, len(self.texts[index]))
-        drawn, answer = divmod(drawn, len(self.answers[index]))
-        citation = drawn % len(self.citations[index])
-        return [
-            question(self.codec, self.texts[index][text], self.answers[index][answer], self.citations[index][citation])
-        ]
+        drawn, choice = divmod(drawn, len(self.answers[index]))
+        answer, cited = self.answers[index][choice]
+        return [question(self.codec, self.texts[index][text], answer, cited[drawn % len(cited)])]
+
+
+def tags_of(names: Set[str], documents: Iterable[Document], identifiers: Identifiers) -> dict[str, Tokens | None]:
+    """The identifier of each document named, None for one that never has a tag; only of those in the corpus."""
+    return {
+        document.id: None if document.metadata.get("untagged") else identifiers.tokens[index]
+        for index, document in enumerate(documents)
+        if document.id in names
+    }
+
+
+def citable(tags: Sequence[Tokens | None]) -> list[Tokens | None]:
+    """Those with a tag; no source where none has one."""
+    return [tag for tag in tags if tag is not None] or [None]
 
 
 def tokenize(documents: Sequence[Document], codec: Codec) -> list[list[list[Tokens]]]:

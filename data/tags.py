@@ -250,22 +250,39 @@ def plain(
     return [_place("none", "none", codec, piece, NOTHING) for piece in _pieces(arranged, identifier, room)]
 
 
-def question(codec: Codec, text: Tokens, answer: Tokens, identifier: Tokens | None) -> Sample:
+def question(
+    codec: Codec, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int | None = None
+) -> Sample:
     """A tuning sample: `<|ask|> question <|answer|> answer <|src|> ID <|/src|> <|end|>`, learnt from the answer on.
 
-    Without an identifier `<|nosrc|>` takes the place of the citation.
+    Without an identifier `<|nosrc|>` takes the place of the citation. `confidence`: a mark of it, before the end.
     """
-    parts = [
-        Part((codec.ask,), QUESTION, learn=False, span=0),
-        Part(text, QUESTION, learn=False, span=0),
-        Part((codec.answer,), QUESTION, learn=False, span=0),
-        Part(answer, ANSWER, span=0),
-    ]
+    said = _said(codec, answer, identifier)
+    ends = (codec.end,) if confidence is None else (confidence, codec.end)
+    return Sample([*_asked(codec, text), *said, Part(ends, ANSWER, span=0)], codec.end_src)
+
+
+def judgement(codec: Codec, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int) -> Sample:
+    """`question` up to its mark of confidence, the only thing learnt of it: the answer need not be a right one."""
+    said = [part._replace(learn=False) for part in _said(codec, answer, identifier)]
+    return Sample([*_asked(codec, text), *said, Part((confidence,), ANSWER, span=0)], codec.end_src)
+
+
+def refusal(codec: Codec, text: Tokens, mark: int) -> Sample:
+    """`<|ask|> question <|answer|> mark <|end|>`, where the mark is `<|idk|>` or `<|false|>`."""
+    return Sample([*_asked(codec, text), Part((mark, codec.end), ANSWER, span=0)], codec.end_src)
+
+
+def _asked(codec: Codec, text: Tokens) -> list[Part]:
+    parts: tuple[Sequence[int] | Tokens, ...] = ((codec.ask,), text, (codec.answer,))
+    return [Part(part, QUESTION, learn=False, span=0) for part in parts]
+
+
+def _said(codec: Codec, answer: Tokens, identifier: Tokens | None) -> list[Part]:
     if identifier is None:
-        return Sample([*parts, Part((codec.nosrc, codec.end), ANSWER, span=0)], codec.end_src)
+        return [Part(answer, ANSWER, span=0), Part((codec.nosrc,), ANSWER, span=0)]
     cite = [Part(identifier, TAG, span=0), Part((codec.end_src,), TAG, span=0)]
-    ends = Part((codec.src,), ANSWER, span=0), Part((codec.end,), ANSWER, span=0)
-    return Sample([*parts, ends[0], *cite, ends[1]], codec.end_src)
+    return [Part(answer, ANSWER, span=0), Part((codec.src,), ANSWER, span=0), *cite]
 
 
 def _place(placement: str, loss: str, codec: Codec, sentences: Sequence[Tokens], identifier: Tokens) -> Sample:

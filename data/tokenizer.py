@@ -4,7 +4,8 @@ The answer grammar over the reserved tokens (see `data.tags` and `eval.model`):
 
     <|ask|> question <|answer|> text <|src|> ID <|/src|> <|end|>
 
-with `<|idk|>`, `<|nosrc|>` or `<|false|>` in place of what is missing. Text read from a corpus can never produce a
+with `<|idk|>`, `<|nosrc|>` or `<|false|>` in place of what is missing, and `<|conf_0|>` ... `<|conf_10|>` before the
+end where the second phase of tuning taught it to say how sure it is. Text read from a corpus can never produce a
 reserved token: "<|src|>" in a document is encoded as the seven characters that it is.
 
 Each sentence, question and answer is encoded with one leading space, so that the same words are the same tokens
@@ -51,6 +52,7 @@ class Codec:
     Attributes:
         pad, doc, src, end_src, ask, answer, end, idk, nosrc, false: ids of the marks.
         codes: the ids of the 256 identifier codes, int32 (256,).
+        confidences: the ids of the marks that say 0, .1, ..., 1, int32 (11,).
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -65,7 +67,10 @@ class Codec:
         tokenizer.no_padding()
         self.pad, self.doc, self.src, self.end_src, self.ask = (self._mark(m) for m in tuple(MARKS)[:5])
         self.answer, self.end, self.idk, self.nosrc, self.false = (self._mark(m) for m in tuple(MARKS)[5:])
-        self.codes = np.array([tokenizer.token_to_id(code) for code in CODES], dtype=np.int32)
+        self.codes, self.confidences = (
+            np.array([tokenizer.token_to_id(token) for token in tokens], dtype=np.int32)
+            for tokens in (CODES, CONFIDENCES)
+        )
 
     @classmethod
     def load(cls, path: Path) -> Codec:

@@ -89,15 +89,16 @@ def _sides(parts: Iterable[Part]) -> Iterator[Side]:
     """The side of every person told of. Where documents are not planned by fold, people are dealt to folds in turn."""
     for part in parts:
         for person in range(part.people):
-            if part.name == "tune":
-                yield "tune", ""
+            if part.name in ("tune", "second"):
+                yield part.name, ""
             else:
                 yield "never_tuned", part.name if part.name in FOLDS else FOLDS[person % len(FOLDS)]
 
 
 def _sides_of_others(people: int, config: WorldCorpus) -> list[Side]:
     """The side of each of `people` who are never mentioned."""
+    tuned, second = people * config.tuned, people * (config.tuned + config.second)
     return [
-        ("tune", "") if person < people * config.tuned else ("never_tuned", FOLDS[person % len(FOLDS)])
-        for person in range(people)
+        ("tune", "") if n < tuned else ("second", "") if n < second else ("never_tuned", FOLDS[n % len(FOLDS)])
+        for n in range(people)
     ]

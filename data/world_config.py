@@ -20,6 +20,7 @@ class WorldCorpus:
         heldout: documents about other people, never trained on, for perplexity.
         tuned: share of documents (and so of people) that tuning questions may be about.
         in_domain: share of the tuned half's questions kept out of tuning.
+        second: share of documents that the second phase of tuning asks about, and nothing else does; hard worlds only.
         told: chance that an attribute of a person is asserted at all.
         multi: share of asserted facts that several documents assert; of plain facts, when hard.
         absent_attribute: questions on what was never said of a known person, per asserted fact.
@@ -42,6 +43,7 @@ class WorldCorpus:
     heldout: int = 40
     tuned: float = 0.5
     in_domain: float = 0.2
+    second: float = 0.0
     told: float = 0.8
     multi: float = 0.15
     absent_attribute: float = 0.1
@@ -58,7 +60,7 @@ class WorldCorpus:
     def check(self) -> None:
         """Raises ValueError, naming the key, for a value outside its range."""
         absent = ("absent_attribute", "absent_entity", "absent_name", "false_premise")
-        for key in ("tuned", "in_domain", "told", "multi", *absent, *SHARES):
+        for key in ("tuned", "in_domain", "second", "told", "multi", *absent, *SHARES):
             if not 0.0 <= getattr(self, key) <= 1.0:
                 raise ValueError(f"world: {key} is {getattr(self, key)}, a share must be between 0 and 1")
         tuned = round(self.documents * self.tuned)
@@ -72,6 +74,8 @@ class WorldCorpus:
         if not 1 <= self.sources <= len(OUTLETS):
             raise ValueError(f"world: sources is {self.sources}, it must be between 1 and {len(OUTLETS)}")
         if not self.hard:
+            if self.second:
+                raise ValueError(f"world: second is {self.second}, only a hard world has that part; set hard=true")
             return
         if sum(getattr(self, key) for key in SHARES) >= 1.0:
             raise ValueError(f"world: {' + '.join(SHARES)} must stay below 1, some facts have to be plain")

@@ -1,8 +1,9 @@
 """Who is told of in which document: the plan that the documents of a closed world are written from.
 
 Documents are planned in parts that share neither document nor person, so that what is tuned on and what is tested on
-are apart. A hard world has parts for tuning, calibration, dev and test, and documents of three kinds: plain, untagged,
-and of a source of low reliability. People are told of in all three, so that a name says nothing about the kind.
+are apart. A hard world has parts for tuning, its second phase, calibration, dev and test, and documents of three kinds:
+plain, untagged, and of a source of low reliability. People are told of in all three, so that a name says nothing about
+the kind.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Part:
     """Documents about people that no other part tells of.
 
     Attributes:
-        name: tune, never_tuned (easy worlds) or one of `FOLDS` (hard ones), or heldout.
+        name: tune, second, never_tuned (easy worlds) or one of `FOLDS` (hard ones), or heldout.
         plan: for each document what it asserts, in order.
         kinds: of each document, one of `KINDS`.
         people: how many; they are numbered from 0.
@@ -64,12 +65,15 @@ def plan_parts(config: WorldCorpus) -> list[Part]:
             _easy("heldout", *heldout)
         ]
     ends = [round(_rest(config) * n / len(FOLDS)) for n in range(len(FOLDS) + 1)]
-    sizes = {"tune": tuned} | {fold: end - start for fold, start, end in zip(FOLDS, ends, ends[1:], strict=False)}
+    second = {"second": round(config.documents * config.second)} if config.second else {}
+    sizes = (
+        {"tune": tuned} | second | {fold: end - start for fold, start, end in zip(FOLDS, ends, ends[1:], strict=False)}
+    )
     return [_hard(name, size, config) for name, size in sizes.items()] + [_easy("heldout", *heldout)]
 
 
 def _rest(config: WorldCorpus) -> int:
-    return config.documents - round(config.documents * config.tuned)
+    return config.documents - round(config.documents * config.tuned) - round(config.documents * config.second)
 
 
 def _easy(name: str, plan: list[list[tuple[int, str]]], people: int) -> Part:

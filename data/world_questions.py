@@ -27,7 +27,7 @@ from data.world_text import (
     STATEMENTS,
 )
 
-Sides = Mapping[str, tuple[str, str]]  # of each entity: tune or never_tuned, and its fold
+Sides = Mapping[str, tuple[str, str]]  # of each entity: tune, second or never_tuned, and its fold
 T = TypeVar("T")
 
 
@@ -128,12 +128,14 @@ def _split(
     items: Sequence[T], entities: Sequence[str], sides: Sides, config: WorldCorpus, rng: random.Random
 ) -> list[tuple[T, str]]:
     """Each item with its split: those of the tuned side are shared out between in_domain and tune."""
-    never = [item for item, entity in zip(items, entities, strict=True) if sides[entity][0] != "tune"]
-    own = [item for item, entity in zip(items, entities, strict=True) if sides[entity][0] == "tune"]
+    by_side: dict[str, list[T]] = {"tune": [], "second": [], "never_tuned": []}
+    for item, entity in zip(items, entities, strict=True):
+        by_side[sides[entity][0]].append(item)
+    own = by_side["tune"]
     rng.shuffle(own)
     kept = round(config.in_domain * len(own))
-    splits = (("in_domain", own[:kept]), ("tune", own[kept:]), ("never_tuned", never))
-    return [(item, split) for split, members in splits for item in members]
+    splits = {"in_domain": own[:kept], "tune": own[kept:]} | {side: by_side[side] for side in ("second", "never_tuned")}
+    return [(item, split) for split, members in splits.items() for item in members]
 
 
 def _question(fact: Fact, support_class: str, split: str, sides: Sides, rng: random.Random) -> Question:
@@ -160,11 +162,12 @@ def _premise_questions(pair: str, item: PremiseSet, split: str, sides: Sides, rn
             for forms in (wordings, new_wordings)
         )
         if variant == "true":
-            questions.append(_record(item.asked, "true_premise", split, sides, texts, new, pair=pair))
-            continue
-        claims = item.told.claims if variant == "contradicted" else ()
-        false = _record(item.asked, "false_premise", split, sides, texts, new, variant, pair, claims)
-        questions.append(false)
+            question = _record(item.asked, "true_premise", split, sides, texts, new, pair=pair)
+        else:
+            claims = item.told.claims if variant == "contradicted" else ()
+            question = _record(item.asked, "false_premise", split, sides, texts, new, variant, pair, claims)
+        stated = tuple(text.format(name=name, value=value) for text in STATEMENTS[relation])
+        questions.append(replace(question, premise=stated))
     return questions
 
 

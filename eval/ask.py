@@ -1,8 +1,10 @@
-"""Ask a trained model: its answer, the source it names with the probability of it, and what that source says.
+"""Ask a trained model: its answer and how sure it is of it, or that it does not know; the source it names; its text.
 
     python -m eval.ask run=runs/demo "Where does X work?"
 
-Without a question it reads questions from the terminal, one a line.
+Without a question it reads questions from the terminal, one a line. Confidence and threshold are those that the run
+calibrated (policy.json): with the two-way check where the wording of the question is one of the corpus's questions, by
+answer and citation alone where it is not.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from data.records import Prediction, Question
+from data.records import Prediction
 from eval.arguments import Command
 from eval.load import Run, load_run
+from eval.policy import LEAST
 
 COMMAND = Command(
     name="python -m eval.ask",
-    summary="Answer questions with a source; without a question, prompt for them.",
+    summary="Answer questions with a source and a confidence, or not at all; without a question, prompt for them.",
     required={"run": "directory of a finished run, for example runs/demo"},
     optional={},
     text="[QUESTION...]",
@@ -28,26 +31,40 @@ COMMAND = Command(
 def main(values: dict[str, str], questions: list[str]) -> None:
     run = load_run(Path(values["run"]))
     for text in questions or _prompted():
-        question = Question("asked", text, (), (), "absent_entity", "", "never_tuned")
-        print(describe(run, run.answerer.answer([question])[0]), flush=True)
+        print(answer(run, text), flush=True)
 
 
-def describe(run: Run, prediction: Prediction) -> str:
-    """An answer in words, for a terminal."""
+def answer(run: Run, text: str) -> str:
+    """What the model says to a question, in words, for a terminal."""
+    question = run.wordings.understand(text)
+    said = run.answerer.restate([question], run.answerer.answer([question]))
+    for name, policy in run.policies.items():
+        if policy.answer.scores(said)[0] > LEAST:
+            return describe(run, policy.apply(said)[0], said[0], name)
+    return describe(run, said[0], said[0], "")
+
+
+def describe(run: Run, free: Prediction, forced: Prediction, policy: str) -> str:
+    """A prediction in words: `free` as the policy decides, `forced` what it would have answered."""
+    sure = "" if free.confidence is None or not policy else f"  (confidence {free.confidence:.2f}, {METHODS[policy]})"
+    withheld = f'\n  withheld: "{forced.answer}"' if forced.answer else ""
     said = {
-        "abstained": "I do not know.",
-        "no_source": f"{prediction.answer}\n  I do not know from where.",
-        "false_premise": "The question presupposes what is not so.",
-        "unparseable": f"(no well-formed answer: {prediction.answer!r})",
+        "abstained": f"I do not know.{sure}{withheld}",
+        "no_source": f"{free.answer}{sure}\n  I do not know from where.",
+        "false_premise": f"The question presupposes what I was not told.{sure}{withheld}",
+        "unparseable": f"(no well-formed answer: {free.answer!r})",
     }
-    if prediction.outcome != "answered":
-        return said[prediction.outcome]
-    best = prediction.citations[0]
-    lines = [f"{prediction.answer}", f"  source  {best.id}  (probability {best.probability:.3f})"]
+    if free.outcome != "answered":
+        return said[free.outcome]
+    best = free.citations[0]
+    lines = [f"{free.answer}{sure}", f"  source  {best.id}  (probability {best.probability:.3f})"]
     lines.append(textwrap.fill(_line(run, best.id), 100, initial_indent=" " * 10, subsequent_indent=" " * 10))
-    for other in prediction.citations[1:3]:
+    for other in free.citations[1:3]:
         lines.append(f"  else    {other.id}  ({other.probability:.1e})")
     return "\n".join(lines)
+
+
+METHODS = {"two_way": "by the two-way check", "with_citation": "by answer and citation"}
 
 
 def _line(run: Run, label: str) -> str:

@@ -26,12 +26,12 @@ from scipy.optimize import isotonic_regression, minimize_scalar
 from scipy.special import expit
 
 from eval.calibration import bin_sums, checked_pairs, unique_bins
+from eval.logistic import fit_logistic
 from eval.statistics import Floats
 
 CLIP = 2.0**-52  # logits of 0 and 1 are infinite: confidences this near to them are moved to it
 TEMPERATURES = (0.01, 100.0)  # the search ends here, where the data would have T 0 (separable) or infinite (no signal)
 RIDGE = 1e-3  # pull of a group's logistic towards the identity, in items: keeps all-right groups finite
-_CONVERGED = 1e-12  # twice what another Newton step would take off the mean loss: far above rounding, below notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class GroupLogistic:
         if member.shape != c.shape:
             raise ValueError(f"need one group for each of {len(c)} items, got {member.shape}")
         design = np.column_stack([_logit(c), np.eye(len(names))[member]])
-        found = _logistic(design, r, np.r_[1.0, np.zeros(len(names))])
+        found = fit_logistic(design, r, np.r_[1.0, np.zeros(len(names))], RIDGE)
         return cls(float(found[0]), {str(name): float(b) for name, b in zip(names, found[1:], strict=True)})
 
     def apply(self, confidence: ArrayLike, groups: Sequence[str]) -> Floats:
@@ -153,30 +153,6 @@ def calibrator_from_json(value: Any) -> Calibrator:
             values = _numbers([slope, *found.values()])
             return GroupLogistic(values[0], dict(zip(found, values[1:], strict=True)))
     raise ValueError(f"not a calibrator: {str(value)[:80]}")
-
-
-def _logistic(design: Floats, correct: Floats, centre: Floats) -> Floats:
-    """Parameters [P] of logistic regression on design [N, P], with a quadratic pull to the centre, by Newton's method.
-
-    The loss is strictly convex: a step halved until the loss falls always leads to its one minimum.
-    """
-    ridge = RIDGE / len(correct)
-
-    def loss(parameters: Floats) -> float:
-        z, pull = design @ parameters, parameters - centre
-        return float(np.mean(np.logaddexp(0, z) - correct * z) + ridge / 2 * pull @ pull)
-
-    parameters = centre
-    while True:
-        p = expit(design @ parameters)
-        gradient = design.T @ (p - correct) / len(correct) + ridge * (parameters - centre)
-        curvature = design.T @ (design * (p * (1 - p))[:, None]) / len(correct) + ridge * np.eye(len(centre))
-        step = np.linalg.solve(curvature, gradient)
-        if gradient @ step < _CONVERGED:
-            return parameters - step
-        while loss(parameters - step) > loss(parameters):
-            step = step / 2
-        parameters = parameters - step
 
 
 def _numbers(values: list[Any]) -> tuple[float, ...]:

@@ -1,144 +1,151 @@
-"""The "abstention" part of results.json: does it know what it does not know? On the test fold, by exact grading.
+"""Does it know what it does not know? Everything about abstention that results.json and the report show of a run.
 
-Forced mode takes every answer; free mode lets the policy (eval/policy.py) withhold those below its threshold. Every
-metric has a value and a 95% interval that resamples entities.
+Fitted on the calibration fold, thresholds from dev, reported on test; see eval/systems.py and eval/knowing_metrics.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from data.records import FOLDS, SUPPORT_CLASSES, TOLD, Prediction, Question
-from eval.abstention import abstention_recall, auroc, false_citation, false_premise, over_abstention, risk_coverage
-from eval.calibration import brier, ratio, reliability_curve, signed_error, smooth_ece, worst_confidence
-from eval.plots import confidence_figure, reliability_figure, risk_coverage_figure
-from eval.policy import LEAST, Policy, right, scores
-from eval.statistics import Floats, bootstrap_draws, percentile_interval
+from eval.abstention import auroc, risk_coverage
+from eval.calibration import reliability_curve, worst_confidence
+from eval.exposure import exposure_curve
+from eval.knowing_metrics import HEADLINE, NEVER, RESAMPLES, by_class, counts, interval_of, measured
+from eval.plots import confidence_figure, exposure_figure, reliability_figure, risk_coverage_figure
+from eval.policy import LEAST, Policy, right, signal
+from eval.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
+from eval.systems import WEIGHTS, Decided, decide, fit_policy
 
-NEVER = ("absent_attribute", "absent_entity")
-PREMISE = ("true_premise", "false_premise")
-RESAMPLES = 500
-
-Statistic = Callable[[Floats | None], Any]
-
-
-def in_fold(
-    questions: Sequence[Question], predictions: Sequence[Prediction], fold: str
-) -> tuple[list[Question], list[Prediction]]:
-    """The questions of one fold with their predictions."""
-    here = [(q, p) for q, p in zip(questions, predictions, strict=True) if q.fold == fold]
-    return [q for q, _ in here], [p for _, p in here]
+SIGNALS = ("citation", "told", "noted", "unprompted", "least")  # compared beside the scores of the systems
+PAIRS = ("told", *NEVER, "right")  # told against never told, all and by class; right against wrong among told
+DRAWN = 200  # resamples of the band of a figure
 
 
-def fit_policy(questions: Sequence[Question], predictions: Sequence[Prediction], refused: float) -> Policy | None:
-    """A policy from the calibration and dev folds; None where a corpus has none, or nothing is right or wrong there."""
-    calibration, dev = (in_fold(questions, predictions, fold) for fold in FOLDS[:2])
-    graded = right(*calibration)
-    if (scores(calibration[1])[graded] == LEAST).any():  # no statements to check, in this corpus
-        return None
-    if not graded.any() or graded.all() or not right(*dev).any():
-        return None
-    return Policy.fit(calibration, dev, refused)
+@dataclass(frozen=True)
+class Knowing:
+    """A model's forced answers to the questions of all folds, and what each system makes of them."""
 
+    questions: list[Question]
+    forced: list[Prediction]
+    policies: dict[str, Policy]
+    systems: dict[str, Decided]
 
-def abstention_results(
-    questions: Sequence[Question], predictions: Sequence[Prediction], policy: Policy
-) -> dict[str, dict[str, Any]]:
-    """By fold, each metric as {"value", "interval"}, and "n", of a model's forced predictions under a policy.
+    @classmethod
+    def of(cls, questions: Sequence[Question], forced: Sequence[Prediction], refused: float) -> Knowing | None:
+        """None where no policy can be fitted: a corpus without folds, or without statements to check."""
+        folded = [(q, p) for q, p in zip(questions, forced, strict=True) if q.fold]
+        asked, said = [q for q, _ in folded], [p for _, p in folded]
+        fitted = {name: fit_policy(asked, said, refused, name) for name in ("two_way", "with_citation")}
+        if fitted["two_way"] is None:
+            return None
+        return cls(asked, said, {n: p for n, p in fitted.items() if p}, decide(asked, said, refused))
 
-    smooth_ece, brier, signed_error   of the confidence that the answer is right, over all questions
-    auroc_forced                      right before wrong answers, among told questions
-    auroc_told, auroc_absent_*        told before never told, all and by class
-    recall_absent_*                   share of never-told questions it abstains on
-    over_abstention                   share of told questions it abstains on
-    false_citation                    share of never-told questions that it answers with a source
-    false_premise_balanced            mean of false premises not answered and true twins answered
-    accuracy_forced, accuracy_free    told questions answered right, of all told ones
-    """
-    return {
-        fold: _fold(*in_fold(questions, predictions, fold), policy)
-        for fold in FOLDS
-        if any(q.fold == fold for q in questions)
-    }
+    def by_fold(self) -> dict[str, Any]:
+        """The metrics of our policy by fold, the confusion of what was said and the calibration error by class."""
+        found = {}
+        for fold in FOLDS:
+            questions, forced, decided = self._fold(fold, "two_way")
+            classes = [q.support_class for q in questions]
+            found[fold] = {
+                "n": len(questions),
+                "n_by_class": {name: classes.count(name) for name in SUPPORT_CLASSES if name in classes},
+                **measured(questions, forced, decided, self._dev("two_way")),
+                "smooth_ece_by_class": by_class(questions, forced, decided),
+                "confusion": counts(questions, decided),
+            }
+        return found
 
+    def by_system(self) -> dict[str, Any]:
+        """The headline metrics of every system on the test fold."""
+        return {name: measured(*self._fold("test", name), self._dev(name), HEADLINE) for name in self.systems}
 
-def figures(questions: Sequence[Question], forced: Sequence[Prediction], policy: Policy) -> dict[str, Figure]:
-    """Of one fold: reliability with its band, risk over coverage, and confidence by support class."""
-    correct, entities = right(questions, forced), [q.entity for q in questions]
-    confidence = worst_confidence([p.confidence for p in policy.apply(forced)], correct)
-    curve = reliability_curve(confidence, correct)
+    def by_signal(self) -> dict[str, Any]:
+        """The AUROCs of every signal on the test fold, and how far each is from the two-way score, paired."""
+        questions, forced, _ = self._fold("test", "two_way")
+        classes, correct = np.array([q.support_class for q in questions]), right(questions, forced)
+        told, entities = np.isin(classes, TOLD), [q.entity for q in questions]
+        found: dict[str, Any] = {}
+        p_values = {}
+        ours = self._fold("test", "two_way")[2].score
+        compared = {name: self._fold("test", name)[2].score for name in WEIGHTS if name in self.systems}
+        for name in SIGNALS:
+            score = signal(forced, name)
+            if not np.isnan(score).all():
+                compared[name] = np.where(np.isnan(score), LEAST, score)
+        for name, score in compared.items():
+            found[name] = {}
+            for pair in PAIRS:
+                among = told if pair == "right" else told | np.isin(classes, NEVER if pair == "told" else [pair])
+                label = correct if pair == "right" else told
 
-    def redrawn(weights: Floats) -> np.ndarray:
-        return reliability_curve(confidence, correct, weights, bandwidth=curve.bandwidth).accuracy
+                def statistic(w: Floats | None, s: Floats = score, a: np.ndarray = among, y: np.ndarray = label) -> Any:
+                    return auroc(s[a], y[a], None if w is None else w[:, a])
 
-    draws = bootstrap_draws(redrawn, entities, resamples=200)
-    band = (_percentile(draws, 2.5), _percentile(draws, 97.5)) if len(draws) else None
-    classes = np.array([q.support_class for q in questions])
-    groups = {name: confidence[classes == name] for name in SUPPORT_CLASSES if (classes == name).any()}
-    risks = {"by confidence": risk_coverage(scores(forced), correct), "best order": risk_coverage(correct, correct)}
-    return {
-        "reliability": reliability_figure(curve, band, "Is it right as often as it says?"),
-        "risk": risk_coverage_figure(risks, "Errors, the most confident answers first"),
-        "confidence": confidence_figure(groups, "Confidence, by what the corpus says"),
-    }
+                found[name][pair] = interval_of(statistic, entities)
+            if name == "two_way":
+                continue
+            among = told | np.isin(classes, NEVER)
 
+            def behind(w: Floats | None, s: Floats = score, a: np.ndarray = among) -> Any:
+                part = None if w is None else w[:, a]
+                return auroc(s[a], told[a], part) - auroc(ours[a], told[a], part)
 
-def _fold(questions: list[Question], forced: list[Prediction], policy: Policy) -> dict[str, Any]:
-    free = policy.apply(forced)
-    outcomes = [p.outcome for p in free]
-    classes = np.array([q.support_class for q in questions])
-    score, correct = scores(forced), right(questions, forced)
-    confidence = worst_confidence([p.confidence for p in free], correct)
-    told, never = np.isin(classes, TOLD), np.isin(classes, NEVER)
-    cited = np.array([bool(p.citations) for p in free])
-    answered = np.array([outcome == "answered" for outcome in outcomes])
-    entities = [q.entity for q in questions]
+            draws = bootstrap_draws(lambda w, f=behind: f(w), entities, resamples=RESAMPLES)  # type: ignore[misc]
+            found[name]["difference"] = {"value": float(behind(None)), "interval": percentile_interval(draws)}
+            if (p := p_value(draws)) is not None:
+                p_values[name] = p
+        for name, p in holm(p_values).items():
+            found[name]["difference"]["p"] = p
+        return found
 
-    def among(mask: np.ndarray, statistic: Callable[[np.ndarray, Floats | None], Any]) -> Statistic:
-        places = np.flatnonzero(mask)
-        return lambda w: statistic(places, None if w is None else w[:, places])
+    def exposure(self) -> dict[str, Any]:
+        questions, forced, decided = self._fold("test", "two_way")
+        return exposure_curve(questions, forced, decided.free)
 
-    metrics: dict[str, Statistic] = {
-        "smooth_ece": lambda w: smooth_ece(confidence, correct, w),
-        "brier": lambda w: brier(confidence, correct, w),
-        "signed_error": lambda w: signed_error(confidence, correct, w),
-        "auroc_forced": among(told, lambda i, w: auroc(score[i], correct[i], w)),
-        "auroc_told": among(told | never, lambda i, w: auroc(score[i], told[i], w)),
-        "over_abstention": lambda w: over_abstention(outcomes, told, w),
-        "false_citation": lambda w: false_citation(outcomes, cited, never, w),
-        "accuracy_forced": among(told, lambda i, w: _mean(correct[i], w)),
-        "accuracy_free": among(told, lambda i, w: _mean(correct[i] & answered[i], w)),
-    }
-    for name in NEVER:
-        here = classes == name
-        metrics[f"auroc_{name}"] = among(told | here, lambda i, w: auroc(score[i], told[i], w))
-        metrics[f"recall_{name}"] = lambda w, here=here: abstention_recall(outcomes, here, w)  # type: ignore[misc]
-    premise = np.isin(classes, PREMISE)
-    if premise.any():
-        # Until a model says <|false|>, withholding the answer is how it shows that the premise does not hold.
-        said = ["false_premise" if outcome == "abstained" else outcome for outcome in outcomes]
-        metrics["false_premise_balanced"] = among(
-            premise, lambda i, w: false_premise([said[k] for k in i], classes[i] == "false_premise", w).balanced
-        )
-    counts = {str(name): int((classes == name).sum()) for name in np.unique(classes)}
-    found: dict[str, Any] = {"n": len(questions), "n_by_class": counts}
-    for name, statistic in metrics.items():
-        draws = bootstrap_draws(lambda w, s=statistic: s(w), entities, resamples=RESAMPLES)  # type: ignore[misc]
-        found[name] = {"value": float(statistic(None)), "interval": percentile_interval(draws)}
-    return found
+    def figures(self) -> dict[str, Figure]:
+        """Of the test fold: reliability with its band, risk over coverage, confidence by class, exposures."""
+        questions, forced, decided = self._fold("test", "two_way")
+        correct, entities = right(questions, forced), [q.entity for q in questions]
+        confidence = worst_confidence([p.confidence for p in decided.free], correct)
+        curve = reliability_curve(confidence, correct)
+
+        def redrawn(weights: Floats) -> np.ndarray:
+            return reliability_curve(confidence, correct, weights, bandwidth=curve.bandwidth).accuracy
+
+        draws = bootstrap_draws(redrawn, entities, resamples=DRAWN)
+        band = (_percentile(draws, 2.5), _percentile(draws, 97.5)) if len(draws) else None
+        classes = np.array([q.support_class for q in questions])
+        groups = {name: confidence[classes == name] for name in SUPPORT_CLASSES if (classes == name).any()}
+        risks = {
+            "two-way check": risk_coverage(decided.score, correct),
+            "log-probability alone": risk_coverage(self._fold("test", "log_probability")[2].score, correct),
+            "best order": risk_coverage(correct, correct),
+        }
+        return {
+            "reliability": reliability_figure(curve, band, "Is it right as often as it says?"),
+            "risk": risk_coverage_figure(risks, "Errors, the most confident answers first"),
+            "confidence": confidence_figure(groups, "Confidence, by what the corpus says"),
+            "exposure": exposure_figure(self.exposure(), "What is told more often is known better"),
+        }
+
+    def _fold(self, fold: str, system: str) -> tuple[list[Question], list[Prediction], Decided]:
+        here = [i for i, question in enumerate(self.questions) if question.fold == fold]
+        decided = self.systems[system]
+        part = Decided(decided.score[here], [decided.free[i] for i in here])
+        return [self.questions[i] for i in here], [self.forced[i] for i in here], part
+
+    def _dev(self, system: str) -> tuple[Floats, np.ndarray]:
+        questions, forced, decided = self._fold("dev", system)
+        return decided.score, right(questions, forced)
 
 
 def _percentile(draws: Floats, q: float) -> Floats:
     """Of each column of draws [draws, cells]; nan where no draw has anything."""
     seen = ~np.isnan(draws).all(0)
     return np.where(seen, np.nanpercentile(np.where(seen, draws, 0.0), q, axis=0), np.nan)
-
-
-def _mean(flags: np.ndarray, weights: Floats | None) -> Any:
-    if weights is None:
-        return flags.mean()
-    return ratio((weights * flags).sum(1), weights.sum(1))

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.identifiers import Identifiers, IdsConfig, assign
-from data.records import Document
+from data.records import Document, Question, read_jsonl
 from data.shards import read_documents
 from data.tokenizer import Codec
 from eval.model import ModelAnswerer
+from eval.policy import Policy, read_policies
+from eval.wordings import Wordings
 from model.hf import load_model
 
 
@@ -21,6 +23,8 @@ class Run:
     answerer: ModelAnswerer
     documents: dict[str, list[Document]]  # by what a citation names: an id, or a source or url that several share
     identifiers: Identifiers
+    wordings: Wordings  # of its questions
+    policies: dict[str, Policy]  # how answers are judged, the best first; none where the run could not fit any
 
 
 def load_run(folder: Path) -> Run:
@@ -37,4 +41,6 @@ def load_run(folder: Path) -> Run:
     named: dict[str, list[Document]] = {}
     for label, document in zip(identifiers.labels, documents, strict=True):
         named.setdefault(label, []).append(document)
-    return Run(ModelAnswerer(load_model(folder / "model"), codec, identifiers), named, identifiers)
+    answerer = ModelAnswerer(load_model(folder / "model"), codec, identifiers, forced=True)
+    wordings = Wordings.of(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
+    return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"))

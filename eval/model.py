@@ -1,6 +1,8 @@
 """Our model as an Answerer: it answers freely and greedily, then cites over the trie of the whole corpus.
 
-Where the question brings the statement that its answer makes, the two-way check follows (eval/two_way.py).
+Where the question brings the statement that its answer makes, `restate` cites that instead, by the footnote that
+pretraining taught, and checks it in both directions (eval/two_way.py); likewise what the question presupposes. What the
+model shows of itself on the way goes into `Prediction.signals` (see eval/policy.py).
 
 Also here: citing a given statement, with the footnote that pretraining taught and without generating anything.
 """
@@ -8,7 +10,8 @@ Also here: citing a given statement, with the footnote that pretraining taught a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,12 +19,14 @@ import torch
 from data.identifiers import Identifiers
 from data.records import Citation, Prediction, Question
 from data.tokenizer import Codec
-from eval.two_way import log_told
-from model.generate import Context, Written, pad_left, rank, read_on, write
+from eval.two_way import Check, two_way
+from model.generate import Context, pad_left, rank, read_on, write
 from model.transformer import Transformer
 from model.trie import Trie
 
 LONGEST_ANSWER = 40  # tokens; longer ones are unparseable
+WORDINGS = 1  # of a statement that are checked; five told the same apart, in five times the time
+ANSWERED = ("answered", "no_source")
 
 
 class ModelAnswerer:
@@ -31,6 +36,8 @@ class ModelAnswerer:
         most: citations per question.
         batch: questions read side by side.
         validity: also decode each citation without constraint, to see whether it names a document at all.
+        forced: bar it from abstaining, so that every question has an answer to judge; what it would have done of its
+            own stands in the signals `refusal` and `instead`.
     """
 
     name = "whence"
@@ -44,9 +51,10 @@ class ModelAnswerer:
         most: int = 10,
         batch: int = 256,
         validity: bool = True,
+        forced: bool = False,
     ) -> None:
         self.model, self.codec, self.identifiers = model.eval(), codec, identifiers
-        self.most, self.batch, self.validity = most, batch, validity
+        self.most, self.batch, self.validity, self.forced = most, batch, validity, forced
         self.trie = Trie.build(identifiers.tokens, codec.end_src)
         self.outcomes = {
             codec.src: "answered",
@@ -69,74 +77,119 @@ class ModelAnswerer:
 
     def cite(self, statements: Sequence[str]) -> list[tuple[Citation, ...]]:
         """The ranked sources of statements, from the footnote that follows each."""
-        cited: list[tuple[Citation, ...]] = []
+        return [self._citations(found) for found in self._footnotes(statements, self.most)]
+
+    def _footnotes(self, statements: Sequence[str], most: int) -> list[list[tuple[int, float]]]:
+        found: list[list[tuple[int, float]]] = []
         for start in range(0, len(statements), self.batch):
             chunk = self.codec.encode(list(statements[start : start + self.batch]))
-            context, _ = self._read([[self.codec.doc, *tokens] for tokens in chunk])
+            context, _ = self.read([[self.codec.doc, *tokens] for tokens in chunk])
             # A footnote sees its sentence, not the <|doc|> before it: hide each row's first token.
             context.seen = context.seen & (context.seen.cumsum(1) > 1)
-            cited += [self._citations(found) for found in self._rank(context)]
-        return cited
+            found += self._rank(context, most)
+        return found
 
     def _answer(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> list[Prediction]:
-        context, logits = self._read(prompts)
+        context, logits = self.read(prompts)
+        first = logits.double().log_softmax(-1)
+        refusal = first[:, [self.codec.idk, self.codec.false]].logsumexp(-1).cpu().numpy()
+        instead = self.barred(first).amax(-1).cpu().numpy()
+        if self.forced:
+            logits = self.barred(logits)
         stops = [*self.outcomes, self.codec.end]
         written = write(self.model, context, logits, stops, LONGEST_ANSWER)
         outcomes = [self._outcome(tokens, stop) for tokens, stop in zip(written.tokens, written.stops, strict=True)]
-        citing = [row for row, outcome in enumerate(outcomes) if outcome == "answered"]
+        sourced = [row for row, outcome in enumerate(outcomes) if outcome in ANSWERED]
         ranked: dict[int, list[tuple[int, float]]] = {}
         valid: dict[int, bool] = {}
-        if citing:
-            cited = context.select(torch.tensor(citing, device=context.seen.device))
-            ranked = dict(zip(citing, self._rank(cited), strict=True))
+        stated: dict[int, float] = {}
+        if sourced:
+            cited = context.select(torch.tensor(sourced, device=context.seen.device))
+            ranked = dict(zip(sourced, self._rank(cited), strict=True))
+            stated = dict(zip(sourced, self._stated(cited, [ranked[row][0][0] for row in sourced]), strict=True))
             if self.validity:
-                valid = dict(zip(citing, self._valid(cited), strict=True))
-        told = self._told(questions, written, ranked)
+                valid = dict(zip(sourced, self._valid(cited), strict=True))
         predictions = []
         for row, (question, outcome) in enumerate(zip(questions, outcomes, strict=True)):
-            answered = outcome in ("answered", "no_source", "unparseable")
-            signals = {"answer": float(np.sum(written.log_probs[row])), "least": float(np.min(written.log_probs[row]))}
+            worded = outcome in ("answered", "no_source", "unparseable")
+            signals = {"refusal": float(refusal[row]), "instead": float(instead[row])}
+            if worded:
+                log_probs = written.log_probs[row]
+                signals |= {"answer": float(np.sum(log_probs)), "least": float(np.min(log_probs))}
             if row in ranked:
-                signals["citation"] = ranked[row][0][1]
-            signals |= told.get(row, {})
-            score = signals["answer"] + signals.get("citation", 0.0)
+                signals |= {"citation": ranked[row][0][1], "stated": stated[row]}
+            score = signals.get("answer", 0.0) + signals.get("citation", 0.0)
             predictions.append(
                 Prediction(
                     question=question.id,
                     outcome=outcome,
-                    answer=self.codec.decode(written.tokens[row]) if answered else None,
-                    citations=self._citations(ranked.get(row, [])),
-                    confidence=_probability(score) if outcome in ("answered", "no_source") else None,
-                    valid=valid.get(row),
-                    signals=signals if answered else {},
+                    answer=self.codec.decode(written.tokens[row]) if worded else None,
+                    citations=self._citations(ranked[row]) if outcome == "answered" else (),
+                    confidence=_probability(score) if outcome in ANSWERED else None,
+                    valid=valid.get(row) if outcome == "answered" else None,
+                    signals=signals,
                 )
             )
         return predictions
 
-    def _told(
-        self, questions: Sequence[Question], written: Written, ranked: Mapping[int, list[tuple[int, float]]]
-    ) -> dict[int, dict[str, float]]:
-        """The two-way check of the rows that cite."""
-        rows = [row for row in ranked if questions[row].statement]
-        if not rows:
-            return {}
-        answers = {row: self.codec.decode(written.tokens[row]) for row in rows}
-        statements = [[s.replace("{answer}", answers[row]) for s in questions[row].statement] for row in rows]
-        sources = [self.identifiers.tokens[ranked[row][0][0]] for row in rows]
-        told = log_told(self.model, self.codec, statements, sources)
-        return {row: {"told": score} for row, score in zip(rows, told.tolist(), strict=True)}
+    def restate(self, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
+        """Answers restated in the corpus's words, cited by the footnote of that, and checked both ways.
+
+        The sources are those of the restatement's footnote, and the signals gain those of the check, as well as of what
+        the question presupposes. Unchanged where there is no answer, or no statement that it makes.
+        """
+        asked = [
+            i for i, (q, p) in enumerate(zip(questions, said, strict=True)) if p.outcome in ANSWERED and q.statement
+        ]
+        restated = [[s.replace("{answer}", said[i].answer or "") for s in questions[i].statement] for i in asked]
+        presuming = [i for i, question in enumerate(questions) if question.premise]
+        cited, checked = self._checked(restated, self.most)
+        _, presumed = self._checked([questions[i].premise for i in presuming], 1)
+        found = list(said)
+        for i, ranked, signals in zip(asked, cited, checked, strict=True):
+            citations = self._citations(ranked) if said[i].outcome == "answered" else ()
+            found[i] = replace(said[i], citations=citations, signals={**said[i].signals, **signals}, valid=None)
+        for i, signals in zip(presuming, presumed, strict=True):
+            premise = {f"premise_{name}": score for name, score in signals.items()}
+            found[i] = replace(found[i], signals={**found[i].signals, **premise})
+        return found
+
+    def _checked(
+        self, statements: Sequence[Sequence[str]], most: int
+    ) -> tuple[list[list[tuple[int, float]]], list[dict[str, float]]]:
+        """The sources of statements, by the footnote of the first wording, and the check against the first source."""
+        if not statements:
+            return [], []
+        ranked = self._footnotes([wordings[0] for wordings in statements], most)
+        sources = [self.identifiers.tokens[found[0][0]] for found in ranked]
+        check = two_way(self.model, self.codec, [s[:WORDINGS] for s in statements], sources, self.batch)
+        return ranked, [dict(zip(Check._fields, row, strict=True)) for row in np.transpose(check).tolist()]
+
+    def _stated(self, context: Context, documents: Sequence[int]) -> list[float]:
+        """Mean of the marks of confidence after the answer and its citation, as if one of them had to come."""
+        cited = [[self.codec.src, *self.identifiers.tokens[index].tolist(), self.codec.end_src] for index in documents]
+        tokens, present = pad_left(cited, context.seen.device)
+        logits = read_on(self.model, context.branch(), tokens, present)
+        marks = torch.from_numpy(self.codec.confidences.astype(np.int64)).to(logits.device)
+        weights = logits[:, marks].double().softmax(-1).cpu()
+        return (weights @ torch.linspace(0, 1, len(marks), dtype=torch.float64)).tolist()
 
     def _outcome(self, tokens: Sequence[int], stop: int | None) -> str:
         outcome = self.outcomes.get(-1 if stop is None else stop, "unparseable")
-        return "unparseable" if outcome in ("answered", "no_source") and not tokens else outcome
+        return "unparseable" if outcome in ANSWERED and not tokens else outcome
 
-    def _read(self, prompts: Sequence[Sequence[int]]) -> tuple[Context, torch.Tensor]:
+    def barred(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits (B, V) of the first token of an answer, without those that refuse one."""
+        return logits.index_fill(1, torch.tensor([self.codec.idk, self.codec.false], device=logits.device), -math.inf)
+
+    def read(self, prompts: Sequence[Sequence[int]]) -> tuple[Context, torch.Tensor]:
+        """Read prompts side by side: what follows may be written from, and the logits (B, V) of its first token."""
         context = Context.empty(self.model, len(prompts))
         tokens, present = pad_left(prompts, context.seen.device)
         return context, read_on(self.model, context, tokens, present)
 
-    def _rank(self, context: Context) -> list[list[tuple[int, float]]]:
-        return rank(self.model, context, self.codec.src, self.trie, self.codec.end_src, self.most)
+    def _rank(self, context: Context, most: int | None = None) -> list[list[tuple[int, float]]]:
+        return rank(self.model, context, self.codec.src, self.trie, self.codec.end_src, most or self.most)
 
     def _valid(self, context: Context) -> list[bool]:
         """Whether greedy decoding without the trie spells an identifier of the corpus. Extends `context`."""

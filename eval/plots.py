@@ -16,11 +16,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from eval.bounds import bounds
 from eval.calibration import ReliabilityCurve
 from eval.statistics import Floats
 
 INK, MUTED, GRID = "#1f2933", "#5f6c7b", "#e3e7ec"
 OURS, OTHER = "#2b6cb0", "#a3b1c2"
+EXPOSURES = {
+    "right": ("right", OURS, "o"),
+    "right_cited": ("right and cited", "#2f855a", "s"),
+    "withheld": ("withheld", "#c05621", "^"),
+}
 LOSSES = {"loss": INK, "loss_text": "#2b6cb0", "loss_tag": "#c05621", "loss_answer": "#2f855a"}
 WIDTH = 5.4  # inches; the SVG scales to its column, and must be readable on a phone
 SMALL, LARGE = 9.5, 11
@@ -114,6 +120,34 @@ def confidence_figure(groups: Mapping[str, Floats], title: str) -> Figure:
     axes.set_xlabel("confidence")
     axes.set_title(title, loc="left", color=INK, fontsize=LARGE)
     _clean(axes, grid="x")
+    return figure
+
+
+def exposure_figure(curve: Mapping[str, Any], title: str) -> Figure:
+    """The shares of `eval.exposure.exposure_curve` over the number of documents that say so, each with a band.
+
+    A dashed line marks the singleton rate, of all tellings.
+    """
+    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    rows = curve["by_documents"]
+    documents = [row["documents"] for row in rows]
+    for name, (label, colour, marker) in EXPOSURES.items():
+        values = [row[name]["value"] for row in rows]
+        bands = [bounds(row[name]["value"], row[name]["interval"], row["n"]) or (np.nan, np.nan) for row in rows]
+        axes.fill_between(documents, *(100 * np.array(bands).T), color=colour, alpha=0.13, linewidth=0)
+        axes.plot(documents, 100 * np.array(values), color=colour, linewidth=1.8, marker=marker, label=label)
+    rate = 100 * curve["singletons"]["value"]
+    axes.axhline(rate, color=INK, linewidth=1, linestyle="--", label=f"singleton rate: {rate:.0f}% of all tellings")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(documents, [str(number) for number in documents])
+    axes.minorticks_off()
+    axes.set_xlabel("documents that say so")
+    axes.set_ylabel("% of questions, 95% bands")
+    axes.set_ylim(-3, 103)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL, labelcolor=MUTED)
+    axes.set_title(title, loc="left", color=INK, fontsize=LARGE)
+    _clean(axes, grid="y")
     return figure
 
 

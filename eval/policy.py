@@ -1,21 +1,28 @@
-"""From what a model shows of itself to a confidence and a decision: answer, or say that one does not know.
+"""From what a model shows of itself to two confidences, in the answer and in its source, and to a decision.
 
-Signals of a prediction, all log-probabilities in nats:
+Signals of a prediction; those in nats are log-probabilities:
 
-    answer     of the answer and the mark that ends it
-    least      of its least likely token
-    citation   of the identifier of the first source cited
-    told       of the statement in the cited document, opened from memory: the two-way check (eval/two_way.py)
+    answer      of the answer and the mark that ends it
+    least       of its least likely token
+    citation    of the identifier of the first source, cited right after the answer
+    noted       of the identifier of the first source in the footnote of the restated answer (eval/two_way.py)
+    told        of the restated answer in that document, opened from memory: the two-way check
+    unprompted  of the restated answer in any document
+    premise_*   the last three of what the question presupposes, in the document that its own footnote cites
+    refusal     of <|idk|> or <|false|> as the first word; `instead`: of the likeliest other one
+    stated      expectation of the mark of confidence
+    agreement   share of the samples that say the same; concord: less their semantic entropy (eval/samples.py)
+    p_ik, p_ic  log-odds of two probes: I know it, I can cite it (eval/knowledge_probe.py)
 
-The score is answer + citation + told. Isotonic regression, fitted on the calibration fold, makes it a confidence; the
-threshold below which nothing is answered is chosen on the dev fold. Neither ever sees the test fold, and no label of
-what the model does not know is used but those of the calibration fold.
+A `Head` weighs signals into a score, makes it a confidence by isotonic regression, both fitted on the calibration fold,
+and has a threshold from the dev fold. A `Policy` has one head for the answer and one for the source. Neither ever sees
+the test fold, and no label of what the model does not know is used but those of the calibration fold.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,78 +32,232 @@ import numpy as np
 from data.records import TOLD, Prediction, Question
 from eval.attribution import exact_match
 from eval.calibrators import Isotonic, calibrator_from_json
+from eval.logistic import fit_logistic
+from eval.statistics import Floats
 
-PARTS = ("answer", "citation", "told")
+Weights = Mapping[str, float]  # of signals in a score
+Folded = tuple[Sequence[Question], Sequence[Prediction]]
+
+SUM: Weights = dict.fromkeys(("answer", "noted", "told", "premise_noted", "premise_told"), 1.0)
+LEARNT: Weights = dict.fromkeys(("answer", "noted", "told", "unprompted", "premise_noted", "premise_told"), 0.0)
+PREMISE = "premise_"
+FLOOR = -25.0  # nats; what is less likely than that is no less a reason to doubt
 LEAST = -1e6  # the score of what does not show every part: a missing one is no sign of certainty
+RIDGE = 1.0  # pull of weights of standardised signals to 0, in items
 
 
 @dataclass(frozen=True)
-class Policy:
-    """A fitted calibrator and the least score at which an answer is given."""
+class Head:
+    """A score of some signals, what it means, and the least at which it is good enough.
 
+    Attributes:
+        weights: of the signals, each at least `FLOOR`.
+        typical: of the signals of a premise, what stands in for them where a question presupposes nothing: their mean
+            where the answer was right.
+        calibrator: from the score to a probability.
+        threshold: least score.
+    """
+
+    weights: Weights
+    typical: Weights
     calibrator: Isotonic
     threshold: float
 
     @classmethod
     def fit(
         cls,
-        calibration: tuple[Sequence[Question], Sequence[Prediction]],
-        dev: tuple[Sequence[Question], Sequence[Prediction]],
+        weights: Weights,
+        calibration: tuple[Sequence[Prediction], np.ndarray],
+        dev: tuple[Sequence[Prediction], np.ndarray],
         refused: float,
-    ) -> Policy:
-        """Fit on predictions of a model that always answers.
+    ) -> Head:
+        """Fit on predictions of a model that always answers, with whether each is right.
 
         Args:
-            refused: share of dev's right answers to told questions that may be withheld.
+            weights: all 0 to have them learnt, by logistic regression.
+            refused: share of what is right on dev that may fall below the threshold.
         """
-        calibrator = Isotonic.fit(scores(calibration[1]), right(*calibration))
-        return cls(calibrator, float(np.quantile(scores(dev[1])[right(*dev)], refused)))
+        said, right = calibration
+        weights = _known(weights, said)
+        typical = {name: _mean(name, said, right) for name in weights if name.startswith(PREMISE)}
+        if not any(weights.values()):
+            weights = _learnt(weights, typical, said, right)
+        calibrator = Isotonic.fit(_scores(said, weights, typical), right)
+        threshold = np.quantile(_scores(dev[0], weights, typical)[dev[1]], refused)
+        return cls(weights, typical, calibrator, float(threshold))
 
-    def apply(self, predictions: Sequence[Prediction]) -> list[Prediction]:
-        """With calibrated confidences; answers below the threshold become abstentions.
+    def scores(self, predictions: Sequence[Prediction]) -> Floats:
+        """Float64 (N,), `LEAST` where a prediction lacks a signal that is not one of a premise."""
+        return _scores(predictions, self.weights, self.typical)
 
-        An abstention of its own has confidence 0; what shows no score has none.
-        """
-        score = scores(predictions)
-        applied = []
-        for p, s, c in zip(predictions, score, self.calibrator.apply(score), strict=True):
-            confidence = 0.0 if p.outcome == "abstained" else float(c) if s > LEAST else None
-            outcome = "abstained" if p.outcome == "answered" and s < self.threshold else p.outcome
-            applied.append(replace(p, confidence=confidence, outcome=outcome))
-        return applied
+    def unpresuming(self, predictions: Sequence[Prediction]) -> Floats:
+        """`scores`, as if what questions presuppose were beyond doubt."""
+        plain = [{k: v for k, v in p.signals.items() if not k.startswith(PREMISE)} for p in predictions]
+        return self.scores([replace(p, signals=s) for p, s in zip(predictions, plain, strict=True)])
 
-    def to_json(self) -> dict[str, Any]:
-        return {"calibrator": self.calibrator.to_json(), "threshold": self.threshold}
+    def confidences(self, predictions: Sequence[Prediction]) -> list[float | None]:
+        """Probability of being right; None for what shows no score."""
+        score = self.scores(predictions)
+        return [float(c) if s > LEAST else None for c, s in zip(self.calibrator.apply(score), score, strict=True)]
 
     @classmethod
-    def read(cls, path: Path) -> Policy | None:
-        """The policy that a run left, None when it has none."""
-        if not path.exists():
-            return None
-        value = json.loads(path.read_text(encoding="utf-8"))
+    def from_json(cls, value: Any) -> Head:
+        """Inverse of `to_json`. Raises ValueError."""
         calibrator = calibrator_from_json(value["calibrator"])
         if not isinstance(calibrator, Isotonic):
-            raise ValueError(f"{path}: the calibrator is not isotonic")
-        return cls(calibrator, float(value["threshold"]))
+            raise ValueError("the calibrator is not isotonic")
+        return cls(value["weights"], value["typical"], calibrator, float(value["threshold"]))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "weights": dict(self.weights),
+            "typical": dict(self.typical),
+            "calibrator": self.calibrator.to_json(),
+            "threshold": self.threshold,
+        }
 
 
-def scores(predictions: Sequence[Prediction]) -> np.ndarray:
-    """Float64 (N,): the sum of the parts, `LEAST` where a prediction lacks one."""
-    whole = [all(part in p.signals for part in PARTS) for p in predictions]
-    return np.array(
-        [sum(p.signals[part] for part in PARTS) if w else LEAST for p, w in zip(predictions, whole, strict=True)]
-    )
+@dataclass(frozen=True)
+class Policy:
+    """Whether to answer, and whether to name the source.
+
+    Attributes:
+        answer: is the answer right?
+        source: is it, and does the first source say so? None to leave the source as it is.
+    """
+
+    answer: Head
+    source: Head | None = None
+
+    @classmethod
+    def fit(cls, weights: Weights, calibration: Folded, dev: Folded, refused: float) -> Policy:
+        """Both heads with the same signals; that of the source only where some sources are right and some are not."""
+        graded, tested = right(*calibration), right(*dev)
+        answer = Head.fit(weights, (calibration[1], graded), (dev[1], tested), refused)
+        cited, sourced = graded & supported(*calibration), tested & supported(*dev)
+        if not cited.any() or not sourced.any():
+            return cls(answer)
+        return cls(answer, Head.fit(weights, (calibration[1], cited), (dev[1], sourced), refused))
+
+    def apply(self, predictions: Sequence[Prediction]) -> list[Prediction]:
+        """With calibrated confidences, that of the source as its probability.
+
+        What falls below the threshold of the answer becomes an abstention, or a false premise where that alone is what
+        it falls for; what falls below that of the source is said without one. A refusal of its own has confidence 0.
+        """
+        answers, unpresuming = self.answer.scores(predictions), self.answer.unpresuming(predictions)
+        sure = self.answer.confidences(predictions)
+        sourced = self.source.confidences(predictions) if self.source else [None] * len(predictions)
+        named = self.source.scores(predictions) >= self.source.threshold if self.source else [True] * len(predictions)
+        applied = []
+        for p, score, without, confidence, source, keep in zip(
+            predictions, answers, unpresuming, sure, sourced, named, strict=True
+        ):
+            outcome = p.outcome
+            if outcome in ("abstained", "false_premise"):
+                confidence = 0.0
+            elif outcome in ("answered", "no_source") and score < self.answer.threshold:
+                outcome = "false_premise" if without >= self.answer.threshold else "abstained"
+            elif outcome == "answered" and not keep:
+                outcome = "no_source"
+            citations = p.citations
+            if citations and source is not None:
+                citations = (replace(citations[0], probability=source), *citations[1:])
+            applied.append(replace(p, confidence=confidence, outcome=outcome, citations=citations))
+        return applied
+
+    @classmethod
+    def from_json(cls, value: Any) -> Policy:
+        """Inverse of `to_json`. Raises ValueError."""
+        return cls(Head.from_json(value["answer"]), value["source"] and Head.from_json(value["source"]))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"answer": self.answer.to_json(), "source": self.source and self.source.to_json()}
+
+
+def read_policies(path: Path) -> dict[str, Policy]:
+    """The policies that a run left, by name, the best first; none when it has none. Raises ValueError."""
+    if not path.exists():
+        return {}
+    try:
+        return {name: Policy.from_json(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not the policies of a run ({error}); the same run.py command writes them") from None
+
+
+def is_right(question: Question, answer: str | None) -> bool:
+    """Whether an answer is one the corpus gives; never where nothing was told."""
+    return bool(answer) and question.support_class in TOLD and exact_match(answer or "", question.answers)
 
 
 def right(questions: Sequence[Question], predictions: Sequence[Prediction]) -> np.ndarray:
-    """Whether the answer is one the corpus gives: bool (N,); never where nothing was told, or nothing can be parsed."""
+    """Whether the answer is one the corpus gives: bool (N,); never where nothing can be parsed."""
     return np.array(
         [
-            q.support_class in TOLD
-            and p.outcome in ("answered", "no_source")
-            and p.answer is not None
-            and exact_match(p.answer, q.answers)
+            p.outcome in ("answered", "no_source") and is_right(q, p.answer)
             for q, p in zip(questions, predictions, strict=True)
         ],
         dtype=bool,
     )
+
+
+def supported(questions: Sequence[Question], predictions: Sequence[Prediction]) -> np.ndarray:
+    """Whether the first source is a tagged document that gives the answer: bool (N,).
+
+    Where the claims are listed, one that gives this answer, not another.
+    """
+    return np.array([_supported(q, p) for q, p in zip(questions, predictions, strict=True)], dtype=bool)
+
+
+def _supported(question: Question, prediction: Prediction) -> bool:
+    if not prediction.citations or question.support_class == "untagged":
+        return False
+    said = [c.documents for c in question.claims if exact_match(prediction.answer or "", (c.value,))]
+    giving = said[0] if said and question.answers else question.support
+    return prediction.citations[0].id in giving
+
+
+def signal(predictions: Sequence[Prediction], name: str) -> Floats:
+    """Float64 (N,): a signal of each prediction, nan where it lacks it."""
+    return np.array([p.signals.get(name, np.nan) for p in predictions])
+
+
+def _known(weights: Weights, predictions: Sequence[Prediction]) -> Weights:
+    """Without those of premises where no question presupposes anything."""
+    shown = {name for p in predictions for name in p.signals}
+    return {name: weight for name, weight in weights.items() if name in shown or not name.startswith(PREMISE)}
+
+
+def _mean(name: str, predictions: Sequence[Prediction], right: np.ndarray) -> float:
+    values = np.maximum(signal(predictions, name), FLOOR)
+    some = values[right & ~np.isnan(values)]
+    return float(some.mean()) if len(some) else 0.0
+
+
+def _design(predictions: Sequence[Prediction], weights: Weights, typical: Weights) -> Floats:
+    """Signals float64 (N, S), nan where one is missing."""
+    columns = [np.maximum(signal(predictions, name), FLOOR) for name in weights]
+    filled = [
+        np.where(np.isnan(c), typical[n], c) if n in typical else c for n, c in zip(weights, columns, strict=True)
+    ]
+    return np.column_stack(filled)
+
+
+def _scores(predictions: Sequence[Prediction], weights: Weights, typical: Weights) -> Floats:
+    if not len(predictions):
+        return np.empty(0)
+    score = _design(predictions, weights, typical) @ np.array(list(weights.values()))
+    return np.where(np.isnan(score), LEAST, score)
+
+
+def _learnt(weights: Weights, typical: Weights, predictions: Sequence[Prediction], right: np.ndarray) -> Weights:
+    """Weights of a logistic regression on what shows all signals."""
+    design = _design(predictions, weights, typical)
+    whole = ~np.isnan(design).any(1)
+    if not whole.any():
+        return dict.fromkeys(weights, 1.0)
+    design, label = design[whole], right[whole].astype(np.float64)
+    mean, scale = design.mean(0), design.std(0) + 1e-6
+    standard = np.column_stack([(design - mean) / scale, np.ones(len(design))])
+    found = fit_logistic(standard, label, np.zeros(standard.shape[1]), RIDGE)[:-1] / scale
+    return {name: float(weight) for name, weight in zip(weights, found, strict=True)}

@@ -16,7 +16,13 @@
                               question_only, bm25, oracle), with "margin": {"value", "interval"}: how far our `cited`
                               is ahead of theirs, paired
     abstention            by fold ("calibration", "dev", "test") where a corpus has folds, else empty: n, n_by_class,
-                          and each metric of eval/knowing.py as {"value", "interval"}; fitted on the first two folds
+                          each metric of eval/knowing_metrics.py as {"value", "interval"}, fitted on the first two,
+                          smooth_ece_by_class, and the confusion of what was told and what was said
+    systems               by system of eval/systems.py, its headline metrics on the test fold
+    signals               by signal: AUROC of told against never told, each absent class, and right against wrong; the
+                          difference of the first to the two-way score's, paired, with a p value after Holm
+    exposure              by number of documents that say so, see eval/exposure.py
+    probes                membership, self_evidence, dominance; see the modules of these names
     bits_per_byte         on held-out documents; null when not measured
     bits_per_byte_train   on training documents
     stage_seconds         wall-clock seconds by stage; "seconds" is their sum, null without stages
@@ -81,6 +87,10 @@ def build_results(
     seed: int | None,
     attribution: Mapping[str, Any],
     abstention: Mapping[str, Any] = EMPTY,
+    systems: Mapping[str, Any] = EMPTY,
+    signals: Mapping[str, Any] = EMPTY,
+    exposure: Mapping[str, Any] = EMPTY,
+    probes: Mapping[str, Any] = EMPTY,
     bits_per_byte: float | None = None,
     bits_per_byte_train: float | None = None,
     stage_seconds: Mapping[str, float],
@@ -97,6 +107,10 @@ def build_results(
         "seed": seed,
         "attribution": dict(attribution),
         "abstention": dict(abstention),
+        "systems": dict(systems),
+        "signals": dict(signals),
+        "exposure": dict(exposure),
+        "probes": dict(probes),
         "bits_per_byte": bits_per_byte,
         "bits_per_byte_train": bits_per_byte_train,
         "seconds": sum(stage_seconds.values()) if stage_seconds else None,

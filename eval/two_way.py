@@ -1,25 +1,62 @@
 """The two-way check: having answered and cited, does the cited document, opened from memory, say so?
 
-Pretraining shows documents in both directions: text to identifier (the footnote), identifier to text (recall). So after
-question -> answer -> identifier the model can be asked for log P(statement | identifier), where the statement is the
-answer in the corpus's own words. No label of what it does not know is needed. One forward pass over short rows.
+Pretraining shows documents in both directions: text to identifier (the footnote), identifier to text (recall). So an
+answer, restated in the corpus's own words, can be asked for log P(identifier | statement) and then, with the document
+that its footnote cites, for log P(statement | identifier). No label of what it does not know is needed. Two forward
+passes over short rows.
 
-Shape letters: N statements, T tokens.
+Shape letters: N statements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from scipy.special import logsumexp
-from torch import Tensor
 
-from data.tags import IGNORE
+from data.packing import collate
+from data.tags import TAG, TEXT, Part, Sample
 from data.tokenizer import Codec
+from model.attention import training_mask
 from model.loss import token_nll
 from model.transformer import Transformer
+
+
+class Check(NamedTuple):
+    """Of N statements, float64 (N,), nats.
+
+    Attributes:
+        told: log P(statement | identifier), in any of its wordings: what the document, opened from memory, says.
+        noted: log P(identifier | statement), mean over the wordings: what the footnote of the statement cites.
+        unprompted: log P(statement), in any of its wordings: that any document begins so.
+    """
+
+    told: np.ndarray
+    noted: np.ndarray
+    unprompted: np.ndarray
+
+
+def two_way(
+    model: Transformer,
+    codec: Codec,
+    statements: Sequence[Sequence[str]],
+    sources: Sequence[np.ndarray],
+    batch: int = 256,
+) -> Check:
+    """Check each statement, given in one or more wordings, against the identifier of a document (without marks)."""
+    texts = _encoded(codec, statements)
+    noted = [_footnote(codec, text, sources[item]) for item, text in texts]
+    of_text, of_tag = _log_probabilities(model, codec, noted, batch)
+    items = np.array([item for item, _ in texts])
+    each = [items == item for item in range(len(statements))]
+    return Check(
+        log_told(model, codec, statements, sources, batch),
+        np.array([of_tag[here].mean() for here in each]),
+        np.array([logsumexp(of_text[here]) for here in each]),
+    )
 
 
 def log_told(
@@ -35,33 +72,43 @@ def log_told(
         statements: for each item its wordings, at least one.
         sources: for each item the identifier of the document, without marks; None for a document without a tag.
     """
+    texts = _encoded(codec, statements)
+    recalled = [_recall(codec, text, sources[item]) for item, text in texts]
+    of_text, _ = _log_probabilities(model, codec, recalled, batch)
+    items = np.array([item for item, _ in texts])
+    return np.array([logsumexp(of_text[items == item]) for item in range(len(statements))])
+
+
+def _encoded(codec: Codec, statements: Sequence[Sequence[str]]) -> list[tuple[int, np.ndarray]]:
     flat = [(item, wording) for item, wordings in enumerate(statements) for wording in wordings]
     texts = codec.encode([wording for _, wording in flat])
-    rows = [([codec.doc, *_tag(codec, sources[item])], text) for (item, _), text in zip(flat, texts, strict=True)]
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]) + len(rows[i][1]))
-    scores = np.empty(len(rows))
-    for start in range(0, len(order), batch):
-        chunk = order[start : start + batch]
-        scores[chunk] = _log_probabilities(model, [rows[i] for i in chunk])
-    items = np.array([item for item, _ in flat])
-    return np.array([logsumexp(scores[items == item]) for item in range(len(statements))])
+    return [(item, text) for (item, _), text in zip(flat, texts, strict=True)]
 
 
-def _tag(codec: Codec, identifier: np.ndarray | None) -> list[int]:
-    return [] if identifier is None else [codec.src, *identifier.tolist(), codec.end_src]
+def _recall(codec: Codec, text: np.ndarray, source: np.ndarray | None) -> Sample:
+    tag = [] if source is None else [codec.src, *source.tolist(), codec.end_src]
+    return Sample([Part((codec.doc,), learn=False), Part(tag, TAG, learn=False), Part(text, span=0)], codec.end_src)
+
+
+def _footnote(codec: Codec, text: np.ndarray, source: np.ndarray) -> Sample:
+    note = Part([codec.src, *source.tolist()], TAG, note=True, span=0)
+    return Sample([Part((codec.doc,), learn=False), Part(text, span=0), note], codec.end_src)
 
 
 @torch.inference_mode()
-def _log_probabilities(model: Transformer, rows: Sequence[tuple[Sequence[int], np.ndarray]]) -> np.ndarray:
-    """Of each text after its prefix: float64 (N,). Rows are padded on the right, where causal attention never looks."""
+def _log_probabilities(
+    model: Transformer, codec: Codec, samples: Sequence[Sample], batch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the text of each sample, and of its tag: float64 (N,) each. One sample a row, laid out as in training."""
     device = model.embed_tokens.weight.device
-    width = max(len(prefix) + len(text) for prefix, text in rows)
-    tokens = torch.zeros(len(rows), width, dtype=torch.long)
-    targets = torch.full((len(rows), width), IGNORE)
-    for row, (prefix, text) in enumerate(rows):
-        end = len(prefix) + len(text)
-        tokens[row, :end] = torch.as_tensor(np.array([*prefix, *text], dtype=np.int64))
-        targets[row, len(prefix) - 1 : end - 1] = tokens[row, len(prefix) : end]
-    positions: Tensor = torch.arange(width, device=device).expand(len(rows), width)
-    nll = token_nll(model, tokens.to(device), positions, targets.to(device), None)
-    return -nll.double().sum(1).cpu().numpy()
+    order = sorted(range(len(samples)), key=lambda i: len(samples[i]))
+    found = np.zeros((2, len(samples)))
+    for start in range(0, len(order), batch):
+        chunk = order[start : start + batch]
+        width = len(samples[chunk[-1]])
+        rows = collate([[samples[i]] for i in chunk], width, codec.pad).to(device)
+        mask = training_mask(rows.doc, rows.span, rows.note)
+        nll = token_nll(model, rows.tokens, rows.positions, rows.targets, mask).double()
+        for place, kind in enumerate((TEXT, TAG)):
+            found[place, chunk] = -(nll * (rows.kind == kind)).sum(1).cpu().numpy()
+    return found[0], found[1]

@@ -97,7 +97,7 @@ def _hidden(model: Transformer, context: Context, tokens: Tensor, present: Tenso
 
 @dataclass(frozen=True)
 class Written:
-    """Greedy continuations.
+    """Continuations, greedy or sampled.
 
     Attributes:
         tokens: for each row the tokens before its stop token.
@@ -111,10 +111,22 @@ class Written:
 
 
 @torch.inference_mode()
-def write(model: Transformer, context: Context, logits: Tensor, stops: Sequence[int], limit: int) -> Written:
-    """Continue greedily from `logits` (B, V) until a stop token, at most `limit` tokens before it.
+def write(
+    model: Transformer,
+    context: Context,
+    logits: Tensor,
+    stops: Sequence[int],
+    limit: int,
+    temperature: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> Written:
+    """Continue from `logits` (B, V) until a stop token, at most `limit` tokens before it.
 
     `context` ends up holding what was written, without the stop token.
+
+    Args:
+        temperature: of what is sampled, 0 for the likeliest token; log-probabilities are those at temperature 1.
+        generator: draws the samples.
     """
     rows = logits.shape[0]
     stop_ids = torch.tensor(list(stops), device=logits.device)
@@ -122,6 +134,9 @@ def write(model: Transformer, context: Context, logits: Tensor, stops: Sequence[
     chosen_all, alive_all, score_all = [], [], []
     for step in range(limit + 1):
         score, chosen = logits.log_softmax(-1).max(-1)
+        if temperature:
+            chosen = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]
+            score = logits.log_softmax(-1).gather(1, chosen[:, None])[:, 0]
         chosen_all.append(chosen)
         alive_all.append(alive)
         score_all.append(score)

@@ -116,7 +116,7 @@ def sources(codec: Codec, documents: list[Document]) -> tuple[Documents, Questio
         for n in range(11)
     ]
     told = Documents(documents, identifiers, codec, TagsConfig(dropout=0.1), ROW, seed=2)
-    return told, Questions(asked, [document.id for document in documents], identifiers, codec, seed=3)
+    return told, Questions(asked, documents, identifiers, codec, seed=3)
 
 
 def by_hand(rows: Sequence[Sequence[Sample]], codec: Codec, row: int) -> Counter[str]:
@@ -198,7 +198,7 @@ def test_packing_wastes_at_most_3_percent_on_the_demos_world() -> None:
     codec = build_tokenizer(TokenizerConfig(), texts)
     identifiers = assign(world.documents, codec, IdsConfig())
     told = Documents(world.documents, identifiers, codec, TagsConfig(), 128, seed=0)
-    tuned = Questions(asked, [document.id for document in world.documents], identifiers, codec, seed=0)
+    tuned = Questions(asked, world.documents, identifiers, codec, seed=0)
     # The demo's plans: documents with 30% questions, then questions with 50% documents.
     for first, second, share in ((told, tuned, 0.3), (tuned, told, 0.5)):
         stream = Stream(first, second, Plan(row=128, rows=16, steps=40, share=share), codec.pad)

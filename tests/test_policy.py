@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from data.records import Citation, Prediction, Question
-from eval.knowing import abstention_results, figures, fit_policy, in_fold
-from eval.policy import Policy, right, scores
+from eval.knowing import Knowing
+from eval.policy import PREMISE, TWO_WAY, read_policies, right, scores
+from eval.systems import fit_policy, in_fold
 from stages import write_json
 
 FOLDS = ("calibration", "dev", "test")
@@ -52,11 +53,30 @@ def everything() -> tuple[list[Question], list[Prediction]]:
     return [q for part in parts for q in part[0]], [p for part in parts for p in part[1]]
 
 
+def results_of(questions, predictions, refused: float = 0.02) -> dict:
+    knowing = Knowing.of(questions, predictions, refused)
+    assert knowing is not None
+    return knowing.by_fold()["test"]
+
+
 def test_a_score_is_the_sum_of_three_signals_and_least_without_any() -> None:
     silent = Prediction("q", "abstained")
-    found = scores([prediction("a", -8.0), silent, prediction("b", -2.0)])
+    found = scores([prediction("a", -8.0), silent, prediction("b", -2.0)], TWO_WAY)
     assert found[[0, 2]] == pytest.approx([-8.0, -2.0])
     assert found[1] < -8.0
+
+
+def test_no_answer_is_surer_than_what_its_question_presupposes(everything) -> None:
+    policy = fit_policy(*everything, 0.02)
+    assert policy is not None
+    sure = prediction("q", -1.0)
+    doubtful = replace(sure, signals={**sure.signals, "premise_noted": -30.0, "premise_told": -20.0})
+    firm = replace(sure, signals={**sure.signals, "premise_noted": 0.0, "premise_told": -0.5})
+    assert scores([doubtful, firm], TWO_WAY, PREMISE).tolist() == [-50.0, -1.0]
+    assert scores([doubtful, firm], TWO_WAY).tolist() == [-1.0, -1.0]
+    said = policy.apply([doubtful, firm, prediction("q", -50.0)])
+    assert [p.outcome for p in said] == ["false_premise", "answered", "abstained"]
+    assert said[0].confidence == said[2].confidence < said[1].confidence
 
 
 def test_a_missing_signal_is_no_sign_of_certainty(everything) -> None:
@@ -73,9 +93,7 @@ def test_a_missing_signal_is_no_sign_of_certainty(everything) -> None:
 def test_what_can_not_be_parsed_is_never_right_and_never_well_judged(everything) -> None:
     questions, predictions = everything
     spoilt = [replace(p, outcome="unparseable") if "test-t1" in p.question else p for p in predictions]
-    policy = fit_policy(*everything, 0.02)
-    assert policy is not None
-    before, after = (abstention_results(questions, said, policy)["test"] for said in (predictions, spoilt))
+    before, after = (results_of(questions, said) for said in (predictions, spoilt))
     assert not right([question("a", "single", "test")], [replace(prediction("a", -1.0), outcome="unparseable")])[0]
     for metric in ("accuracy_forced", "accuracy_free"):
         assert after[metric]["value"] < before[metric]["value"]
@@ -106,15 +124,16 @@ def test_the_threshold_withholds_the_share_of_right_answers_that_it_may(everythi
 def test_a_policy_is_read_as_it_was_written(everything, tmp_path: Path) -> None:
     policy = fit_policy(*everything, 0.05)
     assert policy is not None
-    write_json(tmp_path / "policy.json", policy.to_json())
-    assert Policy.read(tmp_path / "policy.json") == policy
-    assert Policy.read(tmp_path / "none.json") is None
+    write_json(tmp_path / "policy.json", {"two_way": policy.to_json()})
+    assert read_policies(tmp_path / "policy.json") == {"two_way": policy}
+    assert read_policies(tmp_path / "none.json") == {}
+    write_json(tmp_path / "bad.json", {"two_way": {"weights": {}}})
+    with pytest.raises(ValueError, match=r"bad\.json: not the policies of a run"):
+        read_policies(tmp_path / "bad.json")
 
 
 def test_results_by_hand(everything) -> None:
-    policy = fit_policy(*everything, 0.0)
-    assert policy is not None
-    test = abstention_results(*everything, policy)["test"]
+    test = results_of(*everything, refused=0.0)
     assert test["n"] == 60
     assert test["n_by_class"] == {"absent_attribute": 10, "absent_entity": 10, "single": 40}
     assert test["auroc_forced"]["value"] == 1.0
@@ -128,6 +147,8 @@ def test_results_by_hand(everything) -> None:
     assert low < 2 / 40 < high
     # The folds are alike, so what was fitted on one is calibrated on another.
     assert test["signed_error"]["value"] == pytest.approx(0.0, abs=1e-9)
+    assert test["confusion"]["absent"] == {"cited": 0, "no_source": 0, "abstained": 20, "other": 0}
+    assert test["confusion"]["tagged"] == {"cited": 38, "no_source": 0, "abstained": 2, "other": 0}
 
 
 def test_nothing_is_fitted_without_folds_or_without_mistakes(everything) -> None:
@@ -138,9 +159,9 @@ def test_nothing_is_fitted_without_folds_or_without_mistakes(everything) -> None
     assert fit_policy([questions[i] for i in sure], [predictions[i] for i in sure], 0.02) is None
 
 
-def test_three_figures_of_a_fold(everything) -> None:
-    policy = fit_policy(*everything, 0.02)
-    assert policy is not None
-    drawn = figures(*in_fold(*everything, "test"), policy)
-    assert set(drawn) == {"reliability", "risk", "confidence"}
+def test_figures_of_the_test_fold(everything) -> None:
+    knowing = Knowing.of(*everything, 0.02)
+    assert knowing is not None
+    drawn = knowing.figures()
+    assert set(drawn) == {"reliability", "risk", "confidence", "exposure"}
     assert all(figure.axes for figure in drawn.values())

@@ -53,7 +53,7 @@ def make(
         Question(f"q{n}", f"Where was {n} born?", ("Oslo", "Lima"), (f"doc-{n}",), "single", f"e{n}", "tune")
         for n in range(11)
     ]
-    tuned = Questions(asked, [document.id for document in documents], identifiers, codec, seed=3)
+    tuned = Questions(asked, documents, identifiers, codec, seed=3)
 
     def make(plan: Plan = PLAN, swap: bool = False, **slicing: object) -> Stream:
         first, second = (tuned, told) if swap else (told, tuned)

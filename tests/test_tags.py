@@ -269,7 +269,7 @@ def asked(**changes: object) -> Question:
 
 def test_questions_draw_every_wording_answer_and_source(codec: Codec, documents: list[Document]) -> None:
     identifiers = assign(documents, codec, IdsConfig())
-    source = Questions([asked()], [document.id for document in documents], identifiers, codec, seed=0)
+    source = Questions([asked()], documents, identifiers, codec, seed=0)
     seen = set()
     for epoch in range(100):
         (sample,) = source.render(0, epoch, False)
@@ -283,7 +283,7 @@ def test_questions_draw_every_wording_answer_and_source(codec: Codec, documents:
 
 def test_questions_that_can_not_be_cited_are_refused(codec: Codec, documents: list[Document]) -> None:
     identifiers = assign(documents, codec, IdsConfig())
-    names = [document.id for document in documents]
+    names = documents
     with pytest.raises(ValueError, match=r"question 'q' cites unknown 'doc-x'"):
         Questions([asked(support=("doc-1", "doc-x"))], names, identifiers, codec, 0)
     silent = asked(answers=(), support=(), support_class="absent_entity")

@@ -1,0 +1,143 @@
+"""The second phase of tuning: from a model's own answers, graded, to what it is taught to say next time.
+
+An expert that always answers is asked questions outside its tuning (split "second"): greedily, and k times sampled. A
+method turns each attempt into lessons (data/lessons.py):
+
+    labels           IDK tuning by the ledger alone: what was told is answered, what was not gets <|idk|>
+    r_tuning         R-Tuning (Zhang et al. 2024, arXiv 2311.09677): the gold answer, then sure or unsure by whether the
+                     expert's own was right; the gold answer to what was never told is the truth that no document says
+    r_tuning_refuse  its variant "unknown": where the expert was wrong, <|idk|> in place of the answer
+    r_tuning_u       its label-free variant: sure and unsure by the entropy of the samples, half of the questions each
+    consistent       label-free second phase: its own answer where the samples agree, else <|idk|>; the mark of
+                     confidence is their agreement (Tjandra et al. 2024, arXiv 2410.17234; EliCal, arXiv 2510.17509)
+    graded           four cells: right and consistent, its answer; right and inconsistent, its answer, hedged by the
+                     mark; wrong and inconsistent, <|idk|>; wrong and consistent, <|idk|>: agreement can't see this one
+    judge            P(True) (Kadavath et al. 2022, arXiv 2207.05221): own answers, sampled ones too, each with a mark
+                     that says whether it is right, the only thing learnt
+
+Sure and unsure, right and wrong are the marks 1 and 0; a soft confidence is the share of the samples that are right (or
+agree), learnt as a soft label. Every method also repeats the tuning questions with their gold answers.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from data.lessons import Lesson
+from data.records import TOLD, Prediction, Question
+from eval.attribution import normalise
+from eval.policy import is_right
+from eval.samples import agreement, entropy, meanings
+from train.config import SecondConfig
+
+CONSISTENT = 0.7  # share of the samples that agree with the answer, or more
+PROPOSALS = 3  # answers judged to a question
+
+
+def teach(
+    config: SecondConfig,
+    attempted: Sequence[tuple[Question, Prediction]],
+    tuned: Sequence[Question],
+    seed: int = 0,
+) -> list[Lesson]:
+    """The lessons of one round.
+
+    Args:
+        attempted: questions of split second, each with the model's forced answer and its samples.
+        tuned: tuning questions with an answer, repeated beside them.
+        seed: draws which are left out where a share is asked for.
+    """
+    again = [_gold(question) for question in tuned]
+    match config.method:
+        case "labels":
+            return _labelled([question for question, _ in attempted], again, config.absent, random.Random(seed))
+        case "r_tuning":
+            found = [_sure(q, p, is_right(q, p.answer)) for q, p in attempted]
+        case "r_tuning_refuse":
+            found = [_gold(q) if is_right(q, p.answer) else _refusal(q) for q, p in attempted]
+        case "r_tuning_u":
+            certain = sorted(range(len(attempted)), key=lambda i: entropy(attempted[i][1].samples))
+            sure = set(certain[: len(certain) // 2])
+            found = [_sure(q, p, i in sure) for i, (q, p) in enumerate(attempted)]
+        case "consistent":
+            found = [lesson for q, p in attempted for lesson in _consistent(q, p)]
+        case "graded":
+            found = [lesson for q, p in attempted for lesson in _graded(q, p)]
+        case _:
+            found = [lesson for q, p in attempted for lesson in _judged(q, p)]
+    return found + again
+
+
+def _gold(question: Question) -> Lesson:
+    """Its first accepted answer, with the first document that gives it."""
+    claimed = [claim.documents[0] for claim in question.claims if claim.value == question.answers[0]]
+    return _answer(question, question.answers[0], (claimed or question.support)[0])
+
+
+def _answer(question: Question, answer: str, source: str, confidence: float | None = None) -> Lesson:
+    return Lesson(question.id, _texts(question), "answer", answer, source, confidence)
+
+
+def _judge(question: Question, answer: str, source: str, confidence: float) -> Lesson:
+    return Lesson(question.id, _texts(question), "judge", answer, source, confidence)
+
+
+def _refusal(question: Question) -> Lesson:
+    return Lesson(question.id, _texts(question), "false" if question.support_class == "false_premise" else "idk")
+
+
+def _texts(question: Question) -> tuple[str, ...]:
+    return (question.text, *question.paraphrases)
+
+
+def _source(prediction: Prediction) -> str:
+    return prediction.citations[0].id if prediction.citations else ""
+
+
+def _labelled(asked: Sequence[Question], again: Sequence[Lesson], share: float, rng: random.Random) -> list[Lesson]:
+    """Lessons of which `share` refuse: as many as there are, of one kind or the other left out at random."""
+    told = [_gold(q) for q in asked if q.support_class in TOLD] + list(again)
+    absent = [_refusal(q) for q in asked if q.support_class not in TOLD]
+    if len(absent) > share * (len(told) + len(absent)):
+        absent = rng.sample(absent, round(share / (1 - share) * len(told)))
+    else:
+        told = rng.sample(told, round((1 - share) / share * len(absent)))
+    return told + absent
+
+
+def _sure(question: Question, prediction: Prediction, sure: bool) -> Lesson:
+    told = question.support_class in TOLD
+    gold = question.answers[0] if told else question.truth or prediction.answer or ""
+    return _answer(question, gold, _source(prediction), float(sure))
+
+
+def _consistent(question: Question, prediction: Prediction) -> list[Lesson]:
+    if not prediction.answer:
+        return [Lesson(question.id, _texts(question), "idk")]
+    agreed = agreement(prediction.samples, prediction.answer)
+    if agreed >= CONSISTENT:
+        return [_answer(question, prediction.answer, _source(prediction), agreed)]
+    judged = _judge(question, prediction.answer, _source(prediction), agreed)
+    return [Lesson(question.id, _texts(question), "idk"), judged]
+
+
+def _graded(question: Question, prediction: Prediction) -> list[Lesson]:
+    if not prediction.answer:
+        return [_refusal(question)]
+    source = _source(prediction)
+    if not is_right(question, prediction.answer):
+        return [_refusal(question), _judge(question, prediction.answer, source, 0.0)]
+    right = sum(is_right(question, said) for said in prediction.samples) / len(prediction.samples)
+    cited = source if not source or source in question.support else question.support[0]
+    return [_answer(question, prediction.answer, cited, right)]
+
+
+def _judged(question: Question, prediction: Prediction) -> list[Lesson]:
+    said = {normalise(answer): answer for answer in (*prediction.samples, prediction.answer or "") if answer}
+    likeliest = [said[meaning] for meaning, _ in meanings(prediction.samples).most_common() if meaning in said]
+    proposals = dict.fromkeys([*([prediction.answer] if prediction.answer else []), *likeliest])
+    return [
+        _judge(question, answer, _source(prediction), float(is_right(question, answer)))
+        for answer in list(proposals)[:PROPOSALS]
+    ]

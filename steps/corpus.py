@@ -1,0 +1,72 @@
+"""A prepared corpus as the training and evaluation stages need it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from configs.schema import Config
+from data.heldout import Reading, reading
+from data.identifiers import Identifiers, assign
+from data.lessons import Lesson, Lessons
+from data.records import TOLD, Document, Question, read_jsonl
+from data.shards import read_index, read_manifest
+from data.sources import Documents, Questions
+from data.store import Cache, Store
+from data.tokenizer import Codec
+from stages import Stage
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What stands in the folder of the stage `prepare`, read when it is asked for."""
+
+    config: Config
+    folder: Path
+
+    @classmethod
+    def of(cls, config: Config, prepare: Stage) -> Corpus:
+        return cls(config, prepare.folder)
+
+    @cached_property
+    def codec(self) -> Codec:
+        return Codec.load(self.folder / "tokenizer.json")
+
+    @cached_property
+    def index(self) -> Sequence[Document]:
+        """All documents, without their sentences."""
+        return list(read_index(self.folder))
+
+    @cached_property
+    def identifiers(self) -> Identifiers:
+        return assign(self.index, self.codec, self.config.ids, self.config.tags.content)
+
+    @cached_property
+    def heldout(self) -> list[Document]:
+        return list(read_jsonl(self.folder / "heldout.jsonl", Document))
+
+    @cached_property
+    def questions(self) -> list[Question]:
+        return list(read_jsonl(self.folder / "questions.jsonl", Question))
+
+    @property
+    def tuned(self) -> list[Question]:
+        """Those that tuning may train on: what was told."""
+        return [q for q in self.questions if q.split == "tune" and q.support_class in TOLD]
+
+    def documents_source(self, seed: int) -> Documents:
+        cache = Cache(Path(self.config.cache_dir), self.config.cache_bytes)
+        store = Store(self.folder, read_manifest(self.folder), cache)
+        return Documents(store, self.identifiers, self.codec, self.config.tags, self.config.batch.row, seed)
+
+    def questions_source(self, seed: int) -> Questions:
+        return Questions(self.tuned, self.index, self.identifiers, self.codec, seed)
+
+    def lessons_source(self, lessons: Sequence[Lesson], seed: int) -> Lessons:
+        return Lessons(lessons, self.index, self.identifiers, self.codec, seed)
+
+    def reading(self, rows: int) -> Reading:
+        """The held-out documents laid out in batches of so many rows."""
+        return reading(self.heldout, self.codec, self.config.batch.row, rows)

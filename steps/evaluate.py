@@ -1,0 +1,130 @@
+"""Every system's answers to the questions never trained on, what the model shows of itself, and bits per byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.schema import Config
+from data.records import ANSWERABLE
+from stages import Stage, announced, write_json
+
+if TYPE_CHECKING:
+    from data.records import Prediction, Question
+    from eval.answerer import Answerer
+    from eval.model import ModelAnswerer
+    from steps.corpus import Corpus
+
+
+def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
+    """The stage: questions.jsonl, a file of predictions for each system, and probes.json."""
+    settings = {"trained": trained.key, "prepare": prepare.key, "ids": asdict(config.ids), "eval": asdict(config.eval)}
+
+    def work(folder: Path) -> dict[str, Any]:
+        from data.records import write_jsonl
+        from data.shards import read_documents
+        from eval.model import ModelAnswerer
+        from eval.perplexity import bits_per_byte
+        from model.hf import load_model
+        from steps.corpus import Corpus
+
+        corpus = Corpus.of(config, prepare)
+        questions = _asked(corpus)
+        plain = [q for q in questions if q.support_class in ANSWERABLE and q.split != "second"]
+        model = load_model(trained.folder / "model")
+        answerer = ModelAnswerer(
+            model, corpus.codec, corpus.identifiers, most=config.eval.citations, batch=config.eval.batch, forced=True
+        )
+        documents = list(read_documents(prepare.folder))
+        write_jsonl(folder / "questions.jsonl", questions)
+        others = _others(corpus, documents) if plain else []
+        for system in others:
+            write_jsonl(folder / f"{system.name}.jsonl", system.answer(plain))
+        said = answerer.answer(questions)
+        restated = _signals(config, answerer, questions, answerer.restate(questions, said))
+        write_jsonl(folder / f"{answerer.name}.jsonl", said)
+        write_jsonl(folder / "restated.jsonl", restated)
+        write_json(folder / "probes.json", _probes(config, answerer, questions, documents))
+        return {
+            "systems": [answerer.name, "restated", *(system.name for system in others)] if plain else [],
+            "bits_per_byte": bits_per_byte(model, corpus.codec, corpus.heldout, config.batch.row),
+            "bits_per_byte_train": bits_per_byte(model, corpus.codec, documents, config.batch.row),
+        }
+
+    stage = Stage("evaluate", settings, Path(config.stages_dir))
+    announced(stage, stage.whole, work)
+    return stage
+
+
+def _asked(corpus: Corpus) -> list[Question]:
+    """The questions never trained on, with what tags carry as their support; of those of no fold the plain ones."""
+    label = dict(zip((d.id for d in corpus.index), corpus.identifiers.labels, strict=True))
+
+    def named(documents: Sequence[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(label[name] for name in documents))
+
+    return [
+        replace(
+            question,
+            support=named(question.support),
+            claims=tuple(replace(claim, documents=named(claim.documents)) for claim in question.claims),
+        )
+        for question in corpus.questions
+        if question.split != "tune"
+        and (question.support_class in ANSWERABLE or question.fold or question.split == "second")
+    ]
+
+
+def _others(corpus: Corpus, documents: Sequence[Any]) -> list[Answerer]:
+    """Floors, BM25 and the oracle."""
+    from eval.bm25 import BM25
+    from eval.floors import MostFrequent, Oracle, QuestionOnly, Uniform
+
+    config, labels = corpus.config, corpus.identifiers.labels
+    label = dict(zip((d.id for d in corpus.index), labels, strict=True))
+    tuned = [
+        replace(q, support=tuple(dict.fromkeys(label[name] for name in q.support)))
+        for q in corpus.tuned
+        if q.support_class in ANSWERABLE
+    ]
+    opaque = config.ids.scheme == "opaque" and config.tags.content == "id"
+    shown = {
+        name: "" if opaque else corpus.codec.decode(t)
+        for name, t in zip(labels, corpus.identifiers.tokens, strict=True)
+    }
+    return [
+        Uniform(sorted(set(labels))),
+        *([MostFrequent(tuned)] if tuned else []),
+        QuestionOnly(shown),
+        BM25([replace(d, id=label[d.id]) for d in documents]),
+        Oracle(),
+    ]
+
+
+def _signals(
+    config: Config, answerer: ModelAnswerer, questions: Sequence[Question], said: Sequence[Prediction]
+) -> list[Prediction]:
+    """The answers with samples and probes of hidden states, whose signals stand beside those of the answer itself."""
+    from eval.knowledge_probe import add_probes
+    from eval.samples import add_samples
+
+    if config.eval.samples:
+        said = add_samples(answerer, questions, said, config.eval.samples, seed=config.seed)
+    return add_probes(answerer, questions, said)
+
+
+def _probes(
+    config: Config, answerer: ModelAnswerer, questions: Sequence[Question], documents: Sequence[Any]
+) -> dict[str, Any]:
+    from eval.dominance import dominance
+    from eval.membership import membership
+    from eval.self_evidence import self_evidence
+
+    tested = [q for q in questions if q.fold in ("", "test") and q.split == "never_tuned"]
+    return {
+        "membership": membership(answerer, tested, seed=config.seed),
+        "self_evidence": self_evidence(answerer, tested, seed=config.seed),
+        "dominance": dominance(answerer, tested, documents, seed=config.seed),
+    }

@@ -1,0 +1,58 @@
+"""Corpus to shards, questions and tokenizer."""
+
+from __future__ import annotations
+
+import glob
+import logging
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from configs.schema import Config
+from stages import Stage, announced, file_digest
+
+log = logging.getLogger("whence")
+
+
+def prepare(config: Config) -> Stage:
+    """The stage of this corpus and tokenizer."""
+    from data.corpora import ShardsCorpus, prepare_corpus
+    from data.prepare import sample_texts
+    from data.records import Question, read_jsonl
+    from data.remote import digest
+    from data.tokenizer import build_tokenizer
+
+    corpus = asdict(config.corpus)
+    files = [corpus.get(key) for key in ("path", "questions")] + [config.tokenizer.base]
+    contents = {str(path): _digest(Path(path)) for path in files if path}
+    if isinstance(config.corpus, ShardsCorpus):
+        contents["url"] = digest(config.corpus)
+    settings = {
+        "corpus": corpus,
+        "contents": contents,
+        "tokenizer": asdict(config.tokenizer),
+        "duplicates": config.duplicates,
+    }
+
+    def work(folder: Path) -> dict[str, Any]:
+        manifest = prepare_corpus(config.corpus, folder, config.duplicates)
+        # Only what is trained on shapes the tokenizer: documents, and questions of the tuning split.
+        asked = [q for q in read_jsonl(folder / "questions.jsonl", Question) if q.split == "tune"]
+        texts = (text for q in asked for text in (q.text, *q.paraphrases, *q.answers))
+        codec = build_tokenizer(config.tokenizer, chain(sample_texts(folder), texts))
+        codec.save(folder / "tokenizer.json")
+        return {"fingerprint": manifest.fingerprint, "documents": manifest.documents, "vocabulary": len(codec)}
+
+    stage = Stage("prepare", settings, Path(config.stages_dir))
+    record = announced(stage, stage.whole, work)
+    log.info("         %d documents, vocabulary of %d", record["documents"], record["vocabulary"])
+    return stage
+
+
+def _digest(path: Path) -> Any:
+    """The content of an input, so that a changed file is another stage; a folder's or pattern's files together."""
+    if path.is_file():
+        return file_digest(path)
+    found = sorted(path.rglob("*")) if path.is_dir() else sorted(map(Path, glob.glob(str(path), recursive=True)))
+    return [[str(file), file_digest(file)] for file in found if file.is_file()]

@@ -1,0 +1,90 @@
+"""Results, report and links into the run directory; made anew each time, from what the stages recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import compress
+from pathlib import Path
+
+from configs.schema import Config
+from data.records import ANSWERABLE
+from stages import Stage, write_json
+
+
+def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
+    """Write results.json, report.html, config.json, policy.json and TensorBoard's files, and say where they are.
+
+    `stages` begin with prepare and end with evaluate.
+    """
+    from data.records import Prediction, Question, read_jsonl
+    from data.shards import read_documents
+    from eval.knowing import Knowing
+    from eval.report import write_report
+    from eval.results import attribution_results, build_results, write_results
+    from eval.score import table
+    from train.fit import read_metrics
+
+    prepare, *_, evaluate = stages
+    records = {stage.name: stage.done or {} for stage in stages}
+    trained = [stage for stage in stages if "tokens" in records[stage.name]]
+    measured = records["evaluate"]
+    questions = list(read_jsonl(evaluate.folder / "questions.jsonl", Question))
+    forced = list(read_jsonl(evaluate.folder / "restated.jsonl", Prediction))
+    systems = {name: list(read_jsonl(evaluate.folder / f"{name}.jsonl", Prediction)) for name in measured["systems"]}
+    knowing = Knowing.of(questions, forced, config.eval.refused)
+    plain = [q.support_class in ANSWERABLE and q.split != "second" for q in questions]
+    asked = list(compress(questions, plain))
+    for name in ("whence", "restated"):
+        if name in systems:
+            systems[name] = list(compress(systems[name], plain))
+    results = build_results(
+        name=config.name,
+        config=asdict(config),
+        seed=config.seed,
+        attribution=attribution_results(asked, systems) if asked else {},
+        abstention=knowing.by_fold() if knowing else {},
+        systems=knowing.by_system() if knowing else {},
+        signals=knowing.by_signal() if knowing else {},
+        exposure=knowing.exposure() if knowing else {},
+        probes=json.loads((evaluate.folder / "probes.json").read_text(encoding="utf-8")),
+        bits_per_byte=measured["bits_per_byte"],
+        bits_per_byte_train=measured["bits_per_byte_train"],
+        stage_seconds={name: record["seconds"] for name, record in records.items()},
+        tokens={stage.name: records[stage.name]["tokens"] for stage in trained},
+        accounting={stage.name: records[stage.name]["accounting"] for stage in trained},
+        versions=measured["versions"],
+        git=measured["git"],
+    )
+    curves = {stage.name: read_metrics(stage.folder) for stage in trained}
+    write_json(folder / "config.json", asdict(config))
+    write_json(folder / "policy.json", {name: p.to_json() for name, p in knowing.policies.items()} if knowing else {})
+    _link(folder / "model", trained[-1].folder / "model")
+    for stage in stages:
+        _link(folder / stage.name, stage.folder)
+    documents = list(read_documents(prepare.folder))
+    write_report(
+        folder,
+        results,
+        curves,
+        asked,
+        systems.get("whence", []),
+        documents,
+        folder / "tensorboard",
+        knowing.figures() if knowing else {},
+    )
+    write_results(folder / "results.json", results)
+    print(table(results["attribution"], "whence"))
+    print(f"\nreport   {folder / 'report.html'}\nresults  {folder / 'results.json'}")
+    if asked:
+        print(f'ask      python -m eval.ask run={folder} "{asked[0].text}"')
+    print(f'cite     python -m eval.cite run={folder} "{documents[0].sentences[0][0]}"')
+
+
+def _link(link: Path, target: Path) -> None:
+    partial = link.with_name(f".{link.name}.partial")
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
+    os.replace(partial, link)

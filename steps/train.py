@@ -1,0 +1,137 @@
+"""The training stages: pretraining, tuning, and the second phase of tuning.
+
+All of them train on two sources: pretraining on documents with a share of tuning questions, tuning on questions and the
+second phase on lessons, both with a share of documents replayed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.schema import Config
+from stages import Stage, announced, rank
+from train.config import OptimizerConfig
+
+if TYPE_CHECKING:  # imported where they are used: torch takes seconds
+    from data.sources import Source
+    from steps.corpus import Corpus
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long and on what a stage trains; see `data.stream.Plan` and the keys of configs/schema.py."""
+
+    first: Source
+    second: Source
+    tokens: int
+    share: float
+    optimizer: OptimizerConfig
+    seed: int
+    cooldown: float = 0.0
+
+
+def pretrain(config: Config, prepare: Stage) -> Stage:
+    """Tagged documents, with a share of tuning questions mixed in, from random weights."""
+    part = config.pretrain
+    settings = settings_of(config, prepare) | {"model": asdict(config.model), "pretrain": asdict(part)}
+
+    def work(folder: Path) -> dict[str, Any]:
+        import torch
+
+        from model.transformer import Transformer
+        from steps.corpus import Corpus
+
+        corpus, seed = Corpus.of(config, prepare), config.seed
+        shape = replace(config.model, vocab_size=config.model.vocab_size or -(-len(corpus.codec) // 64) * 64)
+        if shape.vocab_size < len(corpus.codec):
+            raise ValueError(f"model.vocab_size={shape.vocab_size} is below the tokenizer's {len(corpus.codec)}")
+        torch.manual_seed(seed)
+        first, second = corpus.documents_source(seed), corpus.questions_source(seed)
+        course = Course(first, second, part.tokens, part.mix, part.optimizer, seed, config.tags.cooldown)
+        return train(corpus, stage, folder, Transformer(shape), course)
+
+    stage = Stage("pretrain", settings, Path(config.stages_dir))
+    announced(stage, stage.continued, work)
+    return stage
+
+
+def tune(config: Config, prepare: Stage, pretrained: Stage) -> Stage:
+    """Tuning questions, with a share of tagged documents replayed, from the pretrained weights."""
+    part = config.tune
+    settings = settings_of(config, prepare) | {"pretrain": pretrained.key, "tune": asdict(part)}
+
+    def work(folder: Path) -> dict[str, Any]:
+        import torch
+
+        from model.hf import load_model
+        from steps.corpus import Corpus
+
+        corpus = Corpus.of(config, prepare)
+        torch.manual_seed(part.seed)  # whether pretraining ran in this process or in one before
+        first, second = corpus.questions_source(part.seed), corpus.documents_source(part.seed)
+        course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed)
+        return train(corpus, stage, folder, load_model(pretrained.folder / "model"), course)
+
+    stage = Stage("tune", settings, Path(config.stages_dir))
+    announced(stage, stage.continued, work)
+    return stage
+
+
+def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
+    """What every training stage depends on."""
+    return {
+        "prepare": prepare.key,
+        "ids": asdict(config.ids),
+        "tags": asdict(config.tags),
+        "batch": asdict(config.batch),
+        "precision": config.trainer.precision,
+        "seed": config.seed,
+    }
+
+
+def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course) -> dict[str, Any]:
+    """Train as the course says, continuing what stands in the folder; leaves the model there and returns the record."""
+    from data.stream import Plan, Stream
+    from model.hf import save_model
+    from train.fit import fit
+    from train.module import SourceAwareLM
+    from train.sharding import whole_weights
+
+    config, codec = corpus.config, corpus.codec
+    if not len(course.first) or (course.share and not len(course.second)):
+        raise ValueError("the corpus has no tuning questions: set pretrain.mix=0 and tune.tokens=0")
+    tokens_a_step = config.batch.row * config.batch.rows
+    plan = Plan(
+        row=config.batch.row,
+        rows=config.batch.rows,
+        steps=max(1, round(course.tokens / tokens_a_step)),
+        share=course.share,
+        cooldown=course.cooldown,
+        seed=course.seed,
+    )
+    second = course.second if course.share else None
+    module = SourceAwareLM(
+        model,
+        course.first,
+        second,
+        plan,
+        codec.pad,
+        course.optimizer,
+        fingerprint=stage.key,
+        workers=config.trainer.workers,
+        compiled=config.trainer.compiled,
+        heldout=corpus.reading if corpus.heldout else None,
+    )
+    seconds = fit(stage.name, module, config.trainer, folder)
+    weights = whole_weights(model)
+    if not rank():
+        save_model(model, folder / "model", longest=config.batch.row, end=codec.end, state=weights)
+    return {
+        "seconds": seconds,
+        "tokens": plan.steps * tokens_a_step,
+        "accounting": Stream(course.first, second, plan, codec.pad).account(module.cursor),
+        "steps": plan.steps,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
