@@ -56,7 +56,8 @@ class EvalConfig:
     Attributes:
         citations: ranked per question.
         batch: questions side by side.
-        samples: further answers drawn to each question, whose agreement is a signal; 0 for none.
+        samples: further answers drawn to each question, whose agreement is a signal; 0 for none. Only the expert is
+            sampled and probed: a second phase is judged by what it says.
         refused: share of the dev fold's right answers that may be withheld; sets the threshold of abstention.
     """
 

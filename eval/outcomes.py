@@ -85,4 +85,4 @@ def cites_right(question: Question, prediction: Prediction) -> bool:
         if answer is not None and exact_match(answer, (claim.value,))
         for document in claim.documents
     }
-    return bool(citations) and citations[0].id in question.support
+    return bool(citations) and citations[0].id in (claimed or question.support)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
     """The stage: questions.jsonl, a file of predictions for each system, and probes.json."""
-    settings = {"trained": trained.key, "prepare": prepare.key, "ids": asdict(config.ids), "eval": asdict(config.eval)}
+    settings = {"trained": trained.key, "prepare": prepare.key, "ids": asdict(config.ids)} | {
+        "eval": asdict(config.eval),
+        "expert": config.second.method == "none",
+    }
 
     def work(folder: Path) -> dict[str, Any]:
         from data.records import write_jsonl
@@ -31,7 +34,7 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
         from steps.corpus import Corpus
 
         corpus = Corpus.of(config, prepare)
-        questions = _asked(corpus)
+        questions = _asked(corpus, fitting=config.second.method == "none")
         plain = [q for q in questions if q.support_class in ANSWERABLE and q.split != "second"]
         model = load_model(trained.folder / "model")
         answerer = ModelAnswerer(
@@ -58,8 +61,11 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
     return stage
 
 
-def _asked(corpus: Corpus) -> list[Question]:
-    """The questions never trained on, with what tags carry as their support; of those of no fold the plain ones."""
+def _asked(corpus: Corpus, fitting: bool) -> list[Question]:
+    """The questions never trained on, with what tags carry as their support; of those of no fold the plain ones.
+
+    Those of split second, too, where probes are to be fitted on them.
+    """
     label = dict(zip((d.id for d in corpus.index), corpus.identifiers.labels, strict=True))
 
     def named(documents: Sequence[str]) -> tuple[str, ...]:
@@ -72,7 +78,7 @@ def _asked(corpus: Corpus) -> list[Question]:
             claims=tuple(replace(claim, documents=named(claim.documents)) for claim in question.claims),
         )
         for question in corpus.questions
-        if question.split != "tune"
+        if question.split in ("in_domain", "never_tuned", *(("second",) if fitting else ()))
         and (question.support_class in ANSWERABLE or question.fold or question.split == "second")
     ]
 
@@ -110,6 +116,8 @@ def _signals(
     from eval.knowledge_probe import add_probes
     from eval.samples import add_samples
 
+    if config.second.method != "none":
+        return list(said)
     if config.eval.samples:
         said = add_samples(answerer, questions, said, config.eval.samples, seed=config.seed)
     return add_probes(answerer, questions, said)
@@ -123,8 +131,8 @@ def _probes(
     from eval.self_evidence import self_evidence
 
     tested = [q for q in questions if q.fold in ("", "test") and q.split == "never_tuned"]
-    return {
-        "membership": membership(answerer, tested, seed=config.seed),
-        "self_evidence": self_evidence(answerer, tested, seed=config.seed),
-        "dominance": dominance(answerer, tested, documents, seed=config.seed),
-    }
+    found = {"self_evidence": self_evidence(answerer, tested, seed=config.seed)}
+    if config.second.method == "none":  # what a second phase leaves as it was
+        found["membership"] = membership(answerer, tested, seed=config.seed)
+        found["dominance"] = dominance(answerer, tested, documents, seed=config.seed)
+    return found

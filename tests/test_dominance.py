@@ -99,6 +99,11 @@ def test_trials_hold_sources_of_the_fact_and_other_documents_on_the_same_person(
     assert [trial.matched for trial in make_trials(QUESTIONS, documents, labels)] == [3, 2, 1]
     drawn = {trial.valid for seed in range(20) for trial in make_trials(QUESTIONS[1:2], documents, labels, seed)}
     assert len(drawn) > 3
+    few = documents[:4] + documents[8:9] + documents[16:17]  # three of Ada Moss, three of others
+    for seed in range(20):
+        (trial,) = make_trials(QUESTIONS[:1], few, [d.id for d in few], seed)
+        assert "doc-16" in trial.invalid and not {"doc-0", "doc-8"} & set(trial.invalid)
+    assert make_trials(QUESTIONS[:1], few[2:], [d.id for d in few[2:]]) == []  # neither sources nor others enough
     assert make_trials(QUESTIONS, documents, labels, 3) == make_trials(QUESTIONS, documents, labels, 3)
 
 
@@ -127,12 +132,12 @@ def test_documents_may_share_a_label() -> None:
 
 def test_only_held_out_questions_of_class_multi_count(answerer: ModelAnswerer, documents: list[Document]) -> None:
     tuned = ask(4, "Dov Reed", 3, 11, split="tune")
-    single = replace(ask(5, "Eda Thorn", 4), support_class="single")
+    contested = replace(ask(5, "Eda Thorn", 4, 12), support_class="contested")
     folds = [ask(6, "Finn Vale", 5, 13, fold="dev"), ask(7, "Gus Hale", 6, 14, fold="test")]
     assert [q.id for q in held_out([*QUESTIONS, tuned])] == ["q-1", "q-2", "q-3"]
     assert [q.id for q in held_out([*folds, tuned])] == ["q-7"]
-    assert dominance(answerer, [tuned, single, folds[0]], documents) == {}
-    assert dominance(answerer, [*folds, tuned, single], documents)["n"] == 1
+    assert dominance(answerer, [tuned, contested, folds[0]], documents) == {}
+    assert dominance(answerer, [*folds, tuned, replace(contested, fold="test")], documents)["n"] == 1
 
 
 def test_a_trial_is_scored_after_the_right_answer(

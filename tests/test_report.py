@@ -29,8 +29,9 @@ from data.records import Citation, Prediction
 from eval.outcomes import OUTCOMES, sort_outcomes
 from eval.report import write_report
 from eval.report_attribution import attribution
-from eval.report_examples import BROWSED, browse
-from eval.report_knowing import exposure
+from eval.report_examples import browse
+from eval.report_html import definitions, details, page, row, table
+from eval.report_knowing import exposure, probe
 from eval.report_measures import measures, nested
 
 
@@ -226,7 +227,7 @@ def test_outcomes_can_be_browsed(whole):
         "noticed": 1,
         "unparseable": 1,
     }
-    opened = {name: body for name, body in re.findall(r"<summary>(.*?) <span.*?</summary>(.*?)</details>", part)}
+    opened = dict(re.findall(r"<summary>(.*?) <span.*?</summary>(.*?)</details>", part))
     assert plain(opened["went along"]) == "None."
     withheld = plain(opened["withheld, would have been right"])
     assert f"Right answer {EVIL} Model abstained (would have said {EVIL}, citing d1 with probability 0.75)" in withheld
@@ -241,14 +242,28 @@ def test_outcomes_can_be_browsed(whole):
     assert "Model unparseable Confidence 0.25 Says so: d1" in plain(opened["unparseable"])
 
 
+def test_what_pages_are_built_of_escapes_text():
+    cell = row(EVIL, ["<b>1</b>"], EVIL)
+    parts = [
+        page(EVIL, []),
+        table([EVIL], [cell]),
+        details(EVIL, 1, [cell]),
+        definitions([(EVIL, EVIL)]),
+        *nested({EVIL: {EVIL: {EVIL: 1}}, "x": {EVIL: EVIL}}),
+        *probe(EVIL, {}),
+    ]
+    for part in parts:
+        assert "<script" not in part and escape(EVIL) in part
+    assert "<b>1</b>" in cell
+
+
 def test_as_many_cases_as_fit_are_drawn_and_always_the_same():
     asked = [replace(TESTED[0], text=f"Question {i}?") for i in range(20)]
     many = sort_outcomes(asked, [FORCED[0]] * 20, [FREE[0]] * 20)
     documents = {document.id: document for document in DOCUMENTS}
-    page = "".join(browse(many, documents))
-    assert page.count('class="example"') == BROWSED
-    assert "(20)" in page and len(set(re.findall(r"Question \d+", page))) == BROWSED
-    assert page == "".join(browse(many, documents))
+    text = "".join(browse(many, documents))
+    assert "(20)" in text and text.count('class="example"') == len(set(re.findall(r"Question \d+", text))) == 8
+    assert text == "".join(browse(many, documents))
 
 
 def test_a_source_that_was_taken_back_is_said_to_be():

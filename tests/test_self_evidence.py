@@ -175,6 +175,8 @@ def test_employers_in_two_cities_or_never_told_of_imply_nothing() -> None:
     moved = [*QUESTIONS, ask("Gus Hale", EMPLOYER, "Belcor"), ask("Gus Hale", CITY, "Cairo")]
     found = implication(moved)
     assert found is not None and found.cities == {"Acrona": "Oslo"}
+    found = implication([*QUESTIONS, replace(QUESTIONS[1], truth="")])  # unknown is not another city
+    assert found is not None and found.cities == {"Acrona": "Oslo", "Belcor": "Lima"}
     unheard = [ask("Gus Hale", a, v, "absent_entity") for a, v in ((EMPLOYER, "Calvex"), (CITY, "Cairo"))]
     found = implication([*QUESTIONS, *unheard])
     assert found is not None and found.cities == {"Acrona": "Oslo", "Belcor": "Lima"}

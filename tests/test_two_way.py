@@ -10,7 +10,8 @@ import torch
 from scipy.special import logsumexp
 
 from data.tokenizer import Codec
-from eval.two_way import log_told
+from eval.two_way import log_told, two_way
+from model.generate import Context, pad_left, read, read_on
 from model.transformer import Transformer
 
 STATEMENTS = [
@@ -39,3 +40,26 @@ def test_the_check_is_the_probability_of_any_wording(
     for score, wordings, source in zip(found, STATEMENTS, SOURCES, strict=True):
         expected = logsumexp([one_by_one(model, codec, wording, source) for wording in wordings])
         assert score == pytest.approx(expected, abs=1e-4)
+
+
+@torch.no_grad()
+def test_the_footnote_sees_its_sentence_only_and_cites(make_model: Callable[..., Transformer], codec: Codec) -> None:
+    """log P(identifier | statement) as decoding has it, where the footnote is read after its sentence."""
+    model = make_model()
+    given = [(statements, source) for statements, source in zip(STATEMENTS, SOURCES, strict=True) if source is not None]
+    found = two_way(model, codec, [s for s, _ in given], [i for _, i in given], batch=2)
+    for place, (statements, source) in enumerate(given):
+        expected, alone = [], []
+        for statement in statements:
+            (text,) = codec.encode([statement])
+            context = Context.empty(model, 1)
+            read_on(model, context, *pad_left([[codec.doc, *text.tolist()]], torch.device("cpu")))
+            context.seen = context.seen & (context.seen.cumsum(1) > 1)
+            note = torch.tensor([[codec.src, *source.tolist()]])
+            logits = read(model, context, note, torch.ones_like(note, dtype=torch.bool))[0].double().log_softmax(-1)
+            following = [*source.tolist(), codec.end_src]
+            expected.append(sum(float(logits[i, token]) for i, token in enumerate(following)))
+            alone.append(one_by_one(model, codec, statement, None))
+        assert found.noted[place] == pytest.approx(np.mean(expected), abs=1e-4)
+        assert found.unprompted[place] == pytest.approx(logsumexp(alone), abs=1e-4)
+    assert found.told == pytest.approx(log_told(model, codec, [s for s, _ in given], [i for _, i in given]))

@@ -18,9 +18,10 @@ from eval.report import write_report
 from eval.results import attribution_results, build_results
 
 EVIL = "<script>alert(1)</script>"
+UNBROKEN = "w" * 200  # wider than a phone, with no place to break
 DOCUMENTS = [
     Document("d0", (("Ann & Bo met.",), ("Ann Ramos lives in Oslo.",), ("Cy Kwan lives in Oslo.",))),
-    Document("d1", ((f"Di Stone lives in {EVIL}.",), ("Ed Moss lives in Lima.",))),
+    Document("d1", ((f"Di Stone lives in {EVIL}.",), ("Ed Moss lives in Lima.",), (UNBROKEN,))),
 ]
 CURVES = {
     "pretrain": [{"step": i, "tokens": 10 * i, "loss": 3 / i, "loss_text": 2 / i} for i in range(1, 9)],
@@ -123,7 +124,7 @@ def make_results(**changes: Any) -> dict[str, Any]:
     for other in (Uniform(["d0", "d1"]), BM25(DOCUMENTS), Oracle()):
         systems[other.name] = other.answer(QUESTIONS)
     fixed = {
-        "name": f"run {EVIL}", "config": {"tags": {"name": f"end {EVIL}"}}, "seed": 4, "bits_per_byte": 1.2345,
+        "name": f"run {EVIL}", "config": {"tags": {"name": f"end {EVIL}"}, "cache_dir": f"/{UNBROKEN}"}, "seed": 4, "bits_per_byte": 1.2345,
         "attribution": attribution_results(QUESTIONS, systems), "stage_seconds": {"pretrain": 12.0},
         "tokens": {"pretrain": 80}, "accounting": {}, "versions": {"torch": EVIL}, "git": None,
     }  # fmt: skip

@@ -1,0 +1,123 @@
+"""Every way to decide, on answers made up here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data.records import FOLDS, Citation, Prediction, Question
+from eval.policy import LEARNT, Policy, right, supported
+from eval.systems import decide, fit_policy, in_fold
+
+
+def everything(n: int = 60) -> tuple[list[Question], list[Prediction]]:
+    """By fold: a third told, tagged; a third told, untagged; a third never told. Signals say which, with noise."""
+    rng = np.random.default_rng(0)
+    questions, said = [], []
+    for fold in FOLDS:
+        for i in range(n):
+            kind = ("single", "untagged", "absent_attribute")[i % 3]
+            answers, support = ((), ()) if kind == "absent_attribute" else (("yes",), ("doc",))
+            questions.append(
+                Question(f"{fold}{i}", "?", answers, support, kind, f"{fold}{i}", "never_tuned", fold=fold)
+            )
+            signals = {
+                "answer": -0.1 - rng.random() - (kind == "absent_attribute") * rng.random(),
+                "citation": -1.0,
+                "noted": -rng.random() - 6 * (kind != "single"),
+                "told": -3 - rng.random() - 8 * (kind != "single"),
+                "unprompted": -12 - rng.random() - 5 * (kind == "absent_attribute"),
+                "refusal": -1.0 if i % 5 else -0.1,
+                "instead": -0.5,
+            }
+            said.append(
+                Prediction(
+                    f"{fold}{i}", "answered", "yes", (Citation("doc", 0.5), Citation("x", 0.1)), 0.5, signals=signals
+                )
+            )
+    return questions, said
+
+
+def test_bounds_and_own_decisions() -> None:
+    questions, said = everything()
+    systems = decide(questions, said, 0.02)
+    assert {p.outcome for p in systems["never"].free} == {"abstained"}
+    assert {p.outcome for p in systems["always"].free} == {"answered"}
+    rate = right(*in_fold(questions, said, "calibration")).mean()
+    assert {p.confidence for p in systems["always"].free} == {rate}
+    for question, free in zip(questions, systems["oracle"].free, strict=True):
+        assert (free.outcome, free.confidence) == (("answered", 1.0) if question.answers else ("abstained", 0.0))
+    assert [p.outcome == "abstained" for p in systems["own"].free] == [p.signals["refusal"] > -0.5 for p in said]
+    assert "agreement" not in systems  # nothing was sampled
+
+
+def test_learnt_weights_tell_the_untagged_from_the_never_told() -> None:
+    questions, said = everything()
+    systems = decide(questions, said, 0.02)
+    classes = [q.support_class for q in in_fold(questions, said, "test")[0]]
+    outcomes = [p.outcome for p in in_fold(questions, systems["two_way"].free, "test")[1]]
+    assert dict(
+        zip(classes, outcomes, strict=True)
+    ) == {"single": "answered", "untagged": "no_source", "absent_attribute": "abstained"}
+    agreed = np.mean(
+        [
+            {"single": "answered", "untagged": "no_source"}.get(c, "abstained") == o
+            for c, o in zip(classes, outcomes, strict=True)
+        ]
+    )
+    assert agreed > 0.95
+    added = in_fold(questions, systems["two_way_sum"].free, "test")[1]
+    assert [p.outcome for p in added].count("abstained") < 20  # the sum alone can't see why the untagged are told
+
+
+def test_the_probability_of_a_source_is_that_it_is_right() -> None:
+    questions, said = everything()
+    policy = fit_policy(questions, said, 0.02)
+    assert policy is not None
+    free = policy.apply(said)
+    tagged = np.array([q.support_class == "single" for q in questions])
+    source = np.array([p.citations[0].probability for p in free])
+    assert source[tagged].mean() > 0.9 > 0.1 > source[~tagged].mean()
+    assert all(p.citations[1] == Citation("x", 0.1) for p in free)
+    assert supported(questions, said).tolist() == tagged.tolist()
+
+
+def test_a_claim_is_supported_by_the_documents_of_its_own_value() -> None:
+    from data.records import Claim
+
+    claims = (Claim("yes", ("a",), 0.9), Claim("no", ("b",), 0.9))
+    tied = Question("q", "?", ("yes", "no"), ("a", "b"), "contested", "e", "never_tuned", claims=claims)
+    for answer, source, expected in (("yes", "a", True), ("yes", "b", False), ("no", "b", True)):
+        assert supported([tied], [Prediction("q", "answered", answer, (Citation(source),))]).tolist() == [expected]
+
+
+def test_signals_that_right_answers_lack_fit_nothing() -> None:
+    questions, said = everything()
+    lacking = [replace(p, signals={k: v for k, v in p.signals.items() if k != "told"}) for p in said]
+    assert fit_policy(questions, lacking, 0.02) is None
+    assert fit_policy(questions, lacking, 0.02, "log_probability") is not None
+
+
+def test_weights_are_learnt_from_the_calibration_fold_alone() -> None:
+    questions, said = everything()
+    spoilt = [
+        replace(p, signals={**p.signals, "told": 0.0, "noted": 0.0}) if q.fold == "test" else p
+        for q, p in zip(questions, said, strict=True)
+    ]
+    policies = [fit_policy(questions, predictions, 0.02) for predictions in (said, spoilt)]
+    assert policies[0] == policies[1]
+    assert isinstance(policies[0], Policy)
+    assert set(policies[0].answer.weights) == {name for name in LEARNT if not name.startswith("premise")}
+    assert policies[0].answer.weights["told"] > 0
+
+
+@pytest.mark.parametrize("refused", [0.0, 0.1])
+def test_thresholds_come_from_dev(refused: float) -> None:
+    questions, said = everything()
+    policy = fit_policy(questions, said, refused, "log_probability")
+    assert policy is not None
+    dev = in_fold(questions, said, "dev")
+    kept = policy.answer.scores(dev[1]) >= policy.answer.threshold
+    assert np.mean(~kept[right(*dev)]) == pytest.approx(refused, abs=0.03)
