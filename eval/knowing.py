@@ -17,6 +17,7 @@ from eval.abstention import auroc, risk_coverage
 from eval.calibration import reliability_curve, worst_confidence
 from eval.exposure import exposure_curve
 from eval.knowing_metrics import HEADLINE, NEVER, RESAMPLES, by_class, counts, interval_of, measured
+from eval.outcomes import Outcomes, sort_outcomes
 from eval.plots import confidence_figure, exposure_figure, reliability_figure, risk_coverage_figure
 from eval.policy import LEAST, Policy, right, signal
 from eval.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
@@ -108,6 +109,11 @@ class Knowing:
         questions, forced, decided = self._fold("test", "two_way")
         return exposure_curve(questions, forced, decided.free)
 
+    def outcomes(self) -> Outcomes:
+        """What became of each question of the test fold, to browse."""
+        questions, forced, decided = self._fold("test", "two_way")
+        return sort_outcomes(questions, forced, decided.free)
+
     def figures(self) -> dict[str, Figure]:
         """Of the test fold: reliability with its band, risk over coverage, confidence by class, exposures."""
         questions, forced, decided = self._fold("test", "two_way")
@@ -127,12 +133,15 @@ class Knowing:
             "log-probability alone": risk_coverage(self._fold("test", "log_probability")[2].score, correct),
             "best order": risk_coverage(correct, correct),
         }
-        return {
+        exposure = self.exposure()
+        found = {
             "reliability": reliability_figure(curve, band, "Is it right as often as it says?"),
             "risk": risk_coverage_figure(risks, "Errors, the most confident answers first"),
             "confidence": confidence_figure(groups, "Confidence, by what the corpus says"),
-            "exposure": exposure_figure(self.exposure(), "What is told more often is known better"),
         }
+        if exposure:
+            found["exposure"] = exposure_figure(exposure, "What is told more often is known better")
+        return found
 
     def _fold(self, fold: str, system: str) -> tuple[list[Question], list[Prediction], Decided]:
         here = [i for i, question in enumerate(self.questions) if question.fold == fold]

@@ -35,8 +35,8 @@ from numpy.typing import ArrayLike
 from data.records import ANSWERABLE, Question
 from eval.abstention import auroc
 from eval.calibration import bin_sums, checked_pairs, ratio, unique_bins
-from eval.dominance import held_out, measured, token_log_probs
 from eval.model import ModelAnswerer
+from eval.probing import held_out, measured, token_log_probs
 from eval.statistics import Floats
 from eval.two_way import log_told
 

@@ -38,6 +38,7 @@ class ModelAnswerer:
         validity: also decode each citation without constraint, to see whether it names a document at all.
         forced: bar it from abstaining, so that every question has an answer to judge; what it would have done of its
             own stands in the signals `refusal` and `instead`.
+        marks: also read the mark of confidence, which only a second phase teaches, as the signal `stated`.
     """
 
     name = "whence"
@@ -52,9 +53,11 @@ class ModelAnswerer:
         batch: int = 256,
         validity: bool = True,
         forced: bool = False,
+        marks: bool = False,
     ) -> None:
         self.model, self.codec, self.identifiers = model.eval(), codec, identifiers
-        self.most, self.batch, self.validity, self.forced = most, batch, validity, forced
+        self.most, self.batch = most, batch
+        self.validity, self.forced, self.marks = validity, forced, marks
         self.trie = Trie.build(identifiers.tokens, codec.end_src)
         self.outcomes = {
             codec.src: "answered",
@@ -106,7 +109,8 @@ class ModelAnswerer:
         if sourced:
             cited = context.select(torch.tensor(sourced, device=context.seen.device))
             ranked = dict(zip(sourced, self._rank(cited), strict=True))
-            stated = dict(zip(sourced, self._stated(cited, [ranked[row][0][0] for row in sourced]), strict=True))
+            if self.marks:
+                stated = dict(zip(sourced, self._stated(cited, [ranked[row][0][0] for row in sourced]), strict=True))
             if self.validity:
                 valid = dict(zip(sourced, self._valid(cited), strict=True))
         predictions = []
@@ -117,7 +121,9 @@ class ModelAnswerer:
                 log_probs = written.log_probs[row]
                 signals |= {"answer": float(np.sum(log_probs)), "least": float(np.min(log_probs))}
             if row in ranked:
-                signals |= {"citation": ranked[row][0][1], "stated": stated[row]}
+                signals["citation"] = ranked[row][0][1]
+            if row in stated:
+                signals["stated"] = stated[row]
             score = signals.get("answer", 0.0) + signals.get("citation", 0.0)
             predictions.append(
                 Prediction(

@@ -37,8 +37,8 @@ from scipy.special import logsumexp
 
 from data.records import TOLD, Question
 from eval.calibration import ratio
-from eval.dominance import held_out, measured, token_log_probs
 from eval.model import ModelAnswerer
+from eval.probing import held_out, measured, token_log_probs
 from eval.statistics import Floats
 from model.generate import Context, pad_left, rank, read_on
 
@@ -80,7 +80,7 @@ class Moves(NamedTuple):
 
 
 def self_evidence(
-    answerer: ModelAnswerer, questions: Sequence[Question], seed: int = 0, most: int = 300
+    answerer: ModelAnswerer, questions: Sequence[Question], seed: int = 0, most: int = 60
 ) -> dict[str, Any]:
     """The ratio for people never mentioned and for people whose employer is told, at most `most` of each.
 

@@ -38,7 +38,14 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
         plain = [q for q in questions if q.support_class in ANSWERABLE and q.split != "second"]
         model = load_model(trained.folder / "model")
         answerer = ModelAnswerer(
-            model, corpus.codec, corpus.identifiers, most=config.eval.citations, batch=config.eval.batch, forced=True
+            model,
+            corpus.codec,
+            corpus.identifiers,
+            most=config.eval.citations,
+            batch=config.eval.batch,
+            validity=config.second.method == "none",
+            forced=True,
+            marks=config.second.method != "none",
         )
         documents = list(read_documents(prepare.folder))
         write_jsonl(folder / "questions.jsonl", questions)

@@ -74,6 +74,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
         documents,
         folder / "tensorboard",
         knowing.figures() if knowing else {},
+        outcomes=knowing.outcomes() if knowing else {},
     )
     write_results(folder / "results.json", results)
     print(table(results["attribution"], "whence"))

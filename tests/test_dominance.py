@@ -13,16 +13,9 @@ import torch
 from data.identifiers import Identifiers, IdsConfig, assign
 from data.records import Document, Question
 from data.tokenizer import Codec
-from eval.dominance import (
-    dominance,
-    dominates,
-    held_out,
-    make_trials,
-    measured,
-    score_trials,
-    token_log_probs,
-)
+from eval.dominance import dominance, dominates, make_trials, score_trials
 from eval.model import ModelAnswerer
+from eval.probing import held_out, measured, token_log_probs
 from model.transformer import Transformer
 
 Make = Callable[..., Transformer]

@@ -146,9 +146,9 @@ def test_every_kind_of_example_is_shown_with_its_documents(written):
 def test_splits_are_apart_and_systems_side_by_side(written):
     tuned, other = written[1].index("Documents never used in tuning"), written[1].index("Documents used in tuning")
     assert tuned < other
-    for table in (written[1][tuned:other], written[1][other:]):
+    for part in (written[1][tuned:other], written[1][other:]):
         for system in ("whence", "uniform", "BM25", "oracle"):
-            assert f"<td>{system}</td>" in table
+            assert f"<td>{system}</td>" in part
 
 
 def test_a_share_that_is_nothing_or_all_is_bounded_by_the_rule_of_three(written):

@@ -58,9 +58,11 @@ def test_learnt_weights_tell_the_untagged_from_the_never_told() -> None:
     systems = decide(questions, said, 0.02)
     classes = [q.support_class for q in in_fold(questions, said, "test")[0]]
     outcomes = [p.outcome for p in in_fold(questions, systems["two_way"].free, "test")[1]]
-    assert dict(
-        zip(classes, outcomes, strict=True)
-    ) == {"single": "answered", "untagged": "no_source", "absent_attribute": "abstained"}
+    assert dict(zip(classes, outcomes, strict=True)) == {
+        "single": "answered",
+        "untagged": "no_source",
+        "absent_attribute": "abstained",
+    }
     agreed = np.mean(
         [
             {"single": "answered", "untagged": "no_source"}.get(c, "abstained") == o

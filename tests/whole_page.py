@@ -124,7 +124,8 @@ def make_results(**changes: Any) -> dict[str, Any]:
     for other in (Uniform(["d0", "d1"]), BM25(DOCUMENTS), Oracle()):
         systems[other.name] = other.answer(QUESTIONS)
     fixed = {
-        "name": f"run {EVIL}", "config": {"tags": {"name": f"end {EVIL}"}, "cache_dir": f"/{UNBROKEN}"}, "seed": 4, "bits_per_byte": 1.2345,
+        "name": f"run {EVIL}", "config": {"tags": {"name": f"end {EVIL}"}, "cache_dir": UNBROKEN},
+        "seed": 4, "bits_per_byte": 1.2345,
         "attribution": attribution_results(QUESTIONS, systems), "stage_seconds": {"pretrain": 12.0},
         "tokens": {"pretrain": 80}, "accounting": {}, "versions": {"torch": EVIL}, "git": None,
     }  # fmt: skip
