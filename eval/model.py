@@ -181,8 +181,9 @@ class ModelAnswerer:
         return (weights @ torch.linspace(0, 1, len(marks), dtype=torch.float64)).tolist()
 
     def _outcome(self, tokens: Sequence[int], stop: int | None) -> str:
+        """By the mark that ends it: what answers has words before it, what refuses has none."""
         outcome = self.outcomes.get(-1 if stop is None else stop, "unparseable")
-        return "unparseable" if outcome in ANSWERED and not tokens else outcome
+        return outcome if (outcome in ANSWERED) == bool(tokens) else "unparseable"
 
     def barred(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits (B, V) of the first token of an answer, without those that refuse one."""

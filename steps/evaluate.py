@@ -56,9 +56,10 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
         restated = _signals(config, answerer, questions, answerer.restate(questions, said))
         write_jsonl(folder / f"{answerer.name}.jsonl", said)
         write_jsonl(folder / "restated.jsonl", restated)
+        restating = ["restated"] if any(q.statement for q in plain) else []
         write_json(folder / "probes.json", _probes(config, answerer, questions, documents))
         return {
-            "systems": [answerer.name, "restated", *(system.name for system in others)] if plain else [],
+            "systems": [answerer.name, *restating, *(system.name for system in others)] if plain else [],
             "bits_per_byte": bits_per_byte(model, corpus.codec, corpus.heldout, config.batch.row),
             "bits_per_byte_train": bits_per_byte(model, corpus.codec, documents, config.batch.row),
         }

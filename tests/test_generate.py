@@ -223,10 +223,14 @@ def test_an_answer_is_read_off_the_grammar(make_model: Make, codec: Codec, ident
     word = 300
     code = identifiers.tokens[17].tolist()
     for mark, outcome in ((codec.idk, "abstained"), (codec.nosrc, "no_source"), (codec.false, "false_premise")):
-        model = scripted(make_model, codec.answer, word, mark)
+        words = [word] if outcome == "no_source" else []
+        model = scripted(make_model, codec.answer, *words, mark)
         (said,) = ModelAnswerer(model, codec, identifiers).answer(asked(["Where?"]))
         assert (said.outcome, said.citations, said.valid) == (outcome, (), None)
         assert said.answer == (codec.decode([word]) if outcome == "no_source" else None)
+    model = scripted(make_model, codec.answer, word, codec.idk)  # neither an answer nor an abstention
+    (said,) = ModelAnswerer(model, codec, identifiers).answer(asked(["Where?"]))
+    assert said.outcome == "unparseable"
     model = scripted(make_model, codec.answer, word, codec.src, *code, codec.end_src, codec.end)
     (said,) = ModelAnswerer(model, codec, identifiers, most=3).answer(asked(["Where?"]))
     assert (said.outcome, said.answer, said.valid) == ("answered", codec.decode([word]), True)
@@ -236,6 +240,19 @@ def test_an_answer_is_read_off_the_grammar(make_model: Make, codec: Codec, ident
     model = scripted(make_model, codec.answer, word, codec.src, word)
     (said,) = ModelAnswerer(model, codec, identifiers).answer(asked(["Where?"]))
     assert (said.outcome, said.valid, len(said.citations)) == ("answered", False, 10)
+
+
+def test_the_mark_of_confidence_is_read_after_the_citation(
+    make_model: Make, codec: Codec, identifiers: Identifiers
+) -> None:
+    code = identifiers.tokens[17].tolist()
+    model = scripted(make_model, codec.answer, 300, codec.src, *code, codec.end_src, codec.end)
+    with torch.no_grad():  # after a citation the marks 3 and 10 are equally likely, the others have no chance
+        model.lm_head.weight[codec.confidences[[3, 10]], codec.end_src] = 1.5
+    (said,) = ModelAnswerer(model, codec, identifiers, most=1, marks=True).answer(asked(["Where?"]))
+    assert said.signals["stated"] == pytest.approx(0.65, abs=1e-4)
+    (said,) = ModelAnswerer(model, codec, identifiers, most=1).answer(asked(["Where?"]))
+    assert "stated" not in said.signals
 
 
 def test_an_endless_answer_is_unparseable(make_model: Make, codec: Codec, identifiers: Identifiers) -> None:

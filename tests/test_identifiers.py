@@ -50,6 +50,15 @@ def test_a_tag_may_carry_what_documents_share(codec: Codec, documents: list[Docu
     assert [codec.decode(tokens) for tokens in identifiers.tokens] == told
 
 
+def test_a_tag_may_carry_how_reliable_its_source_is(codec: Codec) -> None:
+    documents = [Document(f"d{n}", (), "s", {"reliability": r}) for n, r in enumerate((0.95, 0.7, 0.0, 1))]
+    identifiers = assign(documents, codec, IdsConfig(), "reliability")
+    assert identifiers.labels == ("0.95", "0.7", "0", "1")
+    assert [codec.decode(tokens) for tokens in identifiers.tokens] == ["0.95", "0.7", "0", "1"]
+    with pytest.raises(ValueError, match=r"'d4' has no reliability"):
+        assign([*documents, Document("d4", ())], codec, IdsConfig(), "reliability")
+
+
 def test_bad_settings_and_documents_are_named(codec: Codec) -> None:
     with pytest.raises(ValueError, match=r"ids\.scheme=secret is not one of opaque"):
         assign(many(1), codec, IdsConfig("secret"))

@@ -38,6 +38,12 @@ def some(count: int) -> list[Document]:
     return [Document(f"d{n}", ((f"Sentence {n}.", f"Number {n}."), ("Ünd.",)), "s", {"n": n}) for n in range(count)]
 
 
+def test_the_index_keeps_what_a_tag_may_depend_on(tmp_path: Path) -> None:
+    known = Document("d", (("s",),), "", {"untagged": True, "reliability": 0.7, "url": "u", "date": "2020"})
+    write_shards([known], tmp_path)
+    assert [d.metadata for d in read_index(tmp_path)] == [{"untagged": True, "reliability": 0.7, "url": "u"}]
+
+
 @settings(max_examples=40, deadline=None)
 @given(documents=DOCUMENTS, size=st.integers(1, 5))
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, documents: list[Document], size: int) -> None:

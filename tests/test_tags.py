@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.identifiers import IdsConfig, assign
 from data.order import mix
-from data.records import Document, Question
+from data.records import Claim, Document, Question
 from data.sources import Documents, Questions
 from data.tags import ANSWER, IGNORE, PLACEMENTS, TAG, TEXT, Sample, TagsConfig, arrange, plain, question, tag
 from data.tokenizer import RESERVED, Codec
@@ -289,3 +290,28 @@ def test_questions_that_can_not_be_cited_are_refused(codec: Codec, documents: li
     silent = asked(answers=(), support=(), support_class="absent_entity")
     with pytest.raises(ValueError, match=r"question 'q' has no answer"):
         Questions([silent], names, identifiers, codec, 0)
+
+
+def test_what_only_untagged_documents_say_is_answered_without_a_source(codec: Codec, documents: list[Document]) -> None:
+    identifiers = assign(documents, codec, IdsConfig())
+    untagged = [replace(d, metadata={"untagged": True}) if d.id == "doc-1" else d for d in documents]
+    both = Questions([asked()], untagged, identifiers, codec, seed=0)
+    cited = {tuple(both.render(0, epoch, False)[0].tokens.tolist()) for epoch in range(60)}
+    assert all(identifiers.tokens[2].tolist() == [t for t in tokens if t in codec.codes] for tokens in cited)
+    alone = Questions([asked(support=("doc-1",))], untagged, identifiers, codec, seed=0)
+    (sample,) = alone.render(0, 0, False)
+    assert sample.tokens.tolist()[-2:] == [codec.nosrc, codec.end]
+    assert codec.src not in sample.tokens
+
+
+def test_of_what_is_contested_an_answer_goes_with_its_own_documents(codec: Codec, documents: list[Document]) -> None:
+    identifiers = assign(documents, codec, IdsConfig())
+    claims = (Claim("Oslo", ("doc-1",), 0.9), Claim("Lima", ("doc-2",), 0.9))
+    source = Questions([asked(support_class="contested", claims=claims)], documents, identifiers, codec, seed=0)
+    seen = set()
+    for epoch in range(60):
+        at = source.render(0, epoch, False)[0].tokens.tolist()
+        answer = codec.decode(at[at.index(codec.answer) + 1 : at.index(codec.src)])
+        seen.add((answer, tuple(t for t in at if t in codec.codes)))
+    tokens = [tuple(identifiers.tokens[n].tolist()) for n in (1, 2)]
+    assert seen == {("Oslo", tokens[0]), ("Lima", tokens[1])}

@@ -25,7 +25,8 @@ CONFIGS = st.builds(
     seed=st.integers(0, 10**6),
     documents=st.integers(240, 320),
     heldout=st.integers(0, 10),
-    tuned=st.sampled_from([0.25, 0.5]),
+    tuned=st.sampled_from([0.25, 0.4]),
+    second=st.sampled_from([0.0, 0.2]),
     told=st.sampled_from([0.6, 0.8]),
     multi=st.sampled_from([0.0, 0.15]),
     hard=st.just(True),
@@ -188,8 +189,8 @@ def test_tuning_calibration_dev_and_test_share_nothing(config: WorldCorpus) -> N
     parts: dict[str, list[Question]] = defaultdict(list)
     for question in world.questions:
         assert (question.split == "never_tuned") == bool(question.fold)
-        parts[question.fold or "tune"].append(question)
-    assert parts.keys() == {"tune", *FOLDS}
+        parts[question.fold or question.split.replace("in_domain", "tune")].append(question)
+    assert parts.keys() == {"tune", *FOLDS, *(["second"] if config.second else [])}
     for one, other in combinations(parts.values(), 2):
         assert not {q.entity for q in one} & {q.entity for q in other}
         assert not {d for q in one for d in q.support} & {d for q in other for d in q.support}
@@ -252,6 +253,17 @@ def test_sources_are_as_reliable_as_they_are_said_to_be() -> None:
         assert sum(hits) / len(hits) == pytest.approx(reliability, abs=4 * (0.25 / len(hits)) ** 0.5)
     # Odds .95 (1 - r) : .05 r for r = .55, .7, .85 are .940, .891 and .770; each is as frequent.
     assert sum(preferred) / len(preferred) == pytest.approx((0.940 + 0.891 + 0.770) / 3, abs=0.05)
+
+
+def test_a_premise_is_stated_as_the_documents_state_it_or_would(world: World) -> None:
+    sentences = {w for document in world.documents for s in document.sentences for w in s}
+    for question in world.questions:
+        if not question.pair:
+            assert question.premise == ()
+            continue
+        attribute, value = presupposed(question.text)
+        assert question.premise == tuple(t.format(name=question.entity, value=value) for t in STATEMENTS[attribute])
+        assert (set(question.premise) <= sentences) == (question.support_class == "true_premise")
 
 
 def test_a_minimal_set_differs_in_nothing_but_the_premise(world: World) -> None:
@@ -355,6 +367,22 @@ def test_folds_that_share_an_entity_are_refused(world: World) -> None:
         check_splits([one, other])
     check_splits([one, replace(other, entity="Bo")])
     check_splits([replace(one, entity=""), replace(other, entity="")])
+
+
+@pytest.mark.parametrize("split", ["tune", "never_tuned"])
+def test_the_second_phase_shares_nothing_with_tuning_or_with_what_is_tested(split: str) -> None:
+    fold = "test" if split == "never_tuned" else ""
+    second = split_question("q1", "", "Ann", "d1", "second")
+    with pytest.raises(ValueError, match=f"of split (second|{split}) and 'q.' of split (second|{split})"):
+        check_splits([second, split_question("q2", fold, "Ann", "d2", split)])
+    with pytest.raises(ValueError, match="document 'd1' supports question"):
+        check_splits([second, split_question("q2", fold, "Bo", "d1", split)])
+    check_splits([second, split_question("q2", fold, "Bo", "d2", split)])
+
+
+def test_an_easy_world_has_no_part_for_a_second_phase() -> None:
+    with pytest.raises(ValueError, match=r"second is 0\.2, only a hard world"):
+        build_world(WorldCorpus(second=0.2))
 
 
 def test_a_dispute_that_lost_a_document_is_not_asked_about() -> None:

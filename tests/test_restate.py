@@ -1,0 +1,79 @@
+"""Restated answers are cited by the footnote of the statement and checked both ways; refusals can be barred."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from data.identifiers import IdsConfig, assign
+from data.records import Prediction, Question
+from eval.model import WORDINGS, ModelAnswerer
+from eval.two_way import two_way
+
+PLAIN = Question(
+    "q", "Where was Ada Moss born?", ("Oslo",), ("doc-1",), "single", "Ada Moss", "never_tuned",
+    statement=("Ada Moss was born in {answer}.", "{answer} is where Ada Moss was born."),
+)  # fmt: skip
+PRESUMING = replace(PLAIN, id="p", premise=("Ada Moss studied law.", "Law was what Ada Moss studied."))
+BARE = replace(PLAIN, id="b", statement=())
+
+
+@pytest.fixture
+def answerer(make_model, codec, documents) -> ModelAnswerer:
+    return ModelAnswerer(make_model(), codec, assign(documents, codec, IdsConfig()), most=3)
+
+
+def said(question: Question, outcome: str = "answered", answer: str | None = "Lima") -> Prediction:
+    return Prediction(question.id, outcome, answer, signals={"answer": -1.0})
+
+
+def test_the_source_is_that_of_the_footnote_and_the_check_is_against_it(answerer: ModelAnswerer) -> None:
+    (found,) = answerer.restate([PLAIN], [said(PLAIN)])
+    statement = "Ada Moss was born in Lima."
+    (cited,) = answerer.cite([statement])
+    assert [c.id for c in found.citations] == [c.id for c in cited]
+    first = answerer.identifiers.tokens[answerer.identifiers.labels.index(cited[0].id)]
+    wordings = [s.replace("{answer}", "Lima") for s in PLAIN.statement][:WORDINGS]
+    check = two_way(answerer.model, answerer.codec, [wordings], [first])
+    assert {name: found.signals[name] for name in check._fields} == pytest.approx(
+        {name: float(value[0]) for name, value in check._asdict().items()}, abs=1e-4
+    )
+    assert found.signals["answer"] == -1.0
+
+
+def test_what_is_presupposed_is_checked_in_its_own_document(answerer: ModelAnswerer) -> None:
+    plain, presuming = answerer.restate([PLAIN, PRESUMING], [said(PLAIN), said(PRESUMING)])
+    assert {n: v for n, v in presuming.signals.items() if not n.startswith("premise")} == pytest.approx(plain.signals)
+    (cited,) = answerer.cite([PRESUMING.premise[0]])
+    first = answerer.identifiers.tokens[answerer.identifiers.labels.index(cited[0].id)]
+    check = two_way(answerer.model, answerer.codec, [PRESUMING.premise[:WORDINGS]], [first])
+    assert presuming.signals["premise_told"] == pytest.approx(float(check.told[0]), abs=1e-4)
+    assert presuming.signals["premise_noted"] == pytest.approx(float(check.noted[0]), abs=1e-4)
+
+
+def test_what_was_not_answered_or_makes_no_statement_stays_as_it_is(answerer: ModelAnswerer) -> None:
+    kept = [said(BARE), said(PLAIN, "abstained", None), said(PLAIN, "unparseable", "x")]
+    assert answerer.restate([BARE, PLAIN, PLAIN], kept) == kept
+    (unsourced,) = answerer.restate([PLAIN], [said(PLAIN, "no_source")])
+    assert unsourced.citations == ()
+    assert "told" in unsourced.signals
+
+
+def test_who_is_forced_can_not_refuse_and_shows_what_it_would_have_done(make_model, codec, documents) -> None:
+    model = make_model()
+    texts = [f"Where was Ada {n} born?" for n in range(8)]
+    questions = [replace(BARE, id=str(n), text=text) for n, text in enumerate(texts)]
+    with torch.no_grad():  # refusing becomes the likeliest first word of some
+        model.lm_head.weight[codec.idk] *= 12
+    identifiers = assign(documents, codec, IdsConfig())
+    free = ModelAnswerer(model, codec, identifiers, most=1).answer(questions)
+    forced = ModelAnswerer(model, codec, identifiers, most=1, forced=True).answer(questions)
+    refused = [p.outcome == "abstained" for p in free]
+    assert 0 < sum(refused) < len(refused)
+    assert "abstained" not in {p.outcome for p in forced}
+    assert [p.signals["refusal"] > p.signals["instead"] for p in forced] == refused
+    for one, other, no in zip(free, forced, refused, strict=True):
+        if not no:
+            assert (one.outcome, one.answer) == (other.outcome, other.answer)
