@@ -22,7 +22,6 @@ from eval.abstention import penalty
 from eval.arguments import Command
 from eval.calibration import worst_confidence
 from eval.compare import find
-from eval.knowing_metrics import RESAMPLES
 from eval.policy import right
 from eval.results import read_results
 from eval.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
@@ -36,6 +35,7 @@ COMMAND = Command(
     text="RUN...",
 )
 TARGET = 0.75
+RESAMPLES = 2000
 OURS = ("none", "two_way")
 ROWS = {  # (method of the second phase, system of eval/systems.py) -> what to call it
     OURS: "expert, two-way check",
