@@ -9,9 +9,11 @@ answer and citation alone where it is not.
 
 from __future__ import annotations
 
+import math
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from data.records import Prediction
@@ -38,6 +40,8 @@ def answer(run: Run, text: str) -> str:
     """What the model says to a question, in words, for a terminal."""
     question = run.wordings.understand(text)
     said = run.answerer.restate([question], run.answerer.answer([question]))
+    if said[0].signals.get("refusal", -math.inf) > said[0].signals.get("instead", 0.0):
+        return describe(run, replace(said[0], outcome="abstained", confidence=None), said[0], "")
     for name, policy in run.policies.items():
         if policy.answer.scores(said)[0] > LEAST:
             return describe(run, policy.apply(said)[0], said[0], name)
@@ -64,7 +68,12 @@ def describe(run: Run, free: Prediction, forced: Prediction, policy: str) -> str
     return "\n".join(lines)
 
 
-METHODS = {"two_way": "by the two-way check", "with_citation": "by answer and citation"}
+METHODS = {
+    "two_way": "by the two-way check",
+    "stated": "by its own word",
+    "with_citation": "by answer and citation",
+    "log_probability": "by the answer alone",
+}
 
 
 def _line(run: Run, label: str) -> str:

@@ -16,7 +16,7 @@ from data.records import FOLDS, SUPPORT_CLASSES, TOLD, Prediction, Question
 from eval.abstention import auroc, risk_coverage
 from eval.calibration import reliability_curve, worst_confidence
 from eval.exposure import exposure_curve
-from eval.knowing_metrics import HEADLINE, NEVER, RESAMPLES, by_class, counts, interval_of, measured
+from eval.knowing_metrics import HEADLINE, NEVER, by_class, counts, interval_of, measured
 from eval.outcomes import Outcomes, sort_outcomes
 from eval.plots import confidence_figure, exposure_figure, reliability_figure, risk_coverage_figure
 from eval.policy import LEAST, Policy, right, signal
@@ -24,13 +24,19 @@ from eval.statistics import Floats, bootstrap_draws, holm, p_value, percentile_i
 from eval.systems import WEIGHTS, Decided, decide, fit_policy
 
 SIGNALS = ("citation", "told", "noted", "unprompted", "least")  # compared beside the scores of the systems
+MAIN = ("two_way", "stated", "with_citation", "log_probability")
 PAIRS = ("told", *NEVER, "right")  # told against never told, all and by class; right against wrong among told
 DRAWN = 200  # resamples of the band of a figure
 
 
 @dataclass(frozen=True)
 class Knowing:
-    """A model's forced answers to the questions of all folds, and what each system makes of them."""
+    """A model's forced answers to the questions of all folds, and what each system makes of them.
+
+    Attributes:
+        policies: those of `MAIN` that can be fitted, the best first; a run is judged by the first.
+        systems: all of eval/systems.py.
+    """
 
     questions: list[Question]
     forced: list[Prediction]
@@ -39,24 +45,27 @@ class Knowing:
 
     @classmethod
     def of(cls, questions: Sequence[Question], forced: Sequence[Prediction], refused: float) -> Knowing | None:
-        """None where no policy can be fitted: a corpus without folds, or without statements to check."""
+        """None where no policy can be fitted: a corpus without folds, or a model that is never right."""
         folded = [(q, p) for q, p in zip(questions, forced, strict=True) if q.fold]
         asked, said = [q for q, _ in folded], [p for _, p in folded]
-        fitted = {name: fit_policy(asked, said, refused, name) for name in ("two_way", "with_citation")}
-        if fitted["two_way"] is None:
-            return None
-        return cls(asked, said, {n: p for n, p in fitted.items() if p}, decide(asked, said, refused))
+        fitted = {name: fit_policy(asked, said, refused, name) for name in MAIN}
+        policies = {name: policy for name, policy in fitted.items() if policy}
+        return cls(asked, said, policies, decide(asked, said, refused)) if policies else None
+
+    @property
+    def main(self) -> str:
+        return next(iter(self.policies))
 
     def by_fold(self) -> dict[str, Any]:
-        """The metrics of our policy by fold, the confusion of what was said and the calibration error by class."""
+        """The metrics of the main policy by fold, the confusion of what was said and the calibration error by class."""
         found = {}
         for fold in FOLDS:
-            questions, forced, decided = self._fold(fold, "two_way")
+            questions, forced, decided = self._fold(fold, self.main)
             classes = [q.support_class for q in questions]
             found[fold] = {
                 "n": len(questions),
                 "n_by_class": {name: classes.count(name) for name in SUPPORT_CLASSES if name in classes},
-                **measured(questions, forced, decided, self._dev("two_way")),
+                **measured(questions, forced, decided, self._dev(self.main)),
                 "smooth_ece_by_class": by_class(questions, forced, decided),
                 "confusion": counts(questions, decided),
             }
@@ -67,13 +76,13 @@ class Knowing:
         return {name: measured(*self._fold("test", name), self._dev(name), HEADLINE) for name in self.systems}
 
     def by_signal(self) -> dict[str, Any]:
-        """The AUROCs of every signal on the test fold, and how far each is from the two-way score, paired."""
-        questions, forced, _ = self._fold("test", "two_way")
+        """The AUROCs of every signal on the test fold, and how far each is from the main score, paired."""
+        questions, forced, _ = self._fold("test", self.main)
         classes, correct = np.array([q.support_class for q in questions]), right(questions, forced)
         told, entities = np.isin(classes, TOLD), [q.entity for q in questions]
         found: dict[str, Any] = {}
         p_values = {}
-        ours = self._fold("test", "two_way")[2].score
+        ours = self._fold("test", self.main)[2].score
         compared = {name: self._fold("test", name)[2].score for name in WEIGHTS if name in self.systems}
         for name in SIGNALS:
             score = signal(forced, name)
@@ -89,7 +98,7 @@ class Knowing:
                     return auroc(s[a], y[a], None if w is None else w[:, a])
 
                 found[name][pair] = interval_of(statistic, entities)
-            if name == "two_way":
+            if name == self.main:
                 continue
             among = told | np.isin(classes, NEVER)
 
@@ -97,7 +106,7 @@ class Knowing:
                 part = None if w is None else w[:, a]
                 return auroc(s[a], told[a], part) - auroc(ours[a], told[a], part)
 
-            draws = bootstrap_draws(lambda w, f=behind: f(w), entities, resamples=RESAMPLES)  # type: ignore[misc]
+            draws = bootstrap_draws(lambda w, f=behind: f(w), entities)  # type: ignore[misc]
             found[name]["difference"] = {"value": float(behind(None)), "interval": percentile_interval(draws)}
             if (p := p_value(draws)) is not None:
                 p_values[name] = p
@@ -106,17 +115,17 @@ class Knowing:
         return found
 
     def exposure(self) -> dict[str, Any]:
-        questions, forced, decided = self._fold("test", "two_way")
+        questions, forced, decided = self._fold("test", self.main)
         return exposure_curve(questions, forced, decided.free)
 
     def outcomes(self) -> Outcomes:
         """What became of each question of the test fold, to browse."""
-        questions, forced, decided = self._fold("test", "two_way")
+        questions, forced, decided = self._fold("test", self.main)
         return sort_outcomes(questions, forced, decided.free)
 
     def figures(self) -> dict[str, Figure]:
         """Of the test fold: reliability with its band, risk over coverage, confidence by class, exposures."""
-        questions, forced, decided = self._fold("test", "two_way")
+        questions, forced, decided = self._fold("test", self.main)
         correct, entities = right(questions, forced), [q.entity for q in questions]
         confidence = worst_confidence([p.confidence for p in decided.free], correct)
         curve = reliability_curve(confidence, correct)
@@ -129,7 +138,7 @@ class Knowing:
         classes = np.array([q.support_class for q in questions])
         groups = {name: confidence[classes == name] for name in SUPPORT_CLASSES if (classes == name).any()}
         risks = {
-            "two-way check": risk_coverage(decided.score, correct),
+            self.main.replace("_", "-"): risk_coverage(decided.score, correct),
             "log-probability alone": risk_coverage(self._fold("test", "log_probability")[2].score, correct),
             "best order": risk_coverage(correct, correct),
         }

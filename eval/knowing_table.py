@@ -57,10 +57,8 @@ ROWS = {  # (method of the second phase, system of eval/systems.py) -> what to c
     ("r_tuning_u", "stated"): "R-Tuning-U",
     ("consistent", "own"): "second phase, label-free",
     ("consistent", "stated"): "second phase, label-free, its confidence",
-    ("consistent", "two_way"): "second phase, label-free, two-way check",
     ("graded", "own"): "second phase, graded",
     ("graded", "stated"): "second phase, graded, its confidence",
-    ("graded", "two_way"): "second phase, graded, two-way check",
 }
 COLUMNS = {
     "smooth_ece": "smooth ECE",

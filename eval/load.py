@@ -41,6 +41,7 @@ def load_run(folder: Path) -> Run:
     named: dict[str, list[Document]] = {}
     for label, document in zip(identifiers.labels, documents, strict=True):
         named.setdefault(label, []).append(document)
-    answerer = ModelAnswerer(load_model(folder / "model"), codec, identifiers, forced=True)
+    taught = config.get("second", {}).get("method", "none") != "none"
+    answerer = ModelAnswerer(load_model(folder / "model"), codec, identifiers, forced=True, marks=taught)
     wordings = Wordings.of(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
     return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"))

@@ -186,8 +186,9 @@ class ModelAnswerer:
         return outcome if (outcome in ANSWERED) == bool(tokens) else "unparseable"
 
     def barred(self, logits: torch.Tensor) -> torch.Tensor:
-        """Logits (B, V) of the first token of an answer, without those that refuse one."""
-        return logits.index_fill(1, torch.tensor([self.codec.idk, self.codec.false], device=logits.device), -math.inf)
+        """Logits (B, V) of the first token of an answer where it must be a word: no refusal, and no end."""
+        marks = torch.tensor([*self.outcomes, self.codec.end], device=logits.device)
+        return logits.index_fill(1, marks, -math.inf)
 
     def read(self, prompts: Sequence[Sequence[int]]) -> tuple[Context, torch.Tensor]:
         """Read prompts side by side: what follows may be written from, and the logits (B, V) of its first token."""

@@ -53,7 +53,7 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
         for system in others:
             write_jsonl(folder / f"{system.name}.jsonl", system.answer(plain))
         said = answerer.answer(questions)
-        restated = _signals(config, answerer, questions, answerer.restate(questions, said))
+        restated = _signals(config, answerer, questions, said)
         write_jsonl(folder / f"{answerer.name}.jsonl", said)
         write_jsonl(folder / "restated.jsonl", restated)
         restating = ["restated"] if any(q.statement for q in plain) else []
@@ -120,12 +120,21 @@ def _others(corpus: Corpus, documents: Sequence[Any]) -> list[Answerer]:
 def _signals(
     config: Config, answerer: ModelAnswerer, questions: Sequence[Question], said: Sequence[Prediction]
 ) -> list[Prediction]:
-    """The answers with samples and probes of hidden states, whose signals stand beside those of the answer itself."""
+    """The answers restated, with samples and probes of hidden states, whose signals stand beside those of the answer.
+
+    A model with a second phase is judged by what it says; only on the test fold its sources are those of restatements.
+    """
     from eval.knowledge_probe import add_probes
     from eval.samples import add_samples
 
     if config.second.method != "none":
-        return list(said)
+        found = list(said)
+        tested = [i for i, q in enumerate(questions) if q.fold in ("", "test")]
+        restated = answerer.restate([questions[i] for i in tested], [said[i] for i in tested])
+        for i, prediction in zip(tested, restated, strict=True):
+            found[i] = prediction
+        return found
+    said = answerer.restate(questions, said)
     if config.eval.samples:
         said = add_samples(answerer, questions, said, config.eval.samples, seed=config.seed)
     return add_probes(answerer, questions, said)

@@ -10,7 +10,7 @@ import pytest
 
 from data.records import Citation, Prediction, Question
 from eval.knowing import Knowing
-from eval.policy import PREMISE, TWO_WAY, read_policies, right, scores
+from eval.policy import FLOOR, LEAST, SUM, read_policies, right
 from eval.systems import fit_policy, in_fold
 from stages import write_json
 
@@ -32,7 +32,7 @@ def question(name: str, support_class: str, fold: str) -> Question:
 
 
 def prediction(name: str, score: float, answer: str = "yes") -> Prediction:
-    signals = {"answer": score / 2, "citation": score / 4, "told": score / 4, "least": -99.0}
+    signals = {"answer": score / 2, "noted": score / 4, "told": score / 4, "unprompted": score / 8, "least": -99.0}
     return Prediction(name, "answered", answer, (Citation("doc", 0.5),), 0.5, signals=signals)
 
 
@@ -59,31 +59,42 @@ def results_of(questions, predictions, refused: float = 0.02) -> dict:
     return knowing.by_fold()["test"]
 
 
-def test_a_score_is_the_sum_of_three_signals_and_least_without_any() -> None:
-    silent = Prediction("q", "abstained")
-    found = scores([prediction("a", -8.0), silent, prediction("b", -2.0)], TWO_WAY)
-    assert found[[0, 2]] == pytest.approx([-8.0, -2.0])
-    assert found[1] < -8.0
+def fitted(everything, refused: float = 0.02):
+    policy = fit_policy(*everything, refused, "two_way_sum")
+    assert policy is not None
+    return policy
+
+
+def test_a_score_is_the_sum_of_its_signals_and_least_without_any(everything) -> None:
+    head = fitted(everything).answer
+    assert head.weights == dict.fromkeys(("answer", "noted", "told"), 1.0)  # no question presupposes anything
+    found = head.scores([prediction("a", -8.0), Prediction("q", "abstained"), prediction("b", -2.0)])
+    assert found == pytest.approx([-8.0, LEAST, -2.0])
+    assert head.scores([prediction("a", -400.0)]) == pytest.approx([3 * FLOOR])
 
 
 def test_no_answer_is_surer_than_what_its_question_presupposes(everything) -> None:
-    policy = fit_policy(*everything, 0.02)
-    assert policy is not None
+    questions, predictions = everything
+    told = {i for i, q in enumerate(questions) if q.support_class == "single" and i % 4 == 0}
+    firm = {"premise_noted": -0.5, "premise_told": -1.5}
+    with_premises = [replace(p, signals={**p.signals, **firm}) if i in told else p for i, p in enumerate(predictions)]
+    policy = fitted((questions, with_premises))
+    assert policy.answer.weights == SUM
+    assert policy.answer.typical == {"premise_noted": pytest.approx(-0.5), "premise_told": pytest.approx(-1.5)}
     sure = prediction("q", -1.0)
     doubtful = replace(sure, signals={**sure.signals, "premise_noted": -30.0, "premise_told": -20.0})
-    firm = replace(sure, signals={**sure.signals, "premise_noted": 0.0, "premise_told": -0.5})
-    assert scores([doubtful, firm], TWO_WAY, PREMISE).tolist() == [-50.0, -1.0]
-    assert scores([doubtful, firm], TWO_WAY).tolist() == [-1.0, -1.0]
-    said = policy.apply([doubtful, firm, prediction("q", -50.0)])
+    stated = replace(sure, signals={**sure.signals, **firm})
+    # Where nothing is presupposed, the typical signals stand in: the same as for what is firmly told.
+    assert policy.answer.scores([stated])[0] == pytest.approx(policy.answer.scores([sure])[0])
+    said = policy.apply([doubtful, stated, prediction("q", -70.0)])
     assert [p.outcome for p in said] == ["false_premise", "answered", "abstained"]
     assert said[0].confidence == said[2].confidence < said[1].confidence
 
 
 def test_a_missing_signal_is_no_sign_of_certainty(everything) -> None:
-    policy = fit_policy(*everything, 0.02)
-    assert policy is not None
+    policy = fitted(everything)
     whole = prediction("q", -1.0)
-    for part in ("answer", "citation", "told"):
+    for part in ("answer", "noted", "told"):
         lacking = replace(whole, signals={k: v for k, v in whole.signals.items() if k != part})
         (applied,) = policy.apply([lacking])
         assert (applied.outcome, applied.confidence) == ("abstained", None)
@@ -114,20 +125,20 @@ def test_no_answer_is_right_on_what_was_never_told() -> None:
 def test_the_threshold_withholds_the_share_of_right_answers_that_it_may(everything) -> None:
     dev = in_fold(*everything, "dev")
     for refused in (0.0, 0.1, 0.5):
-        policy = fit_policy(*everything, refused)
-        assert policy is not None
+        policy = fitted(everything, refused)
         kept = [p.outcome == "answered" for p in policy.apply(dev[1])]
         graded = right(*dev)
         assert np.mean([not k for k, r in zip(kept, graded, strict=True) if r]) == pytest.approx(refused, abs=1 / 38)
 
 
 def test_a_policy_is_read_as_it_was_written(everything, tmp_path: Path) -> None:
-    policy = fit_policy(*everything, 0.05)
-    assert policy is not None
-    write_json(tmp_path / "policy.json", {"two_way": policy.to_json()})
-    assert read_policies(tmp_path / "policy.json") == {"two_way": policy}
+    policy = fitted(everything, 0.05)
+    assert policy.source is not None
+    for kept in (policy, replace(policy, source=None)):
+        write_json(tmp_path / "policy.json", {"two_way_sum": kept.to_json()})
+        assert read_policies(tmp_path / "policy.json") == {"two_way_sum": kept}
     assert read_policies(tmp_path / "none.json") == {}
-    write_json(tmp_path / "bad.json", {"two_way": {"weights": {}}})
+    write_json(tmp_path / "bad.json", {"two_way": {"answer": {}}})
     with pytest.raises(ValueError, match=r"bad\.json: not the policies of a run"):
         read_policies(tmp_path / "bad.json")
 
@@ -157,6 +168,16 @@ def test_nothing_is_fitted_without_folds_or_without_mistakes(everything) -> None
     assert fit_policy(plain, predictions, 0.02) is None
     sure = [i for i, q in enumerate(questions) if q.support_class == "single" and predictions[i].answer == "yes"]
     assert fit_policy([questions[i] for i in sure], [predictions[i] for i in sure], 0.02) is None
+
+
+def test_without_statements_a_run_is_judged_by_answer_and_citation(everything) -> None:
+    questions, predictions = everything
+    plain = [replace(p, signals={"answer": p.signals["answer"], "citation": -1.0}) for p in predictions]
+    knowing = Knowing.of(questions, plain, 0.02)
+    assert knowing is not None
+    assert list(knowing.policies) == ["with_citation", "log_probability"]
+    assert "two_way" not in knowing.by_system()
+    assert "difference" not in knowing.by_signal()["with_citation"]
 
 
 def test_figures_of_the_test_fold(everything) -> None:

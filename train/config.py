@@ -55,7 +55,7 @@ class SecondConfig:
     """
 
     method: str = "none"
-    tokens: int = 150_000
+    tokens: int = 100_000
     rounds: int = 2
     absent: float = 0.2
     samples: int = 10
