@@ -141,8 +141,9 @@ class ModelAnswerer:
     def restate(self, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
         """Answers restated in the corpus's words, cited by the footnote of that, and checked both ways.
 
-        The sources are those of the restatement's footnote, and the signals gain those of the check, as well as of what
-        the question presupposes. Unchanged where there is no answer, or no statement that it makes.
+        The sources are those of the restatement's footnote, whether or not the model named one at first (signal
+        `unsourced`), and the signals gain those of the check, as well as of what the question presupposes. Unchanged
+        where there is no answer, or no statement that it makes.
         """
         asked = [
             i for i, (q, p) in enumerate(zip(questions, said, strict=True)) if p.outcome in ANSWERED and q.statement
@@ -153,8 +154,10 @@ class ModelAnswerer:
         _, presumed = self._checked([questions[i].premise for i in presuming], 1)
         found = list(said)
         for i, ranked, signals in zip(asked, cited, checked, strict=True):
-            citations = self._citations(ranked) if said[i].outcome == "answered" else ()
-            found[i] = replace(said[i], citations=citations, signals={**said[i].signals, **signals}, valid=None)
+            signals = {**said[i].signals, **signals, "unsourced": float(said[i].outcome == "no_source")}
+            found[i] = replace(
+                said[i], outcome="answered", citations=self._citations(ranked), signals=signals, valid=None
+            )
         for i, signals in zip(presuming, presumed, strict=True):
             premise = {f"premise_{name}": score for name, score in signals.items()}
             found[i] = replace(found[i], signals={**found[i].signals, **premise})

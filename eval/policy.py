@@ -9,6 +9,7 @@ Signals of a prediction; those in nats are log-probabilities:
     told        of the restated answer in that document, opened from memory: the two-way check
     unprompted  of the restated answer in any document
     premise_*   the last three of what the question presupposes, in the document that its own footnote cites
+    unsourced   1 where the model said of itself that it has no source, before the answer was restated
     refusal     of <|idk|> or <|false|> as the first word; `instead`: of the likeliest other one
     stated      expectation of the mark of confidence
     agreement   share of the samples that say the same; concord: less their semantic entropy (eval/samples.py)
@@ -143,7 +144,8 @@ class Policy:
         """With calibrated confidences, that of the source as its probability.
 
         What falls below the threshold of the answer becomes an abstention, or a false premise where that alone is what
-        it falls for; what falls below that of the source is said without one. A refusal of its own has confidence 0.
+        it falls for; what falls below that of the source is said without one. What can't be parsed is withheld. That
+        and refusals of its own have confidence 0.
         """
         answers, unpresuming = self.answer.scores(predictions), self.answer.unpresuming(predictions)
         sure = self.answer.confidences(predictions)
@@ -154,6 +156,8 @@ class Policy:
             predictions, answers, unpresuming, sure, sourced, named, strict=True
         ):
             outcome = p.outcome
+            if outcome == "unparseable":
+                outcome = "abstained"
             if outcome in ("abstained", "false_premise"):
                 confidence = 0.0
             elif outcome in ("answered", "no_source") and score < self.answer.threshold:

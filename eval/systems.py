@@ -97,9 +97,13 @@ def decide(questions: Sequence[Question], forced: Sequence[Prediction], refused:
 
 
 def _own(forced: Sequence[Prediction], refusing: Floats, calibrated: Decided | None) -> list[Prediction]:
-    """Its own refusals; the confidence of the rest is the calibrated probability that it does not refuse."""
+    """Its own refusals, and what it has no source for; confidence is calibrated on how little it would refuse."""
     sure = [p.confidence for p in calibrated.free] if calibrated else [p.confidence for p in forced]
-    return [_refused(p) if r > 0 else replace(p, confidence=c) for p, r, c in zip(forced, refusing, sure, strict=True)]
+    found = []
+    for p, r, c in zip(forced, refusing, sure, strict=True):
+        outcome = "no_source" if p.signals.get("unsourced") else p.outcome
+        found.append(_refused(p) if r > 0 else replace(p, confidence=c, outcome=outcome))
+    return found
 
 
 def _refused(prediction: Prediction) -> Prediction:

@@ -148,7 +148,9 @@ def _probes(
     from eval.self_evidence import self_evidence
 
     tested = [q for q in questions if q.fold in ("", "test") and q.split == "never_tuned"]
-    found = {"self_evidence": self_evidence(answerer, tested, seed=config.seed)}
+    found = {}
+    if config.second.method in ("none", "consistent", "graded"):  # before and after the second phase
+        found["self_evidence"] = self_evidence(answerer, tested, seed=config.seed)
     if config.second.method == "none":  # what a second phase leaves as it was
         found["membership"] = membership(answerer, tested, seed=config.seed)
         found["dominance"] = dominance(answerer, tested, documents, seed=config.seed)

@@ -41,6 +41,14 @@ def test_a_judgement_is_only_its_mark(documents: list[Document], codec: Codec) -
     assert codec.end_src in tokens
 
 
+def test_each_lesson_has_its_own_source(documents: list[Document], codec: Codec) -> None:
+    lessons = [Lesson("q", TEXTS, "answer", "Oslo", f"doc-{n}") for n in (3, 5)]
+    tokens = assign(documents, codec, IdsConfig()).tokens
+    for index, place in enumerate((3, 5)):
+        (sample,) = source(lessons, documents, codec).render(index, 0, False)
+        assert [t for t in sample.tokens.tolist() if t in codec.codes] == tokens[place].tolist()
+
+
 @pytest.mark.parametrize(("say", "mark"), [("idk", "idk"), ("false", "false")])
 def test_a_refusal_is_a_mark_and_the_end(say: str, mark: str, documents: list[Document], codec: Codec) -> None:
     tokens, learnt = rendered(Lesson("q", TEXTS, say), documents, codec)

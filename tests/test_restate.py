@@ -57,8 +57,10 @@ def test_what_was_not_answered_or_makes_no_statement_stays_as_it_is(answerer: Mo
     kept = [said(BARE), said(PLAIN, "abstained", None), said(PLAIN, "unparseable", "x")]
     assert answerer.restate([BARE, PLAIN, PLAIN], kept) == kept
     (unsourced,) = answerer.restate([PLAIN], [said(PLAIN, "no_source")])
-    assert unsourced.citations == ()
-    assert "told" in unsourced.signals
+    assert (unsourced.outcome, unsourced.signals["unsourced"]) == ("answered", 1.0)
+    (sourced,) = answerer.restate([PLAIN], [said(PLAIN)])
+    assert sourced.citations == unsourced.citations != ()
+    assert sourced.signals == unsourced.signals | {"unsourced": 0.0}
 
 
 def test_who_is_forced_can_not_refuse_and_shows_what_it_would_have_done(make_model, codec, documents) -> None:

@@ -95,6 +95,13 @@ def test_labels_hold_the_share_that_is_asked_for(share: float, refusals: int) ->
     assert sum(lesson.say == "answer" for lesson in taught) == 3
 
 
+def test_refusals_are_left_out_where_there_are_too_many() -> None:
+    absent = [(question(f"a{n}", **ABSENT), said(f"a{n}", "Rome", ("Rome",))) for n in range(40)]
+    told = [question(f"t{n}", **TOLD) for n in range(8)]
+    taught = teach(SecondConfig(method="labels", absent=0.6), absent, told)
+    assert [sum(lesson.say == say for lesson in taught) for say in ("idk", "answer")] == [12, 8]
+
+
 def test_labels_leave_answers_out_where_there_are_too_few_refusals() -> None:
     taught = teach(SecondConfig(method="labels", absent=0.8), ATTEMPTED, TUNED)
     assert [sum(lesson.say == say for lesson in taught) for say in ("idk", "answer")] == [2, 0]
