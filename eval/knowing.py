@@ -57,7 +57,7 @@ class Knowing:
         return next(iter(self.policies))
 
     def by_fold(self) -> dict[str, Any]:
-        """The metrics of the main policy by fold, the confusion of what was said and the calibration error by class."""
+        """The metrics of the main policy by fold, with the confusion of what was said; intervals on test only."""
         found = {}
         for fold in FOLDS:
             questions, forced, decided = self._fold(fold, self.main)
@@ -65,10 +65,11 @@ class Knowing:
             found[fold] = {
                 "n": len(questions),
                 "n_by_class": {name: classes.count(name) for name in SUPPORT_CLASSES if name in classes},
-                **measured(questions, forced, decided, self._dev(self.main)),
-                "smooth_ece_by_class": by_class(questions, forced, decided),
+                **measured(questions, forced, decided, self._dev(self.main), intervals=fold == "test"),
                 "confusion": counts(questions, decided),
             }
+            if fold == "test":
+                found[fold]["smooth_ece_by_class"] = by_class(questions, forced, decided)
         return found
 
     def by_system(self) -> dict[str, Any]:
