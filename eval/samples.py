@@ -19,7 +19,7 @@ from eval.attribution import normalise
 from eval.model import LONGEST_ANSWER, ModelAnswerer
 from model.generate import write
 
-SIDE_BY_SIDE = 256  # samples; with more of them, keys and values leave the processor's cache
+SIDE_BY_SIDE = 64  # samples; with more of them, keys and values leave the processor's cache
 
 Samples = tuple[str, ...]  # of one question; "" for one without a well-formed answer
 
