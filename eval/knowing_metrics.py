@@ -16,8 +16,9 @@ Forced mode takes every answer; free mode lets the system withhold. All question
     score_0, _50, _75, _90    mean of +1 right, -t / (1 - t) wrong, 0 withheld, by confidence
     effective_reliability     mean of +1 right, -1 wrong, 0 withheld, in free mode
     recall_absent_*           share of never-told questions it abstains on
-    over_abstention           share of told questions without an answer; _plain of single and multi ones only, _known of
-                              those where all samples were right
+    over_abstention           share of told questions without an answer, those it would answer wrong included; _plain of
+                              single and multi ones only, _known of those where all samples were right
+    withheld_right            share of right answers to told questions that it withholds
     false_citation            share of never-told questions that it answers with a source
     false_premise_detected, true_premise_flagged
                               share of questions with a false, a true premise that are not answered
@@ -85,6 +86,7 @@ HEADLINE = (
     "recall_absent_attribute",
     "recall_absent_entity",
     "over_abstention",
+    "withheld_right",
     "false_citation",
     "false_premise_balanced",
     "true_premise_flagged",
@@ -198,6 +200,7 @@ def _statistics(
         "e_aurc": lambda w: e_aurc(score, correct, w),
         "effective_reliability": lambda w: effective_reliability(outcomes, correct & answered, weights=w),
         "over_abstention": lambda w: over_abstention(outcomes, told, w),
+        "withheld_right": partial(share, ~answered, told & correct),
         "over_abstention_plain": lambda w: over_abstention(outcomes, plain, w),
         "false_citation": lambda w: false_citation(outcomes, cited, never, w),
         "accuracy_forced": partial(share, correct, told),

@@ -67,6 +67,7 @@ COLUMNS = {
     "recall_absent_entity": "abstains: entity",
     "recall_absent_attribute": "abstains: attribute",
     "over_abstention": "over-abstains",
+    "withheld_right": "right, withheld",
     "false_citation": "false citations",
     "false_premise_balanced": "false premise",
     "joint_free": "joint, free",

@@ -152,6 +152,7 @@ def test_results_by_hand(everything) -> None:
     assert test["auroc_told"]["value"] == pytest.approx(38 / 40)
     assert test["recall_absent_attribute"]["value"] == test["recall_absent_entity"]["value"] == 1.0
     assert test["over_abstention"]["value"] == pytest.approx(2 / 40)
+    assert test["withheld_right"]["value"] == 0.0  # the two that it withholds are wrong
     assert test["false_citation"]["value"] == 0.0
     assert test["accuracy_forced"]["value"] == test["accuracy_free"]["value"] == pytest.approx(38 / 40)
     low, high = test["over_abstention"]["interval"]

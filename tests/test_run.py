@@ -18,6 +18,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from configs.schema import register
+from data.lessons import Lesson
+from data.records import Question, read_jsonl
 from data.tags import TagsConfig
 from model.config import ModelConfig
 from run import run
@@ -96,10 +98,31 @@ def test_every_experiment_runs_a_few_steps(experiment, tmp_path):
         f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
     )
     config.pretrain.tokens, config.tune.tokens = 2048, min(config.tune.tokens, 1024)
+    if config.corpus.get("hard"):
+        config.corpus.documents, config.corpus.exposures = 140, 2  # its parts hold ten documents at least
     folder = run(OmegaConf.to_object(config))
     results = json.loads((folder / "results.json").read_text())
     assert results["attribution"]["never_tuned"]["n"] > 0
     assert results["tokens"]["pretrain"] == 2048
+
+
+@pytest.mark.parametrize("second", ["graded", "labels_20"])
+def test_a_second_phase_teaches_and_is_not_taught_again(second, tmp_path):
+    arguments = (*SMALL, "experiment=tiny", f"second={second}", "corpus.hard=true", "corpus.documents=120")
+    more = ("corpus.exposures=2", "corpus.second=0.2", "corpus.tuned=0.3", "second.tokens=1024", "second.samples=2")
+    config = composed(*arguments, *more, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages")
+    config.pretrain.tokens, config.tune.tokens = 2048, 1024
+    folder = run(OmegaConf.to_object(config))
+    rounds = config.second.rounds
+    assert rounds == (2 if second == "graded" else 1)
+    lessons = [list(read_jsonl(folder / f"second{n}" / "lessons.jsonl", Lesson)) for n in range(1, rounds + 1)]
+    assert all({lesson.say for lesson in found} >= {"answer", "idk"} for found in lessons)
+    asked = {q.id: q.split for q in read_jsonl(folder / "prepare" / "questions.jsonl", Question)}
+    assert {asked[lesson.question] for found in lessons for lesson in found} == {"tune", "second"}
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")}
+    assert len(made) == 4 + 2 * rounds  # prepare, pretrain, tune, evaluate; each round asks and teaches
+    run(OmegaConf.to_object(config))
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")} == made
 
 
 def test_results_hold_what_is_promised(tiny):
