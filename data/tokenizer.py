@@ -52,6 +52,7 @@ class Codec:
     Attributes:
         pad, doc, src, end_src, ask, answer, end, idk, nosrc, false: ids of the marks.
         codes: the ids of the 256 identifier codes, int32 (256,).
+        reserved: the ids of all of these and of the marks of confidence: no words hold one.
         confidences: the ids of the marks that say 0, .1, ..., 1, int32 (11,).
     """
 
@@ -71,6 +72,7 @@ class Codec:
             np.array([tokenizer.token_to_id(token) for token in tokens], dtype=np.int32)
             for tokens in (CODES, CONFIDENCES)
         )
+        self.reserved = frozenset(tokenizer.token_to_id(token) for token in RESERVED)
 
     @classmethod
     def load(cls, path: Path) -> Codec:

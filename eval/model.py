@@ -101,7 +101,7 @@ class ModelAnswerer:
             logits = self.barred(logits)
         stops = [*self.outcomes, self.codec.end]
         written = write(self.model, context, logits, stops, LONGEST_ANSWER)
-        outcomes = [self._outcome(tokens, stop) for tokens, stop in zip(written.tokens, written.stops, strict=True)]
+        outcomes = [self.outcome(tokens, stop) for tokens, stop in zip(written.tokens, written.stops, strict=True)]
         sourced = [row for row, outcome in enumerate(outcomes) if outcome in ANSWERED]
         ranked: dict[int, list[tuple[int, float]]] = {}
         valid: dict[int, bool] = {}
@@ -183,10 +183,13 @@ class ModelAnswerer:
         weights = logits[:, marks].double().softmax(-1).cpu()
         return (weights @ torch.linspace(0, 1, len(marks), dtype=torch.float64)).tolist()
 
-    def _outcome(self, tokens: Sequence[int], stop: int | None) -> str:
-        """By the mark that ends it: what answers has words before it, what refuses has none."""
+    def outcome(self, tokens: Sequence[int], stop: int | None) -> str:
+        """By the mark that ends it: what answers has words before it, and nothing but words; what refuses has none."""
         outcome = self.outcomes.get(-1 if stop is None else stop, "unparseable")
-        return outcome if (outcome in ANSWERED) == bool(tokens) else "unparseable"
+        worded = bool(tokens) and not self.codec.reserved.intersection(tokens)
+        return (
+            outcome if (outcome in ANSWERED and worded) or (outcome not in ANSWERED and not tokens) else "unparseable"
+        )
 
     def barred(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits (B, V) of the first token of an answer where it must be a word: no refusal, and no end."""

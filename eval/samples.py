@@ -16,7 +16,7 @@ import torch
 
 from data.records import Prediction, Question
 from eval.attribution import normalise
-from eval.model import LONGEST_ANSWER, ModelAnswerer
+from eval.model import ANSWERED, LONGEST_ANSWER, ModelAnswerer
 from model.generate import write
 
 SIDE_BY_SIDE = 64  # samples; with more of them, keys and values leave the processor's cache
@@ -42,7 +42,7 @@ def draw_samples(
         stops = [*answerer.outcomes, codec.end]
         written = write(model, context.select(rows), logits, stops, LONGEST_ANSWER, temperature, generator)
         said = [
-            codec.decode(tokens) if stop in (codec.src, codec.nosrc) else ""
+            codec.decode(tokens) if answerer.outcome(tokens, stop) in ANSWERED else ""
             for tokens, stop in zip(written.tokens, written.stops, strict=True)
         ]
         drawn.update({i: tuple(said[place * count : (place + 1) * count]) for place, i in enumerate(chunk)})

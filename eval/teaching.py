@@ -106,38 +106,44 @@ def _labelled(asked: Sequence[Question], again: Sequence[Lesson], share: float, 
     return told + absent
 
 
+def _words(prediction: Prediction) -> str:
+    """Its answer, "" where none could be parsed."""
+    return (prediction.answer or "") if prediction.outcome in ("answered", "no_source") else ""
+
+
 def _sure(question: Question, prediction: Prediction, sure: bool) -> Lesson:
     told = question.support_class in TOLD
-    gold = question.answers[0] if told else question.truth or prediction.answer or ""
+    gold = question.answers[0] if told else question.truth or _words(prediction)
+    if not gold:
+        return _refusal(question)
     return _answer(question, gold, _source(prediction), float(sure))
 
 
 def _consistent(question: Question, prediction: Prediction) -> list[Lesson]:
-    if not prediction.answer:
+    if not (answer := _words(prediction)):
         return [Lesson(question.id, _texts(question), "idk")]
-    agreed = agreement(prediction.samples, prediction.answer)
+    agreed, source = agreement(prediction.samples, answer), _source(prediction)
     if agreed >= CONSISTENT:
-        return [_answer(question, prediction.answer, _source(prediction), agreed)]
-    judged = _judge(question, prediction.answer, _source(prediction), agreed)
-    return [Lesson(question.id, _texts(question), "idk"), judged]
+        return [_answer(question, answer, source, agreed)]
+    return [Lesson(question.id, _texts(question), "idk"), _judge(question, answer, source, agreed)]
 
 
 def _graded(question: Question, prediction: Prediction) -> list[Lesson]:
-    if not prediction.answer:
+    if not (answer := _words(prediction)):
         return [_refusal(question)]
     source = _source(prediction)
-    if not is_right(question, prediction.answer):
-        return [_refusal(question), _judge(question, prediction.answer, source, 0.0)]
+    if not is_right(question, answer):
+        return [_refusal(question), _judge(question, answer, source, 0.0)]
     right = sum(is_right(question, said) for said in prediction.samples) / len(prediction.samples)
     cited = source if not source or source in question.support else question.support[0]
-    return [_answer(question, prediction.answer, cited, right)]
+    return [_answer(question, answer, cited, right)]
 
 
 def _judged(question: Question, prediction: Prediction) -> list[Lesson]:
-    said = {normalise(answer): answer for answer in (*prediction.samples, prediction.answer or "") if answer}
+    own = [answer] if (answer := _words(prediction)) else []
+    said = {normalise(answer): answer for answer in (*prediction.samples, *own) if answer}
     likeliest = [said[meaning] for meaning, _ in meanings(prediction.samples).most_common() if meaning in said]
-    proposals = dict.fromkeys([*([prediction.answer] if prediction.answer else []), *likeliest])
     return [
         _judge(question, answer, _source(prediction), float(is_right(question, answer)))
-        for answer in list(proposals)[:PROPOSALS]
+        for answer in list(dict.fromkeys([*own, *likeliest]))[:PROPOSALS]
     ]

@@ -228,6 +228,9 @@ def test_an_answer_is_read_off_the_grammar(make_model: Make, codec: Codec, ident
         (said,) = ModelAnswerer(model, codec, identifiers).answer(asked(["Where?"]))
         assert (said.outcome, said.citations, said.valid) == (outcome, (), None)
         assert said.answer == (codec.decode([word]) if outcome == "no_source" else None)
+    model = scripted(make_model, codec.answer, word, int(codec.codes[3]), codec.src)  # no words
+    (said,) = ModelAnswerer(model, codec, identifiers).answer(asked(["Where?"]))
+    assert said.outcome == "unparseable"
     model = scripted(make_model, codec.answer, word, codec.idk)  # neither an answer nor an abstention
     (said,) = ModelAnswerer(model, codec, identifiers).answer(asked(["Where?"]))
     assert said.outcome == "unparseable"

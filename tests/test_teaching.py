@@ -58,6 +58,14 @@ def test_without_labels_only_agreement_counts() -> None:
     }
 
 
+def test_what_can_not_be_parsed_teaches_nothing_but_to_refuse() -> None:
+    broken = [(q, Prediction(q.id, "unparseable", "gibberish " * 99, samples=("",) * 10)) for q, _ in ATTEMPTED]
+    for method in ("graded", "consistent"):
+        taught = teach(SecondConfig(method=method), broken, [])
+        assert {lesson.say for lesson in taught} == {"idk"}
+    assert teach(SecondConfig(method="judge"), broken, []) == []
+
+
 def test_r_tuning_says_the_gold_answer_whatever_the_model_knows() -> None:
     assert lessons("r_tuning") == {
         "right-sure": [("answer", "Oslo", "doc-1", 1.0)],
