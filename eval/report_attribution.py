@@ -23,6 +23,7 @@ COLUMNS = {
 }
 assert list(COLUMNS) == list(METRICS)
 FLOORS = {
+    "restated": "the footnote of the restated answer",
     "uniform": "a random document",
     "most_frequent": "the most cited documents",
     "question_only": "the question's words against the identifiers",
