@@ -35,6 +35,20 @@ COMMAND = Command(
 )
 
 
+ABSTENTION = (  # of eval/knowing_metrics.py, those on the terminal
+    "smooth_ece",
+    "auroc_forced",
+    "auroc_told",
+    "recall_absent_entity",
+    "recall_absent_attribute",
+    "over_abstention",
+    "withheld_right",
+    "false_citation",
+    "false_premise_balanced",
+    "joint_free",
+)
+
+
 def main(values: Mapping[str, str], _: Sequence[str]) -> None:
     questions = list(read_jsonl(values["questions"], Question))
     if not questions:
@@ -78,6 +92,22 @@ def reference_systems(documents: Sequence[Document], seed: int = 0) -> list[Answ
 def table(attribution: Mapping[str, Mapping[str, Any]], name: str) -> str:
     """Percentages for people, a block per split: a row per metric, a column per system, ours with intervals."""
     return "\n\n".join(_block(split, part, name) for split, part in attribution.items())
+
+
+def abstention_table(abstention: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a run knows of its ignorance on the test fold, as text; "" where that was not measured."""
+    if not (test := abstention.get("test")):
+        return ""
+    lines = [
+        f"\nwhat it does not know, and whether its confidence means something: {test['n']} questions of the test fold"
+    ]
+    width = max(map(len, ABSTENTION))
+    for name in ABSTENTION:
+        if (found := test.get(name)) is not None and found["value"] is not None:
+            bounds = found["interval"]
+            interval = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
+            lines.append(f"{name:<{width}}  {found['value']:.3f}{interval}")
+    return "\n".join(lines)
 
 
 def _block(split: str, part: Mapping[str, Any], name: str) -> str:

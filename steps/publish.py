@@ -24,7 +24,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     from eval.knowing import Knowing
     from eval.report import write_report
     from eval.results import attribution_results, build_results, write_results
-    from eval.score import table
+    from eval.score import abstention_table, table
     from train.fit import read_metrics
 
     prepare, *_, evaluate = stages
@@ -77,7 +77,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
         outcomes=knowing.outcomes() if knowing else {},
     )
     write_results(folder / "results.json", results)
-    print(table(results["attribution"], "whence"))
+    print(table(results["attribution"], "whence") + abstention_table(results["abstention"]))
     print(f"\nreport   {folder / 'report.html'}\nresults  {folder / 'results.json'}")
     if asked:
         print(f'ask      python -m eval.ask run={folder} "{asked[0].text}"')

@@ -167,3 +167,15 @@ def test_other_files_are_not_results(tmp_path, text):
 def test_percent():
     assert percent(0.4123, (0.38, 0.4444)) == "41.2 [38.0, 44.4]"
     assert (percent(0.0), percent(None), percent(1.0, None)) == ("0.0", "-", "100.0")
+
+
+def test_what_is_not_known_is_on_the_terminal():
+    test = {"n": 7, "smooth_ece": {"value": 0.0213, "interval": [0.01, 0.03]}, "auroc_told": {"value": None}}
+    test["false_citation"] = {"value": 0.0, "interval": None}
+    lines = score.abstention_table({"dev": {}, "test": test}).splitlines()
+    assert "7 questions of the test fold" in lines[1]
+    assert [line.split() for line in lines[2:]] == [
+        ["smooth_ece", "0.021", "[0.010,", "0.030]"],
+        ["false_citation", "0.000"],
+    ]
+    assert score.abstention_table({}) == ""
