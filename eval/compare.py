@@ -40,7 +40,10 @@ class Run:
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {key: value for key, value in flatten(self.results["config"]).items() if key not in NOT_IDENTITY}
+        config = flatten(self.results["config"])
+        if config.get("tune.seed") == config.get("seed"):  # its default
+            config.pop("tune.seed", None)
+        return {key: value for key, value in config.items() if key not in NOT_IDENTITY}
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
