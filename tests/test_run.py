@@ -33,6 +33,7 @@ SMALL = (
     "pretrain.tokens=8192",
     "tokenizer.vocab_size=1024",
     "trainer.compiled=false",
+    "trainer.precision=32-true",  # auto measures, and may find otherwise from one process to the next
     "trainer.save_every=2",
     "trainer.log_every=1",
     "eval.citations=3",
