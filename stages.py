@@ -26,7 +26,7 @@ from typing import Any
 log = logging.getLogger("whence")
 
 DONE = "done.json"
-FORMAT = 1  # raise it when the code changes what a stage's files mean
+FORMAT = 2  # raise it when the code changes what a stage's files mean
 
 
 @dataclass(frozen=True)

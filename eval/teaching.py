@@ -29,16 +29,16 @@ from data.records import TOLD, Prediction, Question
 from eval.attribution import normalise
 from eval.policy import is_right
 from eval.samples import agreement, entropy, meanings
-from train.config import SecondConfig
 
 CONSISTENT = 0.7  # share of the samples that agree with the answer, or more
 PROPOSALS = 3  # answers judged to a question
 
 
 def teach(
-    config: SecondConfig,
+    method: str,
     attempted: Sequence[tuple[Question, Prediction]],
     tuned: Sequence[Question],
+    absent: float = 0.2,
     seed: int = 0,
 ) -> list[Lesson]:
     """The lessons of one round.
@@ -46,12 +46,13 @@ def teach(
     Args:
         attempted: questions of split second, each with the model's forced answer and its samples.
         tuned: tuning questions with an answer, repeated beside them.
+        absent: share of lessons without an answer, for method labels.
         seed: draws which are left out where a share is asked for.
     """
     again = [_gold(question) for question in tuned]
-    match config.method:
+    match method:
         case "labels":
-            return _labelled([question for question, _ in attempted], again, config.absent, random.Random(seed))
+            return _labelled([question for question, _ in attempted], again, absent, random.Random(seed))
         case "r_tuning":
             found = [_sure(q, p, is_right(q, p.answer)) for q, p in attempted]
         case "r_tuning_refuse":
@@ -99,7 +100,7 @@ def _labelled(asked: Sequence[Question], again: Sequence[Lesson], share: float, 
     """Lessons of which `share` refuse: as many as there are, of one kind or the other left out at random."""
     told = [_gold(q) for q in asked if q.support_class in TOLD] + list(again)
     absent = [_refusal(q) for q in asked if q.support_class not in TOLD]
-    if len(absent) > share * (len(told) + len(absent)):
+    if len(absent) >= share * (len(told) + len(absent)):
         absent = rng.sample(absent, round(share / (1 - share) * len(told)))
     else:
         told = rng.sample(told, round((1 - share) / share * len(absent)))

@@ -78,7 +78,7 @@ def _teach(config: Config, prepare: Stage, trained: Stage, attempt: Stage, numbe
             replace(p, citations=tuple(replace(c, id=named[c.id]) for c in p.citations))
             for p in read_jsonl(attempt.folder / "predictions.jsonl", Prediction)
         ]
-        lessons = teach(part, [(asked[p.question], p) for p in said], corpus.tuned, seed)
+        lessons = teach(part.method, [(asked[p.question], p) for p in said], corpus.tuned, part.absent, seed)
         write_jsonl(folder / "lessons.jsonl", lessons)
         torch.manual_seed(seed + number)
         first, second = corpus.lessons_source(lessons, seed + number), corpus.documents_source(seed + number)

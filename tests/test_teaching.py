@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from configs.schema import METHODS, SecondConfig
 from data.lessons import Lesson
 from data.records import Citation, Claim, Prediction, Question
 from eval.teaching import teach
-from train.config import METHODS, SecondConfig
 
 TOLD = {"answers": ("Oslo",), "support": ("doc-1",), "support_class": "single"}
 ABSENT = {"answers": (), "support": (), "support_class": "absent_attribute", "truth": "Lima"}
@@ -31,9 +31,9 @@ TUNED = [question("tuned", **(TOLD | {"split": "tune"}))]
 AGAIN = Lesson("tuned", ("tuned?",), "answer", "Oslo", "doc-1")
 
 
-def lessons(method: str, **settings: object) -> dict[str, list[tuple]]:
+def lessons(method: str) -> dict[str, list[tuple]]:
     found: dict[str, list[tuple]] = {}
-    taught = teach(SecondConfig(method=method, **settings), ATTEMPTED, TUNED)
+    taught = teach(method, ATTEMPTED, TUNED)
     for lesson in taught:
         found.setdefault(lesson.question, []).append((lesson.say, lesson.answer, lesson.source, lesson.confidence))
     assert found.pop("tuned", [("answer", "Oslo", "doc-1", None)]) == [("answer", "Oslo", "doc-1", None)]
@@ -61,9 +61,9 @@ def test_without_labels_only_agreement_counts() -> None:
 def test_what_can_not_be_parsed_teaches_nothing_but_to_refuse() -> None:
     broken = [(q, Prediction(q.id, "unparseable", "gibberish " * 99, samples=("",) * 10)) for q, _ in ATTEMPTED]
     for method in ("graded", "consistent"):
-        taught = teach(SecondConfig(method=method), broken, [])
+        taught = teach(method, broken, [])
         assert {lesson.say for lesson in taught} == {"idk"}
-    assert teach(SecondConfig(method="judge"), broken, []) == []
+    assert teach("judge", broken, []) == []
 
 
 def test_r_tuning_says_the_gold_answer_whatever_the_model_knows() -> None:
@@ -98,7 +98,7 @@ def test_a_judge_sees_its_own_answers_right_and_wrong() -> None:
 
 @pytest.mark.parametrize(("share", "refusals"), [(0.0, 0), (0.25, 1), (0.4, 2)])
 def test_labels_hold_the_share_that_is_asked_for(share: float, refusals: int) -> None:
-    taught = teach(SecondConfig(method="labels", absent=share), ATTEMPTED, TUNED)
+    taught = teach("labels", ATTEMPTED, TUNED, absent=share)
     assert sum(lesson.say == "idk" for lesson in taught) == refusals
     assert sum(lesson.say == "answer" for lesson in taught) == 3
 
@@ -106,18 +106,22 @@ def test_labels_hold_the_share_that_is_asked_for(share: float, refusals: int) ->
 def test_refusals_are_left_out_where_there_are_too_many() -> None:
     absent = [(question(f"a{n}", **ABSENT), said(f"a{n}", "Rome", ("Rome",))) for n in range(40)]
     told = [question(f"t{n}", **TOLD) for n in range(8)]
-    taught = teach(SecondConfig(method="labels", absent=0.6), absent, told)
+    taught = teach("labels", absent, told, absent=0.6)
     assert [sum(lesson.say == say for lesson in taught) for say in ("idk", "answer")] == [12, 8]
 
 
+def test_a_share_of_none_needs_no_refusals() -> None:
+    assert teach("labels", [], TUNED, absent=0.0) == [AGAIN]
+
+
 def test_labels_leave_answers_out_where_there_are_too_few_refusals() -> None:
-    taught = teach(SecondConfig(method="labels", absent=0.8), ATTEMPTED, TUNED)
+    taught = teach("labels", ATTEMPTED, TUNED, absent=0.8)
     assert [sum(lesson.say == say for lesson in taught) for say in ("idk", "answer")] == [2, 0]
 
 
 @pytest.mark.parametrize("method", METHODS[1:])
 def test_every_method_repeats_the_tuning_questions(method: str) -> None:
-    assert AGAIN in teach(SecondConfig(method=method, absent=0.3), ATTEMPTED, TUNED)
+    assert AGAIN in teach(method, ATTEMPTED, TUNED, absent=0.3)
 
 
 def test_a_false_premise_is_called_false_and_what_is_contested_is_cited_for_what_is_said() -> None:
@@ -125,7 +129,7 @@ def test_a_false_premise_is_called_false_and_what_is_contested_is_cited_for_what
     claims = (Claim("Lima", ("doc-5",), 0.9), Claim("Oslo", ("doc-4",), 0.9))
     tied = {"answers": ("Lima", "Oslo"), "support": ("doc-4", "doc-5"), "support_class": "contested", "claims": claims}
     attempted = [(false, said("f", "Rome", ("Rome",))), (question("c", **tied), said("c", "Lima", ("Lima",), "doc-5"))]
-    taught = teach(SecondConfig(method="labels", absent=0.5), attempted, [])
+    taught = teach("labels", attempted, [], absent=0.5)
     assert {(lesson.say, lesson.answer, lesson.source) for lesson in taught} == {
         ("false", "", ""),
         ("answer", "Lima", "doc-5"),

@@ -1,10 +1,8 @@
-"""What is configured about training: the optimiser, the second phase of tuning, and where it runs."""
+"""What is configured about training: the optimiser, and where it runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-METHODS = ("none", "labels", "r_tuning", "r_tuning_refuse", "r_tuning_u", "consistent", "graded", "judge")
+from dataclasses import dataclass
 
 
 @dataclass
@@ -38,41 +36,6 @@ class OptimizerConfig:
             raise ValueError("optimizer: lr must be positive, warmup and decay shares that together are at most 1")
         if self.clip <= 0 or self.skip < 0:
             raise ValueError("optimizer: clip must be positive, skip positive or 0")
-
-
-@dataclass
-class SecondConfig:
-    """A second phase of tuning, on the model's own answers to questions that its tuning never saw.
-
-    Attributes:
-        method: one of `METHODS` (see eval/teaching.py), none for no such phase.
-        tokens: as in pretraining, of all rounds together.
-        rounds: times that the model is asked and graded anew, each followed by its share of the tokens.
-        absent: share of lessons without an answer, for method labels.
-        samples: answers sampled to each question.
-        temperature: of the samples.
-        replay: share of the tokens that are tagged documents.
-    """
-
-    method: str = "none"
-    tokens: int = 100_000
-    rounds: int = 2
-    absent: float = 0.2
-    samples: int = 10
-    temperature: float = 1.0
-    replay: float = 0.5
-    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=0.001))
-
-    def check(self) -> None:
-        """Raises ValueError, naming the key, for a value outside its range."""
-        if self.method not in METHODS:
-            raise ValueError(f"second.method={self.method} is not one of {', '.join(METHODS)}")
-        for key, share in (("absent", self.absent), ("replay", self.replay)):
-            if not 0.0 <= share < 1.0:
-                raise ValueError(f"second.{key}={share} is not a share in [0, 1)")
-        for key, number in (("rounds", self.rounds), ("samples", self.samples), ("temperature", self.temperature)):
-            if number <= 0:
-                raise ValueError(f"second.{key}={number} must be positive")
 
 
 @dataclass
