@@ -1,6 +1,8 @@
 # Everything sets itself up: a virtual environment in .venv, exact versions from constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two workers of one thread each, which the runs that tests start inherit; a file's tests share what they prepared.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: demo test lint test-slow test-gpu test-browser bench clean
 
@@ -8,7 +10,7 @@ demo: .venv/ready  ## train a model that cites on a generated world, and show it
 	$(BIN)/python run.py experiment=demo
 
 test: lint  ## lint, types and all quick tests
-	$(BIN)/python -m pytest -m "not slow and not gpu and not browser"
+	$(PYTEST) -m "not slow and not gpu and not browser"
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -16,7 +18,7 @@ lint: .venv/ready
 	$(BIN)/mypy
 
 test-slow: .venv/ready  ## the tests that take minutes
-	$(BIN)/python -m pytest -m "slow and not gpu and not browser"
+	$(PYTEST) -m "slow and not gpu and not browser"
 
 test-gpu: .venv/ready  ## the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu

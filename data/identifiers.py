@@ -4,12 +4,14 @@ Schemes for the document's own id:
     opaque       a short random code over 256 reserved tokens; says nothing about the document (the default)
     random_text  eight random letters and digits, for a tokenizer that can't be extended
     given        the corpus's id as text (BioCite's own ids are the control that leaks)
-A tag may instead carry the document's source, its url or how reliable its source is (`tags.content`), shared by all
-documents that have it.
+What a tag carries (`tags.content`) is the id, or something that documents share: their source, their url or how
+reliable their source is; or both, `rated`: the id after a mark of its source's reliability in tenths, so that who is to
+be believed can be read from a citation.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +23,8 @@ from data.records import Document
 from data.tokenizer import Codec
 
 SCHEMES = ("opaque", "random_text", "given")
-CONTENTS = ("id", "source", "url", "reliability")
+CONTENTS = ("id", "rated", "source", "url", "reliability")
+OF_ITS_OWN = ("id", "rated")  # contents that name one document
 SPARSITY = 16  # codes per document at least: so few that a guessed code is hardly ever a valid one
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -57,20 +60,37 @@ def assign(documents: Iterable[Document], codec: Codec, config: IdsConfig, conte
         raise ValueError(f"ids.scheme={config.scheme} is not one of {', '.join(SCHEMES)}")
     if content not in CONTENTS:
         raise ValueError(f"tags.content={content} is not one of {', '.join(CONTENTS)}")
-    labels = tuple(_label(document, content) for document in documents)
-    if content != "id":
+    documents = list(documents)
+    if content not in OF_ITS_OWN:
+        labels = tuple(_label(document, content) for document in documents)
         return Identifiers(labels, _encoded(codec, labels))
-    if config.scheme == "opaque":
-        return Identifiers(labels, _opaque(len(labels), codec.codes, config.seed))  # distinct by construction
-    texts = labels if config.scheme == "given" else [_letters(i, config.seed) for i in range(len(labels))]
-    tokens = _encoded(codec, texts)
-    _check_distinct(labels, tokens, config.scheme)
+    labels = tuple(document.id for document in documents)
+    tokens = _of_its_own(labels, codec, config)
+    if content == "rated":
+        marks = [codec.confidences[_tenths(document)] for document in documents]
+        tokens = Ragged(np.concatenate(([mark], code)) for mark, code in zip(marks, tokens, strict=True))
     return Identifiers(labels, tokens)
 
 
+def _of_its_own(labels: Sequence[str], codec: Codec, config: IdsConfig) -> Ragged:
+    if config.scheme == "opaque":
+        return _opaque(len(labels), codec.codes, config.seed)  # distinct by construction
+    texts = labels if config.scheme == "given" else [_letters(i, config.seed) for i in range(len(labels))]
+    tokens = _encoded(codec, texts)
+    _check_distinct(labels, tokens, config.scheme)
+    return tokens
+
+
+def _tenths(document: Document) -> int:
+    reliability = document.metadata.get("reliability")
+    if not isinstance(reliability, int | float):
+        raise ValueError(f"document {document.id!r} has no reliability for tags.content=rated")
+    if not 0.0 <= reliability <= 1.0:
+        raise ValueError(f"document {document.id!r}: reliability {reliability} is not between 0 and 1")
+    return math.floor(10 * reliability + 0.5)
+
+
 def _label(document: Document, content: str) -> str:
-    if content == "id":
-        return document.id
     label = document.source if content == "source" else document.metadata.get(content)
     if label is None or label == "":
         raise ValueError(f"document {document.id!r} has no {content} for tags.content={content}")

@@ -93,6 +93,7 @@ def _asked(corpus: Corpus, fitting: bool) -> list[Question]:
 
 def _others(corpus: Corpus, documents: Sequence[Any]) -> list[Answerer]:
     """Floors, BM25 and the oracle."""
+    from data.identifiers import OF_ITS_OWN
     from eval.bm25 import BM25
     from eval.floors import MostFrequent, Oracle, QuestionOnly, Uniform
 
@@ -103,7 +104,7 @@ def _others(corpus: Corpus, documents: Sequence[Any]) -> list[Answerer]:
         for q in corpus.tuned
         if q.support_class in ANSWERABLE
     ]
-    opaque = config.ids.scheme == "opaque" and config.tags.content == "id"
+    opaque = config.ids.scheme == "opaque" and config.tags.content in OF_ITS_OWN
     shown = {
         name: "" if opaque else corpus.codec.decode(t)
         for name, t in zip(labels, corpus.identifiers.tokens, strict=True)

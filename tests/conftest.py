@@ -11,7 +11,7 @@ from data.tokenizer import Codec, TokenizerConfig, build_tokenizer
 from model.config import ModelConfig
 from model.transformer import Transformer
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # a worker has one core
 settings.register_profile("whence", deadline=None)  # the machine may be busy
 settings.load_profile("whence")
 

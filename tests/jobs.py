@@ -165,6 +165,7 @@ def _without_clocks(value: Any) -> Any:
 def _main(folder: Path, arguments: tuple[str, ...], strike: Strike | None, environment: Mapping[str, str]) -> None:
     multiprocessing.set_start_method("fork", force=True)  # of loader processes: what `python run.py` has here
     os.setpgrp()  # what is sent to the group stays with it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore, and we inherit
     os.chdir(folder)
     os.environ.update(environment)
     said = os.open("said.txt", os.O_WRONLY | os.O_APPEND)

@@ -59,6 +59,19 @@ def test_a_tag_may_carry_how_reliable_its_source_is(codec: Codec) -> None:
         assign([*documents, Document("d4", ())], codec, IdsConfig(), "reliability")
 
 
+def test_a_tag_may_carry_the_id_after_a_mark_of_reliability(codec: Codec) -> None:
+    documents = [Document(f"d{n}", (), "s", {"reliability": r}) for n, r in enumerate((0.95, 0.7, 0.0, 1, 0.55))]
+    rated, plain = (assign(documents, codec, IdsConfig(seed=2), content) for content in ("rated", "id"))
+    assert rated.labels == plain.labels == ("d0", "d1", "d2", "d3", "d4")
+    assert [codec.confidences.tolist().index(tokens[0]) for tokens in rated.tokens] == [10, 7, 0, 10, 6]
+    assert [tokens[1:].tolist() for tokens in rated.tokens] == [tokens.tolist() for tokens in plain.tokens]
+    assert {tokens.dtype for tokens in rated.tokens} == {np.dtype(np.int32)}
+    with pytest.raises(ValueError, match=r"'d0' has no reliability for tags\.content=rated"):
+        assign(many(1), codec, IdsConfig(), "rated")
+    with pytest.raises(ValueError, match=r"'d0': reliability 7 is not between"):
+        assign([Document("d0", (), "s", {"reliability": 7})], codec, IdsConfig(), "rated")
+
+
 def test_bad_settings_and_documents_are_named(codec: Codec) -> None:
     with pytest.raises(ValueError, match=r"ids\.scheme=secret is not one of opaque"):
         assign(many(1), codec, IdsConfig("secret"))
