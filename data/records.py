@@ -238,6 +238,7 @@ class Prediction:
         valid: whether the citation decoded *without* constraint names a document of the corpus; None if not tried.
         signals: what the system shows of itself beside the answer, by name; see eval/policy.py.
         samples: further answers of the system to the same question, drawn at random; "" for one not well formed.
+        rivals: other answers to the same question that the system considered.
     """
 
     question: str
@@ -248,6 +249,7 @@ class Prediction:
     valid: bool | None = None
     signals: Mapping[str, float] = field(default_factory=dict)
     samples: tuple[str, ...] = ()
+    rivals: tuple[Prediction, ...] = ()
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
@@ -283,11 +285,15 @@ class Prediction:
             valid=valid,
             signals={name: _finite(signals, name) for name in signals},
             samples=tuple(str(sample) for sample in _list(value, "samples")),
+            rivals=tuple(cls.from_json(rival) for rival in _list(value, "rivals")),
         )
 
     def to_json(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in self.__slots__}
-        return plain | {"citations": [{"id": c.id, "probability": c.probability} for c in self.citations]}
+        return plain | {
+            "citations": [{"id": c.id, "probability": c.probability} for c in self.citations],
+            "rivals": [rival.to_json() for rival in self.rivals],
+        }
 
 
 def read_jsonl(path: str | os.PathLike[str], record: type[R]) -> Iterator[R]:

@@ -20,6 +20,7 @@ from data.records import Prediction
 from eval.arguments import Command
 from eval.load import Run, load_run
 from eval.policy import LEAST
+from eval.recite import add_recitals
 
 COMMAND = Command(
     name="python -m eval.ask",
@@ -39,12 +40,13 @@ def main(values: dict[str, str], questions: list[str]) -> None:
 def answer(run: Run, text: str) -> str:
     """What the model says to a question, in words, for a terminal."""
     question = run.wordings.understand(text)
-    said = run.answerer.restate([question], run.answerer.answer([question]))
+    said = add_recitals(run.answerer, [question], run.answerer.restate([question], run.answerer.answer([question])))
     if said[0].signals.get("refusal", -math.inf) > said[0].signals.get("instead", 0.0):
         return describe(run, replace(said[0], outcome="abstained", confidence=None), said[0], "")
     for name, policy in run.policies.items():
-        if policy.answer.scores(said)[0] > LEAST:
-            return describe(run, policy.apply(said)[0], said[0], name)
+        chosen = policy.chosen(said)
+        if policy.answer.scores(chosen)[0] > LEAST:
+            return describe(run, policy.apply(said)[0], chosen[0], name)
     return describe(run, said[0], said[0], "")
 
 
@@ -69,6 +71,7 @@ def describe(run: Run, free: Prediction, forced: Prediction, policy: str) -> str
 
 
 METHODS = {
+    "weighed": "recited, checked both ways and weighed",
     "two_way": "by the two-way check",
     "stated": "by its own word",
     "with_citation": "by answer and citation",

@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from data.records import FOLDS, SUPPORT_CLASSES, TOLD, Prediction, Question
-from eval.abstention import auroc, risk_coverage
+from data.records import FOLDS, SUPPORT_CLASSES, Prediction, Question
+from eval.abstention import risk_coverage
 from eval.calibration import reliability_curve, worst_confidence
 from eval.exposure import exposure_curve
-from eval.knowing_metrics import HEADLINE, NEVER, by_class, counts, interval_of, measured
+from eval.knowing_metrics import HEADLINE, by_class, counts, measured
+from eval.knowing_signals import Signal, by_signal
 from eval.outcomes import Outcomes, sort_outcomes
 from eval.plots import confidence_figure, exposure_figure, reliability_figure, risk_coverage_figure
 from eval.policy import LEAST, Policy, right, signal
-from eval.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
-from eval.systems import WEIGHTS, Decided, decide, fit_policy
+from eval.statistics import Floats, bootstrap_draws
+from eval.systems import WEIGHTS, Decided, decide, fit_policy, in_fold
 
 SIGNALS = ("citation", "told", "noted", "unprompted", "least")  # compared beside the scores of the systems
-MAIN = ("two_way", "stated", "with_citation", "log_probability")
-PAIRS = ("told", *NEVER, "right")  # told against never told, all and by class; right against wrong among told
+MAIN = ("weighed", "two_way", "stated", "with_citation", "log_probability")
 DRAWN = 200  # resamples of the band of a figure
 
 
@@ -77,43 +77,19 @@ class Knowing:
         return {name: measured(*self._fold("test", name), self._dev(name), HEADLINE) for name in self.systems}
 
     def by_signal(self) -> dict[str, Any]:
-        """The AUROCs of every signal on the test fold, and how far each is from the main score, paired."""
-        questions, forced, _ = self._fold("test", self.main)
-        classes, correct = np.array([q.support_class for q in questions]), right(questions, forced)
-        told, entities = np.isin(classes, TOLD), [q.entity for q in questions]
-        found: dict[str, Any] = {}
-        p_values = {}
-        ours = self._fold("test", self.main)[2].score
-        compared = {name: self._fold("test", name)[2].score for name in WEIGHTS if name in self.systems}
+        """The AUROCs of every system's score, and of signals alone, on the test fold; see eval/knowing_signals.py."""
+        found = {}
+        for name in WEIGHTS:
+            if name in self.systems:
+                questions, forced, decided = self._fold("test", name)
+                found[name] = Signal(decided.score, right(questions, forced))
+        tested, said = in_fold(self.questions, self.forced, "test")
+        correct = right(tested, said)
         for name in SIGNALS:
-            score = signal(forced, name)
+            score = signal(said, name)
             if not np.isnan(score).all():
-                compared[name] = np.where(np.isnan(score), LEAST, score)
-        for name, score in compared.items():
-            found[name] = {}
-            for pair in PAIRS:
-                among = told if pair == "right" else told | np.isin(classes, NEVER if pair == "told" else [pair])
-                label = correct if pair == "right" else told
-
-                def statistic(w: Floats | None, s: Floats = score, a: np.ndarray = among, y: np.ndarray = label) -> Any:
-                    return auroc(s[a], y[a], None if w is None else w[:, a])
-
-                found[name][pair] = interval_of(statistic, entities)
-            if name == self.main:
-                continue
-            among = told | np.isin(classes, NEVER)
-
-            def behind(w: Floats | None, s: Floats = score, a: np.ndarray = among) -> Any:
-                part = None if w is None else w[:, a]
-                return auroc(s[a], told[a], part) - auroc(ours[a], told[a], part)
-
-            draws = bootstrap_draws(lambda w, f=behind: f(w), entities)  # type: ignore[misc]
-            found[name]["difference"] = {"value": float(behind(None)), "interval": percentile_interval(draws)}
-            if (p := p_value(draws)) is not None:
-                p_values[name] = p
-        for name, p in holm(p_values).items():
-            found[name]["difference"]["p"] = p
-        return found
+                found[name] = Signal(np.where(np.isnan(score), LEAST, score), correct)
+        return by_signal(tested, found, self.main)
 
     def exposure(self) -> dict[str, Any]:
         questions, forced, decided = self._fold("test", self.main)
@@ -138,9 +114,10 @@ class Knowing:
         band = (_percentile(draws, 2.5), _percentile(draws, 97.5)) if len(draws) else None
         classes = np.array([q.support_class for q in questions])
         groups = {name: confidence[classes == name] for name in SUPPORT_CLASSES if (classes == name).any()}
+        _, answers, plain = self._fold("test", "log_probability")
         risks = {
             self.main.replace("_", "-"): risk_coverage(decided.score, correct),
-            "log-probability alone": risk_coverage(self._fold("test", "log_probability")[2].score, correct),
+            "log-probability alone": risk_coverage(plain.score, right(questions, answers)),
             "best order": risk_coverage(correct, correct),
         }
         exposure = self.exposure()
@@ -156,8 +133,8 @@ class Knowing:
     def _fold(self, fold: str, system: str) -> tuple[list[Question], list[Prediction], Decided]:
         here = [i for i, question in enumerate(self.questions) if question.fold == fold]
         decided = self.systems[system]
-        part = Decided(decided.score[here], [decided.free[i] for i in here])
-        return [self.questions[i] for i in here], [self.forced[i] for i in here], part
+        part = Decided(decided.score[here], [decided.forced[i] for i in here], [decided.free[i] for i in here])
+        return [self.questions[i] for i in here], part.forced, part
 
     def _dev(self, system: str) -> tuple[Floats, np.ndarray]:
         questions, forced, decided = self._fold("dev", system)

@@ -36,9 +36,10 @@ COMMAND = Command(
 )
 TARGET = 0.75
 RESAMPLES = 2000
-OURS = ("none", "two_way")
+OURS = ("none", "weighed")
 ROWS = {  # (method of the second phase, system of eval/systems.py) -> what to call it
-    OURS: "expert, two-way check",
+    OURS: "expert, recited, checked, weighed",
+    ("none", "two_way"): "expert, two-way check",
     ("none", "two_way_sum"): "expert, two-way check, added up",
     ("none", "always"): "expert, always answers",
     ("none", "never"): "expert, never answers",
@@ -124,14 +125,16 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
         questions = list(read_jsonl(path.parent / "evaluate" / "questions.jsonl", Question))
         forced = list(read_jsonl(path.parent / "evaluate" / "restated.jsonl", Prediction))
         decided = decide(questions, forced, results["config"]["eval"]["refused"])
-        test, answers = in_fold(questions, forced, "test")
+        test = in_fold(questions, forced, "test")[0]
         if asked and [q.id for q in asked] != [q.id for q in test]:
             raise ValueError(f"{path} was asked other questions than the runs before it")
         asked = list(test)
-        correct = right(test, answers)
         for (method, system), label in ROWS.items():
             if method == second["method"] and system in results["systems"]:
-                free = in_fold(questions, decided[system].free, "test")[1]
+                answers, free = (
+                    in_fold(questions, said, "test")[1] for said in (decided[system].forced, decided[system].free)
+                )
+                correct = right(test, answers)
                 confidence = worst_confidence([p.confidence for p in free], correct)
                 gains = np.where(confidence > TARGET, np.where(correct, 1.0, -penalty(TARGET)), 0.0)
                 label += f", share {second['absent']:.0%}" if method == "labels" else ""

@@ -19,7 +19,7 @@ import torch
 from data.identifiers import Identifiers
 from data.records import Citation, Prediction, Question
 from data.tokenizer import Codec
-from eval.two_way import Check, two_way
+from eval.two_way import Check, log_told, two_way
 from model.generate import Context, pad_left, rank, read_on, write
 from model.transformer import Transformer
 from model.trie import Trie
@@ -163,6 +163,20 @@ class ModelAnswerer:
             found[i] = replace(found[i], signals={**found[i].signals, **premise})
         return found
 
+    def sources(self, statements: Sequence[str], most: int, near: float) -> list[int]:
+        """How many of the first `most` sources of each statement say so: at most `near` nats worse than the first."""
+        ranked = self._footnotes(statements, most) if statements else []
+        items = [(item, source) for item, found in enumerate(ranked) for source, _ in found]
+        wordings = [[statements[item]] for item, _ in items]
+        told = log_told(
+            self.model, self.codec, wordings, [self.identifiers.tokens[source] for _, source in items], self.batch
+        )
+        first = {item: told[place] for place, (item, _) in reversed(list(enumerate(items)))}
+        counts = [0] * len(statements)
+        for place, (item, _) in enumerate(items):
+            counts[item] += bool(told[place] >= first[item] - near)
+        return counts
+
     def _checked(
         self, statements: Sequence[Sequence[str]], most: int
     ) -> tuple[list[list[tuple[int, float]]], list[dict[str, float]]]:
@@ -172,7 +186,12 @@ class ModelAnswerer:
         ranked = self._footnotes([wordings[0] for wordings in statements], most)
         sources = [self.identifiers.tokens[found[0][0]] for found in ranked]
         check = two_way(self.model, self.codec, [s[:WORDINGS] for s in statements], sources, self.batch)
-        return ranked, [dict(zip(Check._fields, row, strict=True)) for row in np.transpose(check).tolist()]
+        marks = {int(mark): tenths / 10 for tenths, mark in enumerate(self.codec.confidences)}
+        return ranked, [
+            dict(zip(Check._fields, row, strict=True))
+            | ({"reliability": marks[int(source[0])]} if int(source[0]) in marks else {})
+            for row, source in zip(np.transpose(check).tolist(), sources, strict=True)
+        ]
 
     def _stated(self, context: Context, documents: Sequence[int]) -> list[float]:
         """Mean of the marks of confidence after the answer and its citation, as if one of them had to come."""

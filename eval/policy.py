@@ -8,7 +8,11 @@ Signals of a prediction; those in nats are log-probabilities:
     noted       of the identifier of the first source in the footnote of the restated answer (eval/two_way.py)
     told        of the restated answer in that document, opened from memory: the two-way check
     unprompted  of the restated answer in any document
-    premise_*   the last three of what the question presupposes, in the document that its own footnote cites
+    reliability of the first source, as the mark in its identifier has it, where tags carry one
+    premise_*   the last four of what the question presupposes, in the document that its own footnote cites
+    recited     of the answer as the completion of the statement that it makes (eval/recite.py)
+    weighed     log P(no better document denies what a document says); premise_weighed: log P(a document says so), of
+                what the question presupposes (eval/weigh.py); these two are not cached
     unsourced   1 where the model said of itself that it has no source, before the answer was restated
     refusal     of <|idk|> or <|false|> as the first word; `instead`: of the likeliest other one
     stated      expectation of the mark of confidence
@@ -16,8 +20,9 @@ Signals of a prediction; those in nats are log-probabilities:
     p_ik, p_ic  log-odds of two probes: I know it, I can cite it (eval/knowledge_probe.py)
 
 A `Head` weighs signals into a score, makes it a confidence by isotonic regression, both fitted on the calibration fold,
-and has a threshold from the dev fold. A `Policy` has one head for the answer and one for the source. Neither ever sees
-the test fold, and no label of what the model does not know is used but those of the calibration fold.
+and has a threshold from the dev fold. A `Policy` has one head for the answer and one for the source, and may choose
+among rival answers first. None of it ever sees the test fold, and no label of what the model does not know is used but
+those of the calibration fold.
 """
 
 from __future__ import annotations
@@ -35,13 +40,15 @@ from eval.attribution import exact_match
 from eval.calibrators import Isotonic, calibrator_from_json
 from eval.logistic import fit_logistic
 from eval.statistics import Floats
+from eval.weigh import PREMISE, Weigher
 
 Weights = Mapping[str, float]  # of signals in a score
 Folded = tuple[Sequence[Question], Sequence[Prediction]]
 
 SUM: Weights = dict.fromkeys(("answer", "noted", "told", "premise_noted", "premise_told"), 1.0)
 LEARNT: Weights = dict.fromkeys(("answer", "noted", "told", "unprompted", "premise_noted", "premise_told"), 0.0)
-PREMISE = "premise_"
+WEIGHED: Weights = dict.fromkeys(("weighed", "premise_weighed"), 1.0)
+WEIGHED_SOURCE: Weights = dict.fromkeys(("weighed", "noted", "told", "unprompted", "premise_weighed"), 0.0)
 FLOOR = -25.0  # nats; what is less likely than that is no less a reason to doubt
 LEAST = -1e6  # the score of what does not show every part: a missing one is no sign of certainty
 RIDGE = 1.0  # pull of weights of standardised signals to 0, in items
@@ -120,25 +127,40 @@ class Head:
 
 @dataclass(frozen=True)
 class Policy:
-    """Whether to answer, and whether to name the source.
+    """What to answer, whether to, and whether to name the source.
 
     Attributes:
         answer: is the answer right?
         source: is it, and does the first source say so? None to leave the source as it is.
+        weigher: chooses among the answer and its rivals; None for the answer as it is.
     """
 
     answer: Head
     source: Head | None = None
+    weigher: Weigher | None = None
 
     @classmethod
-    def fit(cls, weights: Weights, calibration: Folded, dev: Folded, refused: float) -> Policy:
-        """Both heads with the same signals; that of the source only where some sources are right and some are not."""
+    def fit(cls, weights: Weights, calibration: Folded, dev: Folded, refused: float) -> Policy | None:
+        """Both heads; that of the source only where some sources are right and some are not.
+
+        None where the weights ask for weighing, and nothing can be weighed.
+        """
+        weigher = None
+        if "weighed" in weights:
+            if (weigher := Weigher.fit(*calibration)) is None:
+                return None
+            calibration, dev = ((questions, weigher.choose(said)) for questions, said in (calibration, dev))
         graded, tested = right(*calibration), right(*dev)
         answer = Head.fit(weights, (calibration[1], graded), (dev[1], tested), refused)
         cited, sourced = graded & supported(*calibration), tested & supported(*dev)
         if not cited.any() or not sourced.any():
-            return cls(answer)
-        return cls(answer, Head.fit(weights, (calibration[1], cited), (dev[1], sourced), refused))
+            return cls(answer, None, weigher)
+        weights = WEIGHED_SOURCE if weigher else weights
+        return cls(answer, Head.fit(weights, (calibration[1], cited), (dev[1], sourced), refused), weigher)
+
+    def chosen(self, predictions: Sequence[Prediction]) -> list[Prediction]:
+        """What it would answer if it had to."""
+        return self.weigher.choose(predictions) if self.weigher else list(predictions)
 
     def apply(self, predictions: Sequence[Prediction]) -> list[Prediction]:
         """With calibrated confidences, that of the source as its probability.
@@ -147,6 +169,7 @@ class Policy:
         it falls for; what falls below that of the source is said without one. What can't be parsed is withheld. That
         and refusals of its own have confidence 0.
         """
+        predictions = self.chosen(predictions)
         answers, unpresuming = self.answer.scores(predictions), self.answer.unpresuming(predictions)
         sure = self.answer.confidences(predictions)
         sourced = self.source.confidences(predictions) if self.source else [None] * len(predictions)
@@ -173,10 +196,15 @@ class Policy:
     @classmethod
     def from_json(cls, value: Any) -> Policy:
         """Inverse of `to_json`. Raises ValueError."""
-        return cls(Head.from_json(value["answer"]), value["source"] and Head.from_json(value["source"]))
+        return cls(
+            Head.from_json(value["answer"]),
+            value["source"] and Head.from_json(value["source"]),
+            value["weigher"] and Weigher.from_json(value["weigher"]),
+        )
 
     def to_json(self) -> dict[str, Any]:
-        return {"answer": self.answer.to_json(), "source": self.source and self.source.to_json()}
+        parts = {"answer": self.answer, "source": self.source, "weigher": self.weigher}
+        return {name: part and part.to_json() for name, part in parts.items()}
 
 
 def read_policies(path: Path) -> dict[str, Policy]:

@@ -24,6 +24,7 @@ COLUMNS = {
 assert list(COLUMNS) == list(METRICS)
 FLOORS = {
     "restated": "the footnote of the restated answer",
+    "recited": "the statement that answers, completed from memory, and its footnote",
     "uniform": "a random document",
     "most_frequent": "the most cited documents",
     "question_only": "the question's words against the identifiers",

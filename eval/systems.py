@@ -1,6 +1,8 @@
 """Ways to decide, from one model's forced answers, what to answer and how sure to be: ours, baselines and bounds.
 
-    two_way         ours: answer, restated citation and the two-way check, weighted on the calibration fold
+    weighed         ours: the answer and what the model recites of it, each checked both ways; the one that a document
+                    says and no better one denies (eval/weigh.py)
+    two_way         the answer alone, its restated citation and the two-way check, weighted on the calibration fold
     two_way_sum     the same signals but `unprompted`, simply added: no label but for its calibration
     log_probability log P(answer), calibrated: the baseline that nobody may skip
     with_citation   log P(answer) + log P(citation)
@@ -25,10 +27,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.records import FOLDS, TOLD, Prediction, Question
-from eval.policy import LEARNT, PREMISE, SUM, Folded, Policy, Weights, right, signal
+from eval.policy import LEARNT, SUM, WEIGHED, Folded, Policy, Weights, right, signal
 from eval.statistics import Floats
+from eval.weigh import PREMISE
 
 WEIGHTS: Mapping[str, Weights] = {  # all 0 to have them learnt
+    "weighed": WEIGHED,
     "two_way": LEARNT,
     "two_way_sum": SUM,
     "log_probability": {"answer": 1.0},
@@ -48,10 +52,12 @@ class Decided:
 
     Attributes:
         score: float64 (N,), more is more certain.
-        free: predictions with its confidence, whose outcome is "abstained" or the like where it does not answer.
+        forced: what it would answer if it had to.
+        free: the same with its confidence, whose outcome is "abstained" or the like where it does not answer.
     """
 
     score: Floats
+    forced: list[Prediction]
     free: list[Prediction]
 
 
@@ -72,6 +78,8 @@ def fit_policy(
     graded, tested = right(*calibration), right(*dev)
     if not graded.any() or graded.all() or not tested.any():
         return None
+    if name == "weighed":
+        return Policy.fit(WEIGHTS[name], calibration, dev, refused) if any(p.rivals for p in calibration[1]) else None
     for name_of in WEIGHTS[name]:
         if not name_of.startswith(PREMISE) and np.isnan(signal(calibration[1], name_of)[graded]).any():
             return None
@@ -80,19 +88,21 @@ def fit_policy(
 
 def decide(questions: Sequence[Question], forced: Sequence[Prediction], refused: float) -> dict[str, Decided]:
     """Every system that the predictions have signals for; questions of all folds."""
+    said = list(forced)
     found: dict[str, Decided] = {}
     for name in WEIGHTS:
         if policy := fit_policy(questions, forced, refused, name):
-            found[name] = Decided(policy.answer.scores(forced), policy.apply(forced))
+            chosen = policy.chosen(forced)
+            found[name] = Decided(policy.answer.scores(chosen), chosen, policy.apply(forced))
     graded = right(*in_fold(questions, forced, FOLDS[0]))
     rate = float(graded.mean()) if len(graded) else math.nan
     told = np.array([q.support_class in TOLD for q in questions])
     refusing = signal(forced, "refusal") - signal(forced, "instead")
     if not np.isnan(refusing).any():
-        found["own"] = Decided(-refusing, _own(forced, refusing, found.get("refusal")))
-    found["always"] = Decided(np.zeros(len(forced)), [replace(p, confidence=rate) for p in forced])
-    found["never"] = Decided(np.zeros(len(forced)), [_refused(p) for p in forced])
-    found["oracle"] = Decided(told.astype(float), [_known(p, t) for p, t in zip(forced, told, strict=True)])
+        found["own"] = Decided(-refusing, said, _own(forced, refusing, found.get("refusal")))
+    found["always"] = Decided(np.zeros(len(forced)), said, [replace(p, confidence=rate) for p in forced])
+    found["never"] = Decided(np.zeros(len(forced)), said, [_refused(p) for p in forced])
+    found["oracle"] = Decided(told.astype(float), said, [_known(p, t) for p, t in zip(forced, told, strict=True)])
     return found
 
 

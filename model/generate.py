@@ -1,4 +1,4 @@
-"""Reading and writing with a cache: free greedy text, and citations ranked exactly over a trie.
+"""Reading and writing with a cache: free text, greedy, sampled or by beam, and citations ranked exactly over a trie.
 
 A citation's probability is the model's own: the product of its tokens' softmax probabilities, the closing mark
 included, with no renormalisation over the trie. It is the chance that unconstrained sampling would write this
@@ -155,6 +155,46 @@ def _collect(chosen: Tensor, alive: Tensor, scores: Tensor, stops: set[int], lim
         tokens.append(row[: live - 1] if stopped else row[:limit])
         log_probs.append(score[:live] if stopped else score[:limit])
     return Written(tokens, ends, log_probs)
+
+
+@torch.inference_mode()
+def likeliest(
+    model: Transformer, context: Context, logits: Tensor, stops: Sequence[int], limit: int, width: int
+) -> list[list[tuple[list[int], float]]]:
+    """The `width` likeliest continuations that a beam of that width finds: for each context (tokens, log-probability).
+
+    Best first, without the stop token, whose probability counts; fewer than `width` where the rest does not stop within
+    `limit` tokens.
+
+    Args:
+        logits: float (B, V) of the first token of the continuation.
+    """
+    rows, size = logits.shape
+    device = logits.device
+    stop_ids = torch.tensor(sorted(set(stops)), device=device)
+    beams = context.select(torch.arange(rows, device=device).repeat_interleave(width))
+    score = torch.full((rows, width), -math.inf, dtype=torch.float64, device=device)
+    score[:, 0] = 0.0  # one beam is real at first: equal ones would find the same
+    following = logits[:, None].expand(rows, width, size)
+    written = torch.zeros(rows, width, 0, dtype=torch.long, device=device)
+    found: list[list[tuple[float, list[int]]]] = [[] for _ in range(rows)]
+    for step in range(limit + 1):
+        total = score[:, :, None] + following.double().log_softmax(-1)
+        ended = total[:, :, stop_ids].logsumexp(-1)
+        for row, scores in enumerate(ended.tolist()):
+            found[row] += [(-s, written[row, b].tolist()) for b, s in enumerate(scores) if s > -math.inf]
+            found[row] = sorted(found[row])[:width]
+        total[:, :, stop_ids] = -math.inf
+        score, best = total.flatten(1).topk(width)
+        worst = [-kept[-1][0] if len(kept) == width else -math.inf for kept in found]
+        if step == limit or all(top <= last for top, last in zip(score[:, 0].tolist(), worst, strict=True)):
+            break
+        origin, chosen = best // size, best % size
+        written = torch.cat((written.gather(1, origin[:, :, None].expand(-1, -1, step)), chosen[:, :, None]), 2)
+        beams = beams.select((torch.arange(rows, device=device)[:, None] * width + origin).flatten())
+        token = chosen.flatten()[:, None]
+        following = read_on(model, beams, token, torch.ones_like(token, dtype=torch.bool)).unflatten(0, (rows, width))
+    return [[(tokens, -cost) for cost, tokens in kept] for kept in found]
 
 
 @torch.inference_mode()

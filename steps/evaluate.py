@@ -30,6 +30,7 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
         from data.shards import read_documents
         from eval.model import ModelAnswerer
         from eval.perplexity import bits_per_byte
+        from eval.recite import best_recital
         from model.hf import load_model
         from steps.corpus import Corpus
 
@@ -56,10 +57,13 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
         restated = _signals(config, answerer, questions, said)
         write_jsonl(folder / f"{answerer.name}.jsonl", said)
         write_jsonl(folder / "restated.jsonl", restated)
-        restating = ["restated"] if any(q.statement for q in plain) else []
+        stated = ["restated"] if any(q.statement for q in plain) else []
+        if any(p.rivals for p in restated):
+            write_jsonl(folder / "recited.jsonl", map(best_recital, restated))
+            stated.append("recited")
         write_json(folder / "probes.json", _probes(config, answerer, questions, documents))
         return {
-            "systems": [answerer.name, *restating, *(system.name for system in others)] if plain else [],
+            "systems": [answerer.name, *stated, *(system.name for system in others)] if plain else [],
             "bits_per_byte": bits_per_byte(model, corpus.codec, corpus.heldout, config.batch.row),
             "bits_per_byte_train": bits_per_byte(model, corpus.codec, documents, config.batch.row),
         }
@@ -121,11 +125,12 @@ def _others(corpus: Corpus, documents: Sequence[Any]) -> list[Answerer]:
 def _signals(
     config: Config, answerer: ModelAnswerer, questions: Sequence[Question], said: Sequence[Prediction]
 ) -> list[Prediction]:
-    """The answers restated, with samples and probes of hidden states, whose signals stand beside those of the answer.
+    """The answers restated, with recitals, samples and probes, whose signals stand beside those of the answer.
 
     A model with a second phase is judged by what it says; only on the test fold its sources are those of restatements.
     """
     from eval.knowledge_probe import add_probes
+    from eval.recite import add_recitals
     from eval.samples import add_samples
 
     if config.second.method != "none":
@@ -135,7 +140,7 @@ def _signals(
         for i, prediction in zip(tested, restated, strict=True):
             found[i] = prediction
         return found
-    said = answerer.restate(questions, said)
+    said = add_recitals(answerer, questions, answerer.restate(questions, said))
     if config.eval.samples:
         said = add_samples(answerer, questions, said, config.eval.samples, seed=config.seed)
     return add_probes(answerer, questions, said)

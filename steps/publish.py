@@ -37,7 +37,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     knowing = Knowing.of(questions, forced, config.eval.refused)
     plain = [q.support_class in ANSWERABLE and q.split != "second" for q in questions]
     asked = list(compress(questions, plain))
-    for name in ("whence", "restated"):
+    for name in ("whence", "restated", "recited"):
         if name in systems:
             systems[name] = list(compress(systems[name], plain))
     results = build_results(
