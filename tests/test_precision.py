@@ -1,7 +1,6 @@
-"""The precision is the one that measures faster."""
+"""The precision is what the hardware is made for, and the same in every process."""
 
 import pytest
-import torch
 
 from train import precision
 
@@ -11,12 +10,19 @@ def test_a_gpu_gets_bf16():
 
 
 @pytest.mark.parametrize(
-    ("bf16", "fp32", "chosen"), [(0.1, 1.0, "bf16-mixed"), (1.0, 1.0, "32-true"), (9.0, 1.0, "32-true")]
+    ("flags", "chosen"),
+    [
+        ("fpu avx2 avx512f avx512_bf16", "bf16-mixed"),
+        ("fpu amx_tile amx_bf16", "bf16-mixed"),
+        ("fpu avx2 avx512f amx_tile", "32-true"),
+    ],
 )
-def test_a_cpu_gets_what_its_clock_says(monkeypatch, bf16, fp32, chosen):
-    monkeypatch.setattr(precision, "_seconds", {torch.bfloat16: bf16, torch.float32: fp32}.__getitem__)
+def test_a_cpu_gets_what_it_has_instructions_for(monkeypatch, tmp_path, flags, chosen):
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\n\nprocessor : 1\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(precision, "PROCESSOR", tmp_path / "cpuinfo")
     assert precision.fastest_precision("cpu") == chosen
 
 
-def test_the_clock_runs():
-    assert 0 < precision._seconds(torch.float32, size=16) < 1
+def test_what_cannot_be_told_is_float32(monkeypatch, tmp_path):
+    monkeypatch.setattr(precision, "PROCESSOR", tmp_path / "none")
+    assert precision.fastest_precision("cpu") == "32-true"

@@ -45,7 +45,7 @@ class TrainerConfig:
     Attributes:
         accelerator, devices, num_nodes: as Lightning's Trainer takes them.
         strategy: as Lightning's Trainer takes it (auto, ddp), or fsdp for FSDP2: parameters spread over the devices.
-        precision: bf16-mixed, 32-true, or auto for the faster one.
+        precision: bf16-mixed, 32-true, or auto for what the hardware is made for (train/precision.py).
         compiled: torch.compile the model; slower to start, faster to run.
         accumulation: microbatches per optimiser step.
         workers: loader processes; 0 where cores are few.
