@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+from data.biocite_unsaid import with_unsaid
 from data.corpus import Corpus
 from data.records import Document, Question, RecordError, read_jsonl
 
@@ -44,6 +45,8 @@ class BiociteCorpus:
         revision: of the dataset, for a run that can be repeated.
         in_domain: share of the tuned half's questions kept out of tuning.
         heldout: documents set aside for perplexity, with their questions.
+        unsaid: questions on facts never said of the test half's people, and as many on the people of held-out documents
+            only, per question that BioCite asks about the test half; its questions then come in folds, with statements.
     """
 
     kind: str = "biocite"
@@ -53,6 +56,7 @@ class BiociteCorpus:
     seed: int = 0
     in_domain: float = 0.2
     heldout: int = 0
+    unsaid: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ def open_biocite(config: BiociteCorpus) -> Corpus:
     """Read all of BioCite into memory. Raises ValueError naming file and line, or the key of the config, at fault."""
     if not 0.0 <= config.in_domain <= 1.0:
         raise ValueError(f"biocite: in_domain is {config.in_domain}, a share must be between 0 and 1")
+    if config.unsaid < 0:
+        raise ValueError(f"biocite: unsaid is {config.unsaid}, it can't be negative")
     rows = list(_rows(config))
     if not 0 <= config.heldout <= len(rows):
         raise ValueError(f"biocite: heldout is {config.heldout}, of {len(rows)} documents")
@@ -97,7 +103,12 @@ def open_biocite(config: BiociteCorpus) -> Corpus:
     heldout = tuple(_document(rows[place]) for place in sorted(chosen))
     questions, outcomes = make_questions(kept, config)
     asked = {question for row in kept for question, _ in row.claims}
-    outcomes["heldout_questions"] = len({q for place in chosen for q, _ in rows[place].claims} - asked)
+    unasked = {q for place in chosen for q, _ in rows[place].claims} - asked
+    outcomes["heldout_questions"] = len(unasked)
+    if config.unsaid:
+        facts = [fact for row in kept for fact in row.facts]
+        strangers = [form[0] for form in map(_parse, sorted(unasked)) if form]
+        questions = tuple(with_unsaid(questions, facts, strangers, config.unsaid, config.seed))
     return Corpus([_document(row) for row in kept], questions, heldout, (), outcomes)
 
 

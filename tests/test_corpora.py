@@ -139,6 +139,22 @@ def test_biocite_in_domain_share_and_heldout(tmp_path: Path) -> None:
     assert open_corpus(replace(config, seed=1)).heldout != corpus.heldout
 
 
+def test_biocite_strangers_are_people_of_held_out_documents(tmp_path: Path) -> None:
+    names = [f"{chr(65 + n % 26)}a{'b' * (n // 26)} Lee" for n in range(100)]
+    rows = [bio(f"d{n}", n % 2 == 0, **{name: "Acme"}) for n, name in enumerate(names)]
+    path = lines(tmp_path / "b.jsonl", rows)
+    corpus = open_corpus(BiociteCorpus(path=path, heldout=10, unsaid=0.5))
+    plain = open_corpus(BiociteCorpus(path=path, heldout=10))
+    told = [replace(q, statement=(), fold="") for q in corpus.questions if q.answers]
+    assert told == list(plain.questions)
+    named = {word for document in corpus.heldout for word in [document.text.partition(" works")[0]]}
+    assert {q.entity for q in corpus.questions if q.support_class == "absent_entity"} <= named
+    unsaid = [q for q in corpus.questions if q.support_class == "absent_attribute"]
+    tested = {q.entity for q in plain.questions if q.split == "never_tuned"}
+    assert unsaid and {q.entity for q in unsaid} <= tested
+    assert "employer" not in {q.attribute for q in unsaid}
+
+
 def test_biocite_from_a_dataset_in_the_shape_of_the_authors(tmp_path: Path) -> None:
     card = '---\nconfigs:\n- config_name: pretrain\n  data_files: "pretrain/train.jsonl"\n---\n'
     rows = [
@@ -172,7 +188,7 @@ def test_biocite_bad_row_is_named(tmp_path: Path, row: Any, message: str) -> Non
         open_corpus(BiociteCorpus(path=path))
 
 
-@pytest.mark.parametrize("change", [{"in_domain": 2.0}, {"heldout": 9}])
+@pytest.mark.parametrize("change", [{"in_domain": 2.0}, {"heldout": 9}, {"unsaid": -1.0}, {"unsaid": 9.0}])
 def test_biocite_bad_config_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     config = BiociteCorpus(path=lines(tmp_path / "b.jsonl", SMALL))
     with pytest.raises(ValueError, match=next(iter(change))):
