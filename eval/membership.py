@@ -3,10 +3,12 @@
     read               a fact in words that documents have: a wording of `Question.statement`
     paraphrased        the same facts in words that no document has: a wording of `Question.new_statement`
     altered            the passage `read` with an answer to another question in place of its own
+    reworded           the passage `paraphrased` with that other answer
     unread_attribute   what was never said of a known person
     unread_entity      of a person who was never mentioned
 
-The first two are told from each of the others by five scores of a passage, in nats, the higher the more likely read:
+The first two are told from each of the others (`reworded` from the second only: in the same words, so that nothing but
+what they say differs) by five scores of a passage, in nats, the higher the more likely read:
 
     footnote   log P(ID | passage) of the likeliest document
     recall     log P(passage | ID) of that document
@@ -41,7 +43,7 @@ from eval.statistics import Floats
 from eval.two_way import log_told
 
 READ = ("read", "paraphrased")
-UNREAD = ("altered", "unread_attribute", "unread_entity")
+UNREAD = ("altered", "reworded", "unread_attribute", "unread_entity")
 LOWEST = 20  # per cent of a passage's tokens that Min-K% Prob looks at
 KEPT = 90  # per cent of the read passages that false recollection keeps
 NEVER = ("absent_attribute", "absent_entity")
@@ -83,14 +85,14 @@ def membership(
     for positive, negative in product(READ, UNREAD):
         here = (kinds == positive) | (kinds == negative)
         truth = kinds[here] == positive
-        if truth.any() and not truth.all():
+        if truth.any() and not truth.all() and (positive, negative) != ("read", "reworded"):
             pair = {name: _compared(score[here], truth, clusters[here].tolist()) for name, score in scores.items()}
             found.setdefault(positive, {})[negative] = pair
     return found
 
 
 def make_passages(questions: Sequence[Question], seed: int = 0, most: int = 600) -> list[Passage]:
-    """At most `most` passages of each kind from the questions held out, the same questions for the first three."""
+    """At most `most` passages of each kind from the questions held out, the same questions for the first four."""
     rng = random.Random(seed)
     answers: dict[str, list[str]] = {}
     for question in questions:
@@ -109,8 +111,10 @@ def make_passages(questions: Sequence[Question], seed: int = 0, most: int = 600)
     for question in some(*ANSWERABLE):
         wording, answer = rng.choice(question.statement), question.answers[0]
         told.append(("read", question, wording, answer))
-        told += [("paraphrased", question, new, answer) for new in _one(question.new_statement, rng)]
-        told += [("altered", question, wording, value) for value in _one(others(question), rng)]
+        new, other = _one(question.new_statement, rng), _one(others(question), rng)
+        told += [("paraphrased", question, text, answer) for text in new]
+        told += [("altered", question, wording, value) for value in other]
+        told += [("reworded", question, text, value) for text in new for value in other]
     for name in NEVER:
         for question in some(name):
             values = [question.truth] if question.truth else _one(others(question), rng)

@@ -82,7 +82,7 @@ def plain(model: Transformer, tokens: Sequence[int], first: int, footnote: int |
 def test_each_kind_is_what_it_says() -> None:
     for seed in range(10):
         passages = {(p.kind, p.entity): p for p in make_passages(QUESTIONS, seed)}
-        assert len(passages) == 11
+        assert len(passages) == 14
         for name, answer, support in (
             ("Ada Moss", "Oslo", ("doc-0", "doc-8")),
             ("Ben Lark", "Lima", ("doc-1",)),
@@ -92,7 +92,10 @@ def test_each_kind_is_what_it_says() -> None:
             assert read.text in (f"{name} was born in {answer}.", f"{answer} is where {name} was born.")
             assert new.text == f"It was in {answer} that {name} was born."
             assert altered.text in {read.text.replace(answer, v) for v in {"Oslo", "Lima", "Cairo"} - {answer}}
-            assert read.support == new.support == support and altered.support == ()
+            (other,) = [place for place in ("Oslo", "Lima", "Cairo") if place in altered.text]
+            assert passages["reworded", name].text == f"It was in {other} that {name} was born."
+            assert read.support == new.support == support
+            assert altered.support == passages["reworded", name].support == ()
         assert passages["unread_attribute", "Dov Reed"].text.replace("Quito", "_") in (
             "Dov Reed was born in _.",
             "_ is where Dov Reed was born.",
@@ -197,10 +200,20 @@ def test_results_compare_every_kind_read_with_every_kind_that_was_not(answerer: 
     found = membership(answerer, QUESTIONS)
     passages = make_passages(QUESTIONS)
     scores, best = score_passages(answerer, [p.text for p in passages])
-    assert found["n"] == {"read": 3, "paraphrased": 3, "altered": 3, "unread_attribute": 1, "unread_entity": 1}
+    assert found["n"] == {
+        "read": 3,
+        "paraphrased": 3,
+        "altered": 3,
+        "reworded": 3,
+        "unread_attribute": 1,
+        "unread_entity": 1,
+    }
     right = [label in p.support for label, p in zip(best, passages, strict=True) if p.kind == "read"]
     assert found["where"]["value"] == pytest.approx(np.mean(right))
+    assert "reworded" not in found["read"]
     for positive, negative, (name, values) in product(READ, UNREAD, scores.items()):
+        if (positive, negative) == ("read", "reworded"):
+            continue
         high, low = (
             [v for v, p in zip(values, passages, strict=True) if p.kind == kind] for kind in (positive, negative)
         )
