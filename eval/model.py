@@ -165,7 +165,7 @@ class ModelAnswerer:
 
     def sources(self, statements: Sequence[str], most: int, near: float) -> list[int]:
         """How many of the first `most` sources of each statement say so: at most `near` nats worse than the first."""
-        ranked = self._footnotes(statements, most) if statements else []
+        ranked = self._footnotes(statements, most)
         items = [(item, source) for item, found in enumerate(ranked) for source, _ in found]
         wordings = [[statements[item]] for item, _ in items]
         told = log_told(

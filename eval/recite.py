@@ -3,7 +3,8 @@
 Answers in dialogue are learnt from the questions of tuning, statements from every document. So the statement that an
 answer makes, up to where the answer stands ("Ada Moss was born in"), brings out what the model was told where the
 question may not. Every completion is a candidate beside the answer, cited by its footnote and checked both ways;
-eval/weigh.py chooses. It needs what the two-way check needs: the corpus's wording of the answer.
+eval/weigh.py chooses. It needs what the two-way check needs: the corpus's wording of the answer. A completion ends where
+the wording goes on, at a full stop as a rule: an answer that holds one is cut there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from data.records import Prediction, Question
-from eval.attribution import normalise
+from eval.attribution import exact_match
 from eval.model import LONGEST_ANSWER, ModelAnswerer
 from model.generate import likeliest
 
@@ -94,8 +95,11 @@ def complete(answerer: ModelAnswerer, questions: Sequence[Question]) -> list[Com
         written = likeliest(answerer.model, context, logits, [stops[chunk[0]]], LONGEST_ANSWER, WIDTH)
         for i, completions in zip(chunk, written, strict=True):
             for tokens, score in completions:
-                if score >= LEAST and tokens and not codec.reserved.intersection(tokens):
-                    found[i].setdefault(codec.decode(tokens), score)
+                answer = codec.decode(tokens)
+                if score < LEAST or not tokens or codec.reserved.intersection(tokens):
+                    continue
+                if not exact_match(answer, list(found[i])):  # "Oslo," would be a rival of "Oslo"
+                    found[i][answer] = score
     return found
 
 
@@ -107,4 +111,4 @@ def opening(statement: Sequence[str]) -> tuple[str, str]:
 
 
 def _same(answer: str, prediction: Prediction) -> bool:
-    return normalise(answer) == normalise(prediction.answer or "")
+    return prediction.answer is not None and exact_match(answer, [prediction.answer])
