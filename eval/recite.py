@@ -3,8 +3,8 @@
 Answers in dialogue are learnt from the questions of tuning, statements from every document. So the statement that an
 answer makes, up to where the answer stands ("Ada Moss was born in"), brings out what the model was told where the
 question may not. Every completion is a candidate beside the answer, cited by its footnote and checked both ways;
-eval/weigh.py chooses. It needs what the two-way check needs: the corpus's wording of the answer. A completion ends where
-the wording goes on, at a full stop as a rule: an answer that holds one is cut there.
+eval/weigh.py chooses. It needs what the two-way check needs: the corpus's wording of the answer. A completion ends
+where the wording goes on, at a full stop as a rule: an answer that holds one is cut there.
 """
 
 from __future__ import annotations

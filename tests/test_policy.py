@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from data.records import Citation, Prediction, Question
 from eval.knowing import Knowing
-from eval.policy import FLOOR, LEAST, SUM, read_policies, right
+from eval.policy import FLOOR, LEAST, SUM, WEIGHED, WEIGHED_SOURCE, Policy, read_policies, right
 from eval.systems import fit_policy, in_fold
 from stages import write_json
+from tests.test_weigh import disputes
 
 FOLDS = ("calibration", "dev", "test")
 
@@ -187,3 +189,109 @@ def test_figures_of_the_test_fold(everything) -> None:
     drawn = knowing.figures()
     assert set(drawn) == {"reliability", "risk", "confidence", "exposure"}
     assert all(figure.axes for figure in drawn.values())
+
+
+# Weighing
+
+
+def weighing(refused: float = 0.0) -> Policy:
+    questions, said = disputes()
+    calibration, dev = (in_fold(questions, said, fold) for fold in FOLDS[:2])
+    policy = Policy.fit(WEIGHED, calibration, dev, refused)
+    assert policy is not None and policy.weigher is not None
+    return policy
+
+
+def test_the_best_rival_answers_and_cites_its_own_source() -> None:
+    questions, said = in_fold(*disputes(), "test")
+    policy = weighing()
+    applied = policy.apply(said)
+    for question, before, after in zip(questions, said, applied, strict=True):
+        if question.support_class == "absent_attribute":
+            assert after.outcome == "abstained"
+            continue
+        (better,) = before.rivals if question.support_class == "contested" else (before,)
+        assert (after.answer, after.citations[0].id, after.citations[1]) == ("yes", "doc", Citation("x"))
+        assert better.signals.items() <= after.signals.items()
+        assert [p.answer for p in after.rivals] == ["no"]
+    told = [p for q, p in zip(questions, applied, strict=True) if q.answers]
+    assert np.mean([p.outcome == "answered" for p in told]) > 0.9
+    assert all((p.confidence or 0.0) > 0.9 and (p.citations[0].probability or 0.0) > 0.9 for p in told)
+    assert [p.answer for p in replace(policy, weigher=None).apply(said)] == [p.answer for p in said]
+
+
+def test_what_it_would_answer_is_what_it_decides_on() -> None:
+    _, said = disputes()
+    policy = weighing()
+    chosen = policy.chosen(said)
+    assert policy.answer.weights == {"weighed": 1.0}  # no question presupposes anything
+    assert policy.answer.scores(chosen) == pytest.approx([p.signals["weighed"] for p in chosen])
+    assert policy.source is not None
+    assert set(policy.source.weights) == {name for name in WEIGHED_SOURCE if not name.startswith("premise")}
+    for before, after in zip(chosen, policy.apply(said), strict=True):
+        assert (before.answer, before.signals, before.rivals) == (after.answer, after.signals, after.rivals)
+    plain = replace(policy, weigher=None)
+    assert plain.chosen(tuple(said)) == said
+
+
+def test_thresholds_of_weighed_answers_come_from_what_was_chosen() -> None:
+    """Of the answers as they were, half of those to what was told are wrong."""
+    for refused in (0.0, 0.1, 0.5):
+        policy = weighing(refused)
+        questions, said = in_fold(*disputes(), "dev")
+        kept = np.array([p.outcome == "answered" or p.outcome == "no_source" for p in policy.apply(said)])
+        graded = right(questions, policy.chosen(said))
+        assert graded.sum() == 30
+        assert np.mean(~kept[graded]) == pytest.approx(refused, abs=1 / 30)
+
+
+def test_a_doubtful_premise_is_flagged_whatever_is_weighed() -> None:
+    questions, said = disputes()
+    firm = {"premise_told": -3.0, "premise_noted": -1.0, "premise_unprompted": -12.0}
+    doubtful = {name: value - 10 for name, value in firm.items()}
+    noise = np.random.default_rng(1).random(len(questions))
+    for i, (question, prediction) in enumerate(zip(questions, said, strict=True)):
+        if question.support_class == "single":
+            if i % 2:
+                questions[i] = replace(question, support_class="false_premise", answers=(), support=())
+            else:
+                questions[i] = replace(question, support_class="true_premise")
+            signals = {name: value + noise[i] for name, value in (firm, doubtful)[i % 2].items()}
+            said[i] = replace(prediction, signals={**prediction.signals, **signals})
+    calibration, dev = (in_fold(questions, said, fold) for fold in FOLDS[:2])
+    policy = Policy.fit(WEIGHED, calibration, dev, 0.0)
+    assert policy is not None and policy.weigher is not None and policy.weigher.premises is not None
+    assert policy.answer.weights == WEIGHED
+    asked, answered = in_fold(questions, said, "test")
+    outcomes: dict[str, list[str]] = {question.support_class: [] for question in asked}
+    for question, after in zip(asked, policy.apply(answered), strict=True):
+        outcomes[question.support_class].append(after.outcome)
+    assert set(outcomes["false_premise"]) == {"false_premise"}
+    assert outcomes["true_premise"].count("answered") >= len(outcomes["true_premise"]) - 1
+    assert set(outcomes["absent_attribute"]) == {"abstained"}
+
+
+def test_a_policy_that_weighs_is_read_as_it_was_written(tmp_path: Path) -> None:
+    policy = weighing(0.05)
+    _, said = disputes(6)
+    for kept in (policy, replace(policy, source=None)):
+        write_json(tmp_path / "policy.json", {"weighed": kept.to_json()})
+        (read,) = read_policies(tmp_path / "policy.json").values()
+        assert read == kept
+        assert read.apply(said) == kept.apply(said)
+    value = policy.to_json()
+    short = {**value["weigher"], "answers": value["weigher"]["answers"] | {"mean": []}}
+    wrong: list[Any] = [{"answers": {}}, short, 3]
+    for weigher in wrong:
+        write_json(tmp_path / "bad.json", {"weighed": {**value, "weigher": weigher}})
+        with pytest.raises(ValueError, match=r"bad\.json: not the policies of a run"):
+            read_policies(tmp_path / "bad.json")
+
+
+def test_what_can_not_be_weighed_fits_no_policy() -> None:
+    questions, said = disputes()
+    unchecked = [replace(p, signals={"answer": p.signals["answer"]}, rivals=()) for p in said]
+    calibration, dev = (in_fold(questions, unchecked, fold) for fold in FOLDS[:2])
+    assert Policy.fit(WEIGHED, calibration, dev, 0.02) is None
+    plain = Policy.fit({"answer": 1.0}, calibration, dev, 0.02)
+    assert plain is not None and plain.weigher is None  # other weights ask for none

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from data.records import FOLDS, Citation, Prediction, Question
+from eval.knowing import Knowing
 from eval.policy import LEARNT, Policy, right, supported
 from eval.systems import decide, fit_policy, in_fold
+from tests.test_weigh import disputes
 
 
 def everything(n: int = 60) -> tuple[list[Question], list[Prediction]]:
@@ -123,3 +126,51 @@ def test_thresholds_come_from_dev(refused: float) -> None:
     dev = in_fold(questions, said, "dev")
     kept = policy.answer.scores(dev[1]) >= policy.answer.threshold
     assert np.mean(~kept[right(*dev)]) == pytest.approx(refused, abs=0.03)
+
+
+def test_weighing_has_answers_of_its_own() -> None:
+    questions, said = disputes()
+    systems = decide(questions, said, 0.02)
+    weighed = systems["weighed"]
+    told = np.array([bool(q.answers) for q in questions])
+    assert right(questions, said)[told].mean() == pytest.approx(1 / 2)
+    assert right(questions, weighed.forced)[told].all()
+    assert [p.answer for p in weighed.forced] == [p.answer for p in weighed.free]
+    assert weighed.score == pytest.approx([p.signals["weighed"] for p in weighed.forced])
+    assert all(decided.forced == said for name, decided in systems.items() if name != "weighed")
+    assert {p.outcome for p, t in zip(weighed.free, told, strict=True) if not t} == {"abstained"}
+
+
+def test_the_answers_of_weighing_are_judged() -> None:
+    questions, said = disputes(30)
+    knowing = Knowing.of(questions, said, 0.02)
+    assert knowing is not None and knowing.main == "weighed"
+    tested, forced = in_fold(questions, said, "test")
+    found = knowing.by_fold()["test"]
+    assert (
+        found["accuracy_forced"]["value"] == found["joint_forced"]["value"] == 1.0
+    )  # half of the answers as they were
+    signals = knowing.by_signal()
+    assert "difference" not in signals["weighed"]
+    # All that weighing answers to what was told is right, so there is nothing to tell apart; half of the answers are.
+    assert np.isnan(signals["weighed"]["right"]["value"])
+    assert signals["told"]["right"]["value"] == pytest.approx(auroc_of(tested, forced, "told"))
+    assert signals["weighed"]["told"]["value"] > 0.99
+
+
+def auroc_of(questions: Sequence[Question], said: Sequence[Prediction], name: str) -> float:
+    """Of a signal among told questions, pair by pair: is a right answer's above a wrong one's?"""
+    scores: dict[bool, list[float]] = {True: [], False: []}
+    for question, prediction, correct in zip(questions, said, right(questions, said), strict=True):
+        if question.answers:
+            scores[bool(correct)].append(prediction.signals[name])
+    return float(np.mean([(a > b) + (a == b) / 2 for a in scores[True] for b in scores[False]]))
+
+
+def test_without_rivals_there_is_nothing_to_weigh() -> None:
+    questions, said = disputes()
+    alone = [replace(p, rivals=()) for p in said]
+    assert fit_policy(questions, alone, 0.02, "weighed") is None
+    assert "weighed" not in decide(questions, alone, 0.02)
+    tested = [p if q.fold == "test" else replace(p, rivals=()) for q, p in zip(questions, said, strict=True)]
+    assert fit_policy(questions, tested, 0.02, "weighed") is None  # none on the calibration fold
