@@ -155,7 +155,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--row", type=int, default=128, help="places in a row (128, as in the demo)")
     add("--rows", type=int, default=16, help="rows in a step; padded batches get as many places at most (16)")
     add("--optimizer", default="adamw", choices=("adamw", "muon"), help="of our contenders (adamw, as the others have)")
-    add("--precision", default="auto", choices=("auto", BF16, FP32), help="auto: bf16 where the hardware is made for it")
+    add("--precision", default="auto", choices=("auto", BF16, FP32), help="auto: bf16 where hardware is made for it")
     add("--device", default="", choices=("", "cpu", "cuda"), help="cuda where there is a GPU, unless given")
     add("--threads", type=int, default=os.cpu_count() or 1, help="of a CPU (all cores)")
     add("--documents", type=int, default=400, help="of the generated world (400, the demo's)")

@@ -1,8 +1,8 @@
 """bf16 where the hardware multiplies it faster; read off the hardware, so that every process of a job agrees.
 
 A clock was tried first: beside other work it chose differently from one process to the next, and then stages were not
-found again. Products of 512 x 512 in bf16 take a tenth of the time with AMX, under a half with AVX-512's bf16 alone, and
-several times as long without either.
+found again. Products of 512 x 512 in bf16 take a tenth of the time with AMX, under a half with AVX-512's bf16 alone,
+and several times as long without either.
 """
 
 from __future__ import annotations
