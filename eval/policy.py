@@ -10,7 +10,9 @@ Signals of a prediction; those in nats are log-probabilities:
     unprompted  of the restated answer in any document
     reliability of the first source, as the mark in its identifier has it, where tags carry one
     premise_*   the last four of what the question presupposes, in the document that its own footnote cites
-    recited     of the answer as the completion of the statement that it makes (eval/recite.py)
+    worded      of the restated answer in any document, mean over all wordings (eval/recite.py)
+    recited     of the answer after what stands before it in the statement that it makes, likewise
+    sources     how many documents say so, where several answers may have been told
     weighed     log P(no better document denies what a document says); premise_weighed: log P(a document says so), of
                 what the question presupposes (eval/weigh.py); these two are not cached
     unsourced   1 where the model said of itself that it has no source, before the answer was restated

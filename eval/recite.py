@@ -10,12 +10,17 @@ where the wording goes on, at a full stop as a rule: an answer that holds one is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from data.records import Prediction, Question
+from data.tags import NOTHING, TAG, Part, Sample
 from eval.attribution import exact_match
 from eval.model import LONGEST_ANSWER, ModelAnswerer
+from eval.two_way import log_probabilities
 from model.generate import likeliest
 
 WIDTH = 4  # completions of a statement
@@ -33,48 +38,82 @@ def add_recitals(
 ) -> list[Prediction]:
     """The predictions with every other answer that the model recites as `rivals`, the likeliest first, each checked.
 
-    How likely the completion is becomes the signal `recited`, also of an answer that is among them.
+    All of them gain the signals `worded` and `recited`, and `sources` where several may have been told.
     """
     completed = complete(answerer, questions)
-    asked: list[Question] = []
-    recitals: list[Prediction] = []
-    for question, prediction, answers in zip(questions, said, completed, strict=True):
-        for answer, score in answers.items():
-            if not _same(answer, prediction):
-                asked.append(replace(question, premise=()))
-                recitals.append(Prediction(question.id, "answered", answer, signals={"recited": score}))
+    others = [
+        [answer for answer in answers if not _same(answer, prediction)]
+        for answers, prediction in zip(completed, said, strict=True)
+    ]
+    asked = [replace(question, premise=()) for question, held in zip(questions, others, strict=True) for _ in held]
+    recitals = [
+        Prediction(p.question, "answered", answer) for p, held in zip(said, others, strict=True) for answer in held
+    ]
     checked = iter(answerer.restate(asked, recitals))
-    found = []
-    for prediction, answers in zip(said, completed, strict=True):
-        rivals = tuple(next(checked) for answer in answers if not _same(answer, prediction))
-        signals = dict(prediction.signals)
-        if own := [score for answer, score in answers.items() if _same(answer, prediction)]:
-            signals["recited"] = own[0]
-        found.append(replace(prediction, signals=signals, rivals=rivals))
-    return _counted(answerer, questions, found)
+    found = [replace(p, rivals=tuple(next(checked) for _ in held)) for p, held in zip(said, others, strict=True)]
+    for measured in (_worded, _counted):
+        found = measured(answerer, questions, found)
+    return found
+
+
+def _worded(answerer: ModelAnswerer, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
+    """The signals `worded`, mean log P(statement) over all its wordings, and `recited`, that of the answer alone.
+
+    The latter given what stands before it, over the wordings where something does. What was told is likely in all of
+    them, what is made up in one or the other.
+    """
+    codec = answerer.codec
+    held = _checked(said)
+    samples: list[Sample] = []
+    opened: list[bool] = []
+    for i, candidate in held:
+        halves = [wording.split("{answer}") for wording in questions[i].statement]
+        before = codec.encode([first.rstrip() for first, _ in halves])
+        after = codec.encode([f"{candidate.answer}{second}" for _, second in halves])
+        for (opening, _), first, second in zip(halves, before, after, strict=True):
+            opened.append(bool(opening.strip()))
+            parts = [Part(first if opened[-1] else NOTHING, span=0), Part(second, TAG, span=0)]
+            samples.append(Sample([Part((codec.doc,), learn=False), *parts], codec.end_src))
+    openings, answers = log_probabilities(answerer.model, codec, samples, answerer.batch)
+    signals = []
+    end = 0
+    for i, _ in held:
+        here = slice(end, end := end + len(questions[i].statement))
+        own = answers[here][np.array(opened[here])]
+        worded = {"worded": float((openings + answers)[here].mean())}
+        signals.append(worded | ({"recited": float(own.mean())} if len(own) else {}))
+    return _with_signals(said, held, signals)
 
 
 def _counted(answerer: ModelAnswerer, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
     """Where several answers may have been told, the signal `sources` of each: how many documents say so."""
-    disputed = {
-        i: [p for p in (prediction, *prediction.rivals) if p.signals.get("told", -math.inf) >= TOLD]
-        for i, prediction in enumerate(said)
-    }
-    disputed = {i: candidates for i, candidates in disputed.items() if len(candidates) > 1}
-    statements = [
-        questions[i].statement[0].replace("{answer}", p.answer or "") for i, held in disputed.items() for p in held
-    ]
-    counts = iter(answerer.sources(statements, SOURCES, NEAR))
-    found = list(said)
-    for i, candidates in disputed.items():
-        counted = {id(p): replace(p, signals={**p.signals, "sources": float(next(counts))}) for p in candidates}
-        rivals = tuple(counted.get(id(p), p) for p in said[i].rivals)
-        found[i] = replace(counted.get(id(said[i]), said[i]), rivals=rivals)
-    return found
+    told = [(i, candidate) for i, candidate in _checked(said) if candidate.signals["told"] >= TOLD]
+    times = Counter(i for i, _ in told)
+    disputed = [(i, candidate) for i, candidate in told if times[i] > 1]
+    statements = [questions[i].statement[0].replace("{answer}", c.answer or "") for i, c in disputed]
+    counts = answerer.sources(statements, SOURCES, NEAR)
+    return _with_signals(said, disputed, [{"sources": float(count)} for count in counts])
+
+
+def _checked(said: Sequence[Prediction]) -> list[tuple[int, Prediction]]:
+    """Every answer and rival that was checked, with the number of its question."""
+    return [(i, c) for i, p in enumerate(said) for c in (p, *p.rivals) if "told" in c.signals]
+
+
+def _with_signals(
+    said: Sequence[Prediction], held: Sequence[tuple[int, Prediction]], signals: Sequence[Mapping[str, float]]
+) -> list[Prediction]:
+    """The predictions, some of their answers and rivals with further signals."""
+    gained = {id(candidate): more for (_, candidate), more in zip(held, signals, strict=True)}
+
+    def grown(p: Prediction) -> Prediction:
+        return replace(p, signals={**p.signals, **gained.get(id(p), {})}, rivals=tuple(map(grown, p.rivals)))
+
+    return list(map(grown, said))
 
 
 def best_recital(prediction: Prediction) -> Prediction:
-    """Of what `add_recitals` gives, the likeliest completion; the answer itself where nothing was completed."""
+    """Of what `add_recitals` gives, the answer that it recites best; the answer as it is where nothing was recited."""
     candidates = [p for p in (prediction, *prediction.rivals) if "recited" in p.signals]
     return replace(max(candidates, key=lambda p: p.signals["recited"], default=prediction), rivals=())
 

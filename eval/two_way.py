@@ -49,7 +49,7 @@ def two_way(
     """Check each statement, given in one or more wordings, against the identifier of a document (without marks)."""
     texts = _encoded(codec, statements)
     noted = [_footnote(codec, text, sources[item]) for item, text in texts]
-    of_text, of_tag = _log_probabilities(model, codec, noted, batch)
+    of_text, of_tag = log_probabilities(model, codec, noted, batch)
     items = np.array([item for item, _ in texts])
     each = [items == item for item in range(len(statements))]
     return Check(
@@ -74,7 +74,7 @@ def log_told(
     """
     texts = _encoded(codec, statements)
     recalled = [_recall(codec, text, sources[item]) for item, text in texts]
-    of_text, _ = _log_probabilities(model, codec, recalled, batch)
+    of_text, _ = log_probabilities(model, codec, recalled, batch)
     items = np.array([item for item, _ in texts])
     return np.array([logsumexp(of_text[items == item]) for item in range(len(statements))])
 
@@ -96,10 +96,13 @@ def _footnote(codec: Codec, text: np.ndarray, source: np.ndarray) -> Sample:
 
 
 @torch.inference_mode()
-def _log_probabilities(
+def log_probabilities(
     model: Transformer, codec: Codec, samples: Sequence[Sample], batch: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of the text of each sample, and of its tag: float64 (N,) each. One sample a row, laid out as in training."""
+    """Of each sample's parts of kind `TEXT`, and of kind `TAG`: float64 (N,) each, nats.
+
+    One sample a row, laid out as in training.
+    """
     device = model.embed_tokens.weight.device
     order = sorted(range(len(samples)), key=lambda i: len(samples[i]))
     found = np.zeros((2, len(samples)))

@@ -6,9 +6,9 @@ candidate c is right when some document says so and no document of more weight s
     P(c is right) = P(c is said) * product over rivals r of more weight: 1 - P(r is said)
 
 P(said) is a logistic regression, with squares and products, on what the model shows of one statement: the two-way check
-(eval/two_way.py) and how likely it is to recite it (eval/recite.py). The weight of a candidate is read off its sources
-alone: the mark of reliability in the identifier of the first, where tags carry one (`tags.content=rated`), and then how
-many sources, opened from memory, say so.
+(eval/two_way.py) and how likely it is to recite it in all its wordings (eval/recite.py). The weight of a candidate is
+read off its sources alone: the mark of reliability in the identifier of the first, where tags carry one
+(`tags.content=rated`), and then how many sources, opened from memory, say so.
 
 Shape letters: N statements, S signals, F features.
 """
@@ -29,7 +29,7 @@ from eval.statistics import Floats
 
 PREMISE = "premise_"
 CHECKED = ("told", "noted", "unprompted")
-RECITED = (*CHECKED, "recited")
+RECITED = ("told", "noted", "worded", "recited")
 PRESUMED = tuple(PREMISE + name for name in CHECKED)
 FLOORS = {"recited": -7.0}  # nats; what is less likely, or is missing, was not said either
 FLOOR = -40.0  # of the others

@@ -82,6 +82,9 @@ def telling(
     return make
 
 
+ADDED = ("recited", "worded", "sources")
+
+
 def likely(completions: Completions) -> dict[str, float]:
     """Their probabilities."""
     return {answer: math.exp(score) for answer, score in completions.items()}
@@ -201,26 +204,57 @@ def test_every_other_completion_is_a_rival_and_is_checked(telling: Callable[[Cha
     assert [rival.answer for rival in among.rivals] == ["Lima", "Oslo Accra"]
     assert [rival.answer for rival in other.rivals] == ["Oslo", "Lima", "Oslo Accra"]
     assert none.rivals == other.rivals
-    chance = {"Oslo": 0.5 * 0.8, "Lima": 0.3 * 0.9, "Oslo Accra": 0.5 * 0.1 * 0.9}
     for rival in (*among.rivals, *other.rivals):
         assert (rival.question, rival.outcome, rival.rivals) == ("q", "answered", ())
-        assert math.exp(rival.signals["recited"]) == pytest.approx(chance[rival.answer or ""], rel=2e-3)
         # Checked as if it had been the answer: same sources, same signals, those of the statement that it makes.
         (alone,) = answerer.restate([asked(*BORN)], [Prediction("q", "answered", rival.answer)])
         assert [citation.id for citation in rival.citations] == [citation.id for citation in alone.citations]
         assert len(rival.citations) == 5
         assert set(rival.signals) >= CHECKED
-        assert {n: v for n, v in rival.signals.items() if n not in ("recited", "sources")} == pytest.approx(
+        assert {n: v for n, v in rival.signals.items() if n not in ADDED} == pytest.approx(
             dict(alone.signals), abs=1e-4
         )
-    # The answer stays what it was; that it is among the completions is one more signal.
-    assert math.exp(among.signals["recited"]) == pytest.approx(chance["Oslo"], rel=2e-3)
-    assert "recited" not in other.signals and "recited" not in none.signals
+    # The answer stays what it was, with more signals where it was checked.
+    assert "recited" in other.signals and "recited" not in none.signals
     for before, after in zip(restated, (among, other, none), strict=True):
-        kept = {name: value for name, value in after.signals.items() if name not in ("recited", "sources")}
+        kept = {name: value for name, value in after.signals.items() if name not in ADDED}
         assert replace(after, signals=kept, rivals=()) == before
         assert "premise_told" in after.signals
         assert not any(name.startswith("premise") for rival in after.rivals for name in rival.signals)
+
+
+@torch.no_grad()
+def plain_worded(answerer: ModelAnswerer, wording: str, answer: str) -> tuple[float, float]:
+    """log P(statement), and of it that of the answer and what follows, in one plain pass."""
+    codec = answerer.codec
+    opening = wording.partition("{answer}")[0].rstrip()
+    before = codec.encode([opening])[0].tolist() if opening else []
+    after = codec.encode([answer + wording.partition("{answer}")[2]])[0].tolist()
+    tokens = torch.tensor([[codec.doc, *before, *after]])
+    scores = answerer.model(tokens, torch.arange(tokens.shape[1])[None])[0].double().log_softmax(-1)
+    each = [float(scores[i - 1, tokens[0, i]]) for i in range(1, tokens.shape[1])]
+    return sum(each), sum(each[len(before) :])
+
+
+def test_statements_are_recited_in_all_their_wordings(
+    make_model: Make, answering: Callable[[Transformer], ModelAnswerer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recite, "LEAST", -math.inf)
+    answerer = answering(make_model())
+    wordings = (
+        "Ada was born in {answer}.",
+        "{answer} is where Ada was born.",
+        "Ada is a native of {answer}, it is said.",
+    )
+    questions = [asked(*wordings, id="a"), asked(*wordings[1:], id="b"), asked(wordings[0], id="c")]
+    found = add_recitals(answerer, questions, answerer.restate(questions, [said("Oslo")] * 3))
+    assert sum(len(p.rivals) for p in found) > 1
+    for question, prediction in zip(questions, found, strict=True):
+        for p in (prediction, *prediction.rivals):
+            plain = [plain_worded(answerer, wording, p.answer or "") for wording in question.statement]
+            opened = [own for (_, own), w in zip(plain, question.statement, strict=True) if not w.startswith("{")]
+            assert p.signals["worded"] == pytest.approx(sum(whole for whole, _ in plain) / len(plain), abs=1e-3)
+            assert p.signals["recited"] == pytest.approx(sum(opened) / len(opened), abs=1e-3)
 
 
 def test_without_a_statement_nothing_is_recited(telling: Callable[[Chances], ModelAnswerer]) -> None:
@@ -229,7 +263,8 @@ def test_without_a_statement_nothing_is_recited(telling: Callable[[Chances], Mod
     predictions = answerer.restate(questions, [said("Lima")] * 3)
     found = add_recitals(answerer, questions, predictions)
     assert [len(prediction.rivals) for prediction in found] == [0, 2, 0]
-    assert [found[0], found[2]] == [predictions[0], predictions[2]]
+    assert found[0] == predictions[0]
+    assert set(found[2].signals) - set(predictions[2].signals) == {"worded"}  # nothing stands before the answer
     assert add_recitals(answerer, [], []) == []
 
 
@@ -354,6 +389,5 @@ def test_an_answer_of_which_nothing_survives_normalising_is_itself_only(
     question = asked("Ada is in {answer}.")
     given = [said("a"), said("The"), said(None, "abstained")]
     same, *others = add_recitals(answerer, [question] * 3, answerer.restate([question] * 3, given))
-    assert (same.rivals, "recited" in same.signals) == ((), True)
-    for other in others:
-        assert ([rival.answer for rival in other.rivals], "recited" in other.signals) == (["A"], False)
+    assert same.rivals == ()
+    assert [[rival.answer for rival in other.rivals] for other in others] == [["A"], ["A"]]
