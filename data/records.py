@@ -292,6 +292,7 @@ class Prediction:
         plain = {name: getattr(self, name) for name in self.__slots__}
         return plain | {
             "citations": [{"id": c.id, "probability": c.probability} for c in self.citations],
+            "samples": list(self.samples),
             "rivals": [rival.to_json() for rival in self.rivals],
         }
 

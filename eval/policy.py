@@ -145,7 +145,7 @@ class Policy:
     def fit(cls, weights: Weights, calibration: Folded, dev: Folded, refused: float) -> Policy | None:
         """Both heads; that of the source only where some sources are right and some are not.
 
-        None where the weights ask for weighing, and nothing can be weighed.
+        None where the weights ask for weighing and nothing can be weighed, and where nothing on dev is right.
         """
         weigher = None
         if "weighed" in weights:
@@ -153,6 +153,8 @@ class Policy:
                 return None
             calibration, dev = ((questions, weigher.choose(said)) for questions, said in (calibration, dev))
         graded, tested = right(*calibration), right(*dev)
+        if not tested.any():
+            return None
         answer = Head.fit(weights, (calibration[1], graded), (dev[1], tested), refused)
         cited, sourced = graded & supported(*calibration), tested & supported(*dev)
         if not cited.any() or not sourced.any():

@@ -75,6 +75,8 @@ class Said:
         mean, scale, weights = (tuple(map(float, value[key])) for key in ("mean", "scale", "weights"))
         if not len(mean) == len(scale) == len(names) or len(weights) != (len(names) + 1) * (len(names) + 2) // 2:
             raise ValueError("other numbers of signals and of weights")
+        if not np.isfinite([*mean, *scale, *weights]).all():
+            raise ValueError("a weigher holds a number that is not finite")
         return cls(names, mean, scale, weights)
 
     def to_json(self) -> dict[str, Any]:

@@ -1,0 +1,364 @@
+"""Of rival answers the best is chosen: probabilities by hand and by a plain reference, properties on drawn rivals."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from data.records import FOLDS, Citation, Claim, Prediction, Question
+from eval.weigh import PRESUMED, RECITED, Said, Weigher, candidates, is_said
+
+PLAIN = Said(("told",), (0.0,), (1.0,), (0.0, 1.0, 0.0))  # the signal is the log-odds
+WEIGHER = Weigher(PLAIN, Said(("premise_told",), (0.0,), (1.0,), (0.0, 1.0, 0.0)))
+
+
+def statement(answer: str, said: float, **more: float) -> Prediction:
+    """An answer that some document gives with this probability, as `PLAIN` reads it."""
+    return Prediction(
+        "q", "answered", answer, (Citation(f"of {answer}"),), signals={"told": float(logit(said)), **more}
+    )
+
+
+def ask(name: str, support_class: str, answers: tuple[str, ...] = (), **more: Any) -> Question:
+    support = ("doc",) if answers else ()
+    return Question(name, "?", answers, support, support_class, name, "never_tuned", **more)
+
+
+def disputes(n: int = 45) -> tuple[list[Question], list[Prediction]]:
+    """By fold: a third disputed, a third told by one document, a third never told; two answers to each question.
+
+    The first answer to what is disputed is that of the less reliable document. The second answer to the others cites a
+    very reliable document, which says no such thing.
+    """
+    rng = np.random.default_rng(0)
+    questions, said = [], []
+
+    def answered(name: str, answer: str, source: str, reliability: float, told: bool) -> Prediction:
+        low, noise = 0.0 if told else 1.0, rng.random(4)
+        signals = {
+            "answer": -0.1 - noise[0],
+            "told": -3 - noise[1] - 8 * low,
+            "noted": -1 - noise[2] - 5 * low,
+            "unprompted": -12 - noise[3] - 4 * low,
+            "worded": -13 - noise[3] - 5 * low,
+            "reliability": reliability,
+        }
+        return Prediction(name, "answered", answer, (Citation(source, 0.5), Citation("x")), 0.5, signals=signals)
+
+    for fold in FOLDS:
+        for i in range(n):
+            name, kind = f"{fold}{i}", ("contested", "single", "absent_attribute")[i % 3]
+            claims = (Claim("yes", ("doc",), 0.9), Claim("no", ("worse",), 0.3)) if kind == "contested" else ()
+            questions.append(ask(name, kind, () if kind == "absent_attribute" else ("yes",), fold=fold, claims=claims))
+            if kind == "contested":
+                first, second = answered(name, "no", "worse", 0.3, True), answered(name, "yes", "doc", 0.9, True)
+            else:
+                first = answered(name, "yes", "doc", 0.3, kind == "single")
+                second = answered(name, "no", "worse", 0.9, False)
+            said.append(replace(first, rivals=(second,)))
+    return questions, said
+
+
+# P(said)
+
+
+def slow_odds(
+    fitted: Sequence[Mapping[str, float]], said: Sequence[bool], asked: Sequence[Mapping[str, float]]
+) -> list[float]:
+    """Of the signals told (at least -40) and recited (at least -7): each feature written out, the loss summed up."""
+
+    def row(signals: Mapping[str, float]) -> tuple[float, float]:
+        return max(signals.get("told", -40.0), -40.0), max(signals.get("recited", -7.0), -7.0)
+
+    rows = [row(signals) for signals in fitted]
+    (m, k), (s, t) = [[f(column) for column in zip(*rows, strict=True)] for f in (np.mean, np.std)]
+
+    def features(signals: Mapping[str, float]) -> list[float]:
+        a, b = row(signals)
+        a, b = (a - m) / s, (b - k) / t
+        return [1.0, a, b, a * a, a * b, b * b]
+
+    def loss(w: np.ndarray) -> float:
+        total = sum(weight * weight for weight in w) / 2
+        for signals, label in zip(fitted, said, strict=True):
+            p = 1 / (1 + math.exp(-sum(w * features(signals))))
+            total -= math.log(p if label else 1 - p)
+        return total
+
+    best = minimize(loss, np.zeros(6), tol=1e-9).x
+    return [float(sum(best * features(signals))) for signals in asked]
+
+
+def test_what_is_said_as_a_plain_reference_has_it() -> None:
+    rng = np.random.default_rng(3)
+    signals: list[dict[str, float]] = [
+        {"told": t, "recited": r, "other": 1.0}
+        for t, r in zip(-rng.exponential(9, 30), -8 * rng.random(30), strict=True)
+    ]
+    said = [rng.random() < 1 / (1 + math.exp(-(8 + s["told"] + s["recited"] / 2))) for s in signals]
+    signals[1], signals[2], signals[3] = {"recited": -1.0}, {"told": -2.0}, {"told": -70.0, "recited": -20.0}
+    fitted = Said.fit(("told", "recited"), signals, said)
+    assert fitted is not None
+    asked = [*signals, {"told": -5.0, "recited": -3.0}, {}]
+    assert fitted.log_odds(asked) == pytest.approx(slow_odds(signals, said, asked), abs=1e-4)
+
+
+def test_what_is_missing_was_not_said() -> None:
+    fitted = Said.fit(RECITED, [{"told": -3.0, "recited": -1.0}, {"noted": -9.0}], [True, False])
+    assert fitted is not None
+    floors = {"told": -40.0, "noted": -40.0, "worded": -40.0, "recited": -7.0}
+    found = fitted.log_odds([{}, floors, dict.fromkeys(RECITED, -1e3), floors | {"recited": -6.0}])
+    assert found[0] == found[1] == found[2] != found[3]
+
+
+@pytest.mark.parametrize("said", [[], [True, True], [False, False]])
+def test_what_is_always_or_never_said_can_not_be_told_apart(said: list[bool]) -> None:
+    assert Said.fit(("told",), [{"told": -1.0}, {"told": -2.0}][: len(said)], said) is None
+
+
+# P(right) = P(said) * product over rivals of more weight: 1 - P(said)
+
+
+@pytest.mark.parametrize(
+    ("marked", "chosen", "right"),
+    [
+        (0.5, "marked", 0.5),  # three: .8 (1 - .5) = .4; one: .9 (1 - .5) (1 - .8) = .09
+        (0.1, "three", 0.72),  # .8 (1 - .1); one: .9 (1 - .1) (1 - .8) = .162
+    ],
+)
+def test_reliability_counts_before_the_number_of_sources(marked: float, chosen: str, right: float) -> None:
+    one = statement("one", 0.9, reliability=0.3, sources=1.0)
+    more = statement("three", 0.8, reliability=0.3, sources=3.0), statement("marked", marked, reliability=0.9)
+    (found,) = WEIGHER.choose([replace(one, rivals=more)])
+    assert (found.answer, found.citations) == (chosen, (Citation(f"of {chosen}"),))
+    assert math.exp(found.signals["weighed"]) == pytest.approx(right)
+
+
+def test_a_rival_of_no_more_weight_takes_nothing_away() -> None:
+    for weight in ({}, {"reliability": 0.3}, {"reliability": 0.3, "sources": 2.0}):
+        (found,) = WEIGHER.choose([replace(statement("a", 0.6, **weight), rivals=(statement("b", 0.7, **weight),))])
+        assert (found.answer, math.exp(found.signals["weighed"])) == ("b", pytest.approx(0.7))
+
+
+def test_without_marks_every_source_is_as_reliable_and_there_is_one() -> None:
+    marks = {"reliability": 0.0, "sources": 1.0}
+    for likely, other in ({}, marks), (marks, {}):  # they tie, so neither takes anything from the other
+        (found,) = WEIGHER.choose([replace(statement("a", 0.9, **likely), rivals=(statement("b", 0.6, **other),))])
+        assert (found.answer, math.exp(found.signals["weighed"])) == ("a", pytest.approx(0.9))
+    (two,) = WEIGHER.choose([replace(statement("a", 0.6), rivals=(statement("b", 0.5, sources=2.0),))])
+    assert (two.answer, math.exp(two.signals["weighed"])) == ("b", pytest.approx(0.5))  # a: .6 (1 - .5)
+
+
+def test_a_single_answer_is_as_right_as_it_is_said() -> None:
+    alone = statement("a", 0.2, reliability=0.3, sources=1.0)
+    (found,) = WEIGHER.choose([alone])
+    assert found.signals["weighed"] == pytest.approx(math.log(0.2))
+    assert found == replace(alone, signals={**alone.signals, "weighed": found.signals["weighed"]})
+
+
+def test_of_equals_the_answer_itself_stays() -> None:
+    equal = tuple(statement(answer, 0.6) for answer in "bc")
+    (found,) = WEIGHER.choose([replace(statement("a", 0.6), rivals=equal)])
+    assert (found.answer, found.rivals) == ("a", equal)
+
+
+# Of any rivals
+
+marks = st.fixed_dictionaries(
+    {}, optional={"reliability": st.sampled_from([0.3, 0.9]), "sources": st.sampled_from([1.0, 2.0])}
+)
+checked = st.builds(lambda p, more: statement("", p, **more), st.floats(0.01, 0.99), marks)
+unchecked = st.builds(lambda more: Prediction("q", "answered", signals=more), marks)
+
+
+@st.composite
+def disputed(draw: st.DrawFn) -> Prediction:
+    """An answer with up to five rivals, all told apart by their words and by samples of their own."""
+    held = draw(st.lists(checked | unchecked, min_size=1, max_size=6))
+    first, *rivals = [replace(p, answer=str(i), samples=(f"sample of {i}",)) for i, p in enumerate(held)]
+    premises = draw(st.dictionaries(st.sampled_from(PRESUMED), st.floats(-30, 5)))
+    return replace(first, signals={**first.signals, **premises}, rivals=tuple(rivals))
+
+
+def slow_scores(prediction: Prediction) -> dict[str, float]:
+    """P(right) of each candidate, rival by rival."""
+    found = {}
+    held = [p for p in (prediction, *prediction.rivals) if "told" in p.signals]
+    for one in held:
+        score = expit(one.signals["told"])
+        for other in held:
+            reliable, than = (p.signals.get("reliability", 0.0) for p in (other, one))
+            more = other.signals.get("sources", 1.0) > one.signals.get("sources", 1.0)
+            if reliable > than or (reliable == than and more):
+                score *= 1 - expit(other.signals["told"])
+        found[str(one.answer)] = float(score)
+    return found
+
+
+@given(disputed())
+def test_the_chosen_answer_has_the_greatest_score(prediction: Prediction) -> None:
+    scores = slow_scores(prediction)
+    assume(scores)
+    (found,) = WEIGHER.choose([prediction])
+    assert math.exp(found.signals["weighed"]) == pytest.approx(max(scores.values()))
+    assert scores[str(found.answer)] == pytest.approx(max(scores.values()))
+
+
+@given(disputed(), st.data())
+def test_the_order_of_rivals_chooses_nothing(prediction: Prediction, data: st.DataObject) -> None:
+    scores = sorted(slow_scores(prediction).values(), reverse=True)
+    assume(len(scores) < 2 or scores[0] > scores[1] * (1 + 1e-9))
+    shuffled = replace(prediction, rivals=tuple(data.draw(st.permutations(prediction.rivals))))
+    (one,), (other,) = WEIGHER.choose([prediction]), WEIGHER.choose([shuffled])
+    assert (one.answer, one.citations) == (other.answer, other.citations)
+
+
+@given(disputed())
+def test_nothing_is_lost(prediction: Prediction) -> None:
+    held = candidates(prediction)
+    assert held == [p for p in (prediction, *prediction.rivals) if "told" in p.signals]
+    assume(held)
+    (found,) = WEIGHER.choose([prediction])
+    (best,) = [p for p in held if p.answer == found.answer]
+    assert found.rivals == tuple(replace(p, rivals=()) for p in held if p is not best)
+    assert best.signals.items() <= found.signals.items()
+    assert (found.citations, found.outcome, found.question) == (best.citations, "answered", "q")
+
+
+@given(disputed())
+def test_what_is_presupposed_follows_the_question(prediction: Prediction) -> None:
+    """And so do the samples."""
+    assume(candidates(prediction))
+    (found,) = WEIGHER.choose([prediction])
+    premises = {name: value for name, value in prediction.signals.items() if name.startswith("premise_")}
+    kept = {name: value for name, value in found.signals.items() if name.startswith("premise_")}
+    assert found.samples == prediction.samples
+    if not premises:
+        assert kept == {}
+        return
+    told = expit(prediction.signals.get("premise_told", -40.0))
+    assert math.exp(kept.pop("premise_weighed")) == pytest.approx(told)
+    assert kept == premises
+    (blind,) = replace(WEIGHER, premises=None).choose([prediction])  # no question presupposed anything when fitting
+    assert "premise_weighed" not in blind.signals and premises.items() <= blind.signals.items()
+
+
+@given(disputed())
+def test_to_choose_again_changes_nothing(prediction: Prediction) -> None:
+    scores = sorted(slow_scores(prediction).values(), reverse=True)
+    assume(len(scores) < 2 or scores[0] > scores[1] * (1 + 1e-9))
+    once = WEIGHER.choose([prediction])
+    assert [p.answer for p in WEIGHER.choose(once)] == [p.answer for p in once]
+    assert WEIGHER.choose(once)[0].signals == pytest.approx(once[0].signals)
+
+
+def test_where_nothing_was_checked_nothing_changes() -> None:
+    rival = Prediction("q", "answered", "b", signals={"recited": -1.0, "reliability": 0.9})
+    plain = Prediction("q", "answered", "a", (Citation("d"),), 0.5, signals={"premise_told": -1.0}, rivals=(rival,))
+    for prediction in (plain, Prediction("q", "abstained")):
+        assert candidates(prediction) == []
+        assert WEIGHER.choose([prediction]) == [prediction]
+    assert WEIGHER.choose([]) == []
+
+
+# Fitting
+
+
+def test_it_is_said_if_any_document_gives_it_be_it_the_best_or_not() -> None:
+    claims = Claim("Oslo", ("doc",), 0.9), Claim("Lima", ("other",), 0.3)
+    contested = ask("q", "contested", ("Oslo", "the city of Oslo"), claims=claims)
+    given = {"oslo.": True, "city of Oslo": True, "Lima": True, "Quito": False, "": False, None: False}
+    assert {answer: is_said(contested, answer) for answer in given} == given
+    # The claims of a contradicted premise are about another fact; of what was never told there are none.
+    assert not is_said(ask("q", "false_premise", claims=claims), "Lima")
+    assert not is_said(ask("q", "absent_entity"), "Lima")
+    assert [is_said(ask("q", "single", ("Oslo",)), answer) for answer in ("Oslo", "Lima")] == [True, False]
+
+
+def test_what_is_never_told_and_what_is_denied_teach_it_what_is_said() -> None:
+    fold = [(q, p) for q, p in zip(*disputes(), strict=True) if q.fold == FOLDS[0]]
+    weigher = Weigher.fit([q for q, _ in fold], [p for _, p in fold])
+    assert weigher is not None and weigher.premises is None
+    signals, said = [], []
+    for question, prediction in fold:
+        for candidate in (prediction, *prediction.rivals):
+            signals.append(candidate.signals)
+            said.append(
+                candidate.answer in {"contested": ("yes", "no"), "single": ("yes",)}.get(question.support_class, ())
+            )
+    assert weigher.answers == Said.fit(("told", "noted", "worded", "recited"), signals, said)
+    assert ((weigher.answers.log_odds(signals) > 0) == said).all()
+
+
+def test_answers_under_a_false_premise_teach_nothing_and_their_premises_do() -> None:
+    questions, said = disputes(9)
+    plain = Weigher.fit(questions, said)
+    firm = {"premise_told": -3.0, "premise_noted": -1.0, "premise_unprompted": -9.0}
+    doubtful = {name: value - 9 for name, value in firm.items()}
+    asked = [ask(f"false{i}", "false_premise") for i in range(5)]
+    asked += [ask(f"true{i}", "true_premise", ("yes",)) for i in range(5)]
+    # What is answered under a false premise looks like what is told, and counts neither as said nor as not said.
+    presumed = [replace(statement("yes", 0.99), question=q.id) for q in asked]
+    presumed = [replace(p, signals={**p.signals, **doubtful}) for p in presumed]
+    false = Weigher.fit([*questions, *asked[:5]], [*said, *presumed[:5]])
+    assert plain is not None and false is not None
+    assert (false.answers, false.premises) == (plain.answers, None)  # all premises are false
+    presumed[5:] = [replace(p, signals={**p.signals, **firm}) for p in presumed[5:]]
+    both = Weigher.fit([*questions, *asked], [*said, *presumed])
+    assert both is not None and both.premises is not None
+    assert both.answers != plain.answers  # those under a true premise count
+    assert both.premises.names == PRESUMED
+    assert (both.premises.log_odds([doubtful, firm]) > 0).tolist() == [False, True]
+
+
+def test_nothing_is_fitted_where_nothing_can_be_told_apart() -> None:
+    questions, said = disputes(9)
+    unchecked = [replace(p, signals={}, rivals=()) for p in said]
+    assert Weigher.fit(questions, unchecked) is None
+    told = [i for i, q in enumerate(questions) if q.support_class == "contested"]
+    assert Weigher.fit([questions[i] for i in told], [said[i] for i in told]) is None  # all that is answered is said
+    absent = [i for i, q in enumerate(questions) if q.support_class == "absent_attribute"]
+    assert Weigher.fit([questions[i] for i in absent], [said[i] for i in absent]) is None
+    assert Weigher.fit([], []) is None
+
+
+# JSON
+
+
+def test_it_is_read_as_it_was_written() -> None:
+    fitted = Weigher.fit(*disputes(9))
+    assert fitted is not None
+    for weigher in (fitted, WEIGHER, replace(WEIGHER, premises=None)):
+        assert Weigher.from_json(json.loads(json.dumps(weigher.to_json()))) == weigher
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mean": [0.0, 0.0]},
+        {"mean": []},
+        {"scale": [1.0, 1.0]},
+        {"weights": [0.0, 1.0]},
+        {"weights": [0.0, 1.0, 0.0, 0.0]},
+        {"names": ["told", "noted"]},
+        {"names": ["told", "noted"], "mean": [0.0, 0.0], "scale": [1.0, 1.0]},
+        {"weights": [0.0, "much", 0.0]},
+        {"weights": [0.0, math.nan, 0.0]},
+        {"scale": [math.inf]},
+    ],
+)
+@pytest.mark.parametrize("part", ["answers", "premises"])
+def test_other_shapes_are_refused(change: dict[str, Any], part: str) -> None:
+    value = WEIGHER.to_json()
+    with pytest.raises(ValueError):
+        Weigher.from_json(value | {part: value[part] | change})
