@@ -24,7 +24,6 @@ COLUMNS = {
 assert list(COLUMNS) == list(METRICS)
 FLOORS = {
     "restated": "the footnote of the restated answer",
-    "recited": "the statement that answers, completed from memory, and its footnote",
     "uniform": "a random document",
     "most_frequent": "the most cited documents",
     "question_only": "the question's words against the identifiers",
@@ -43,13 +42,17 @@ def headline(results: Mapping[str, Any]) -> Iterator[str]:
             f"<strong>{_said(part, 'joint')}</strong> got the exact answer <em>and</em>, as first source, "
             "a document that says so.</p>"
         )
-        sentences = [f"The answer alone was right for {_said(part, 'answer_em')}."]
+        sentences = []
+        if recited := part["floors"].get("recited"):
+            sentences.append(f"Where it recited the statement that answers, and cited that: {_said(recited, 'joint')}.")
+        sentences.append(f"The answer alone was right for {_said(part, 'answer_em')}.")
         if part["citation"] is not None:
             sentences.append(f"Where it was right, the first source was right for {_said(part, 'citation')}.")
         if part["valid_unconstrained"] is not None:
             valid = _said(part, "valid_unconstrained")
             sentences.append(f"Left unconstrained, {valid} of the citations named a document that exists.")
-        if floors := [f"{FLOORS.get(n, n)} {percent(f['cited'])}%" for n, f in part["floors"].items() if n != "oracle"]:
+        compared = [n for n in part["floors"] if n not in ("oracle", "recited")]
+        if floors := [f"{FLOORS.get(n, n)} {percent(part['floors'][n]['cited'])}%" for n in compared]:
             sentences.append(f"Whatever the answer, its first source was right for {percent(part['cited'])}%;")
             sentences.append(f"for comparison: {', '.join(floors)}.")
         yield f"<p>{escape(' '.join(sentences))}</p>"
