@@ -81,8 +81,8 @@ def abstention(test: Mapping[str, Any]) -> Iterator[str]:
 def systems(found: Mapping[str, Mapping[str, Any]], asked: Mapping[str, int]) -> Iterator[str]:
     """The metrics of each system, those of `KNOWING` first; `asked` says how many questions each class has."""
     yield (
-        '<p class="muted">The same answers to the test fold, but other ways to be sure of them and to withhold them; '
-        "what each does stands in eval/systems.py.</p>"
+        '<p class="muted">The same model on the test fold, but other ways to choose an answer, to be sure of it and to '
+        "withhold it; what each does stands in eval/systems.py.</p>"
     )
     names = list(dict.fromkeys(name for metrics in found.values() for name in metrics))
     names = [name for name in KNOWING if name in names] + [name for name in names if name not in KNOWING]
