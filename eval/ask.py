@@ -67,6 +67,9 @@ def describe(run: Run, free: Prediction, forced: Prediction, policy: str) -> str
     lines.append(textwrap.fill(_line(run, best.id), 100, initial_indent=" " * 10, subsequent_indent=" " * 10))
     for other in free.citations[1:3]:
         lines.append(f"  else    {other.id}  ({other.probability:.1e})")
+    for rival in free.rivals:
+        if rival.citations and rival.signals.get("said", -math.inf) > math.log(0.5):
+            lines.append(f"  against {rival.citations[0].id}, which says {rival.answer}")
     return "\n".join(lines)
 
 

@@ -13,8 +13,8 @@ Signals of a prediction; those in nats are log-probabilities:
     worded      of the restated answer in any document, mean over all wordings (eval/recite.py)
     recited     of the answer after what stands before it in the statement that it makes, likewise
     sources     how many documents say so, where several answers may have been told
-    weighed     log P(no better document denies what a document says); premise_weighed: log P(a document says so), of
-                what the question presupposes (eval/weigh.py); these two are not cached
+    said        log P(a document says so); premise_weighed: the same of what the question presupposes (eval/weigh.py)
+    weighed     log P(a document says so and no better one denies it); these three are not cached
     unsourced   1 where the model said of itself that it has no source, before the answer was restated
     refusal     of <|idk|> or <|false|> as the first word; `instead`: of the likeliest other one
     stated      expectation of the mark of confidence

@@ -111,7 +111,7 @@ class Weigher:
         """Each prediction or the best of its rivals, the others as its rivals.
 
         Signals gain `weighed`, log P(right) as if nothing was presupposed, and `premise_weighed`, log P(said) of what
-        was. Unchanged where nothing was checked.
+        was; those of the rivals, too, `said`, log P(said). Unchanged where nothing was checked.
         """
         return [self._choose(prediction) for prediction in predictions]
 
@@ -120,6 +120,10 @@ class Weigher:
         if not held:
             return prediction
         odds = self.answers.log_odds([c.signals for c in held])
+        held = [
+            replace(c, signals={**c.signals, "said": float(p)}, rivals=())
+            for c, p in zip(held, log_expit(odds), strict=True)
+        ]
         weights = [_weight(c.signals) for c in held]
         heavier = np.array([[other > one for other in weights] for one in weights])
         scores = log_expit(odds) + heavier @ log_expit(-odds)
@@ -131,7 +135,7 @@ class Weigher:
             held[best],
             signals={**held[best].signals, **signals, "weighed": float(scores[best])},
             samples=prediction.samples,
-            rivals=tuple(replace(c, rivals=()) for place, c in enumerate(held) if place != best),
+            rivals=tuple(c for place, c in enumerate(held) if place != best),
         )
 
     @classmethod

@@ -163,13 +163,16 @@ def test_a_single_answer_is_as_right_as_it_is_said() -> None:
     alone = statement("a", 0.2, reliability=0.3, sources=1.0)
     (found,) = WEIGHER.choose([alone])
     assert found.signals["weighed"] == pytest.approx(math.log(0.2))
-    assert found == replace(alone, signals={**alone.signals, "weighed": found.signals["weighed"]})
+    gained = {"weighed": found.signals["weighed"], "said": found.signals["said"]}
+    assert gained["said"] == gained["weighed"]
+    assert found == replace(alone, signals={**alone.signals, **gained})
 
 
 def test_of_equals_the_answer_itself_stays() -> None:
     equal = tuple(statement(answer, 0.6) for answer in "bc")
     (found,) = WEIGHER.choose([replace(statement("a", 0.6), rivals=equal)])
-    assert (found.answer, found.rivals) == ("a", equal)
+    assert (found.answer, [rival.answer for rival in found.rivals]) == ("a", ["b", "c"])
+    assert [math.exp(rival.signals["said"]) for rival in found.rivals] == pytest.approx([0.6, 0.6])
 
 
 # Of any rivals
@@ -230,7 +233,10 @@ def test_nothing_is_lost(prediction: Prediction) -> None:
     assume(held)
     (found,) = WEIGHER.choose([prediction])
     (best,) = [p for p in held if p.answer == found.answer]
-    assert found.rivals == tuple(replace(p, rivals=()) for p in held if p is not best)
+    bare = [replace(p, signals={n: v for n, v in p.signals.items() if n != "said"}) for p in found.rivals]
+    assert bare == [replace(p, rivals=()) for p in held if p is not best]
+    odds = WEIGHER.answers.log_odds([p.signals for p in found.rivals])
+    assert [p.signals["said"] for p in found.rivals] == pytest.approx((-np.logaddexp(0, -odds)).tolist())
     assert best.signals.items() <= found.signals.items()
     assert (found.citations, found.outcome, found.question) == (best.citations, "answered", "q")
 
