@@ -18,6 +18,7 @@ import numpy as np
 
 from data.records import Prediction, Question
 from data.tags import NOTHING, TAG, Part, Sample
+from data.tokenizer import Codec
 from eval.attribution import exact_match
 from eval.model import LONGEST_ANSWER, ModelAnswerer
 from eval.two_way import log_probabilities
@@ -123,23 +124,40 @@ def complete(answerer: ModelAnswerer, questions: Sequence[Question]) -> list[Com
     codec = answerer.codec
     halves = [opening(question.statement) for question in questions]
     texts = codec.encode([before for before, _ in halves])
-    marks = {after: int(codec.encode([f"0{after}"])[0][len(codec.encode(["0"])[0])]) for _, after in halves if after}
-    stops = [marks.get(after, codec.end) for _, after in halves]
-    order = sorted((i for i, half in enumerate(halves) if half[0]), key=lambda i: (stops[i], len(texts[i])))
+    marks = {after: endings(codec, after) for after in {after for _, after in halves}}
+    order = sorted((i for i, half in enumerate(halves) if half[0]), key=lambda i: (halves[i][1], len(texts[i])))
     found: list[Completions] = [{} for _ in questions]
     while order:
-        chunk = [i for i in order[:SIDE_BY_SIDE] if stops[i] == stops[order[0]]]
+        after = halves[order[0]][1]
+        chunk = [i for i in order[:SIDE_BY_SIDE] if halves[i][1] == after]
         order = order[len(chunk) :]
         context, logits = answerer.read([[codec.doc, *texts[i]] for i in chunk])
-        written = likeliest(answerer.model, context, logits, [stops[chunk[0]]], LONGEST_ANSWER, WIDTH)
+        stops, mark = marks[after]
+        written = likeliest(answerer.model, context, logits, stops, LONGEST_ANSWER, WIDTH)
         for i, completions in zip(chunk, written, strict=True):
             for tokens, score in completions:
-                answer = codec.decode(tokens)
-                if score < LEAST or not tokens or codec.reserved.intersection(tokens):
+                words = tokens if mark else tokens[:-1]
+                answer = codec.decode(words).removesuffix(mark).strip()
+                if score < LEAST or not answer or codec.reserved.intersection(words):
                     continue
                 if not exact_match(answer, list(found[i])):  # "Oslo," would be a rival of "Oslo"
                     found[i][answer] = score
     return found
+
+
+def endings(codec: Codec, after: str) -> tuple[list[int], str]:
+    """Tokens that end an answer which `after` follows, and what of their text is not the answer's.
+
+    A full stop is part of several tokens, such as ")."; a word is one, and nothing is the end of the document.
+    """
+    if not after.strip():
+        return [codec.end], ""
+    mark = int(codec.encode([f"0{after}"])[0][len(codec.encode(["0"])[0])])
+    text = codec.decode([mark])
+    if after[0].isspace() or not text:
+        return [mark], text
+    words = (token for token in range(len(codec)) if token not in codec.reserved)
+    return [token for token in words if codec.decode([token]).endswith(text)], text
 
 
 def opening(statement: Sequence[str]) -> tuple[str, str]:

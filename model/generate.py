@@ -163,8 +163,7 @@ def likeliest(
 ) -> list[list[tuple[list[int], float]]]:
     """The `width` likeliest continuations that a beam of that width finds: for each context (tokens, log-probability).
 
-    Best first, without the stop token, whose probability counts; fewer than `width` where the rest does not stop within
-    `limit` tokens.
+    Best first, with the stop token; fewer than `width` where the rest does not stop within `limit` tokens before it.
 
     Args:
         logits: float (B, V) of the first token of the continuation.
@@ -180,9 +179,11 @@ def likeliest(
     found: list[list[tuple[float, list[int]]]] = [[] for _ in range(rows)]
     for step in range(limit + 1):
         total = score[:, :, None] + following.double().log_softmax(-1)
-        ended = total[:, :, stop_ids].logsumexp(-1)
+        ended, place = total[:, :, stop_ids].flatten(1).topk(min(width, width * len(stop_ids)))
+        beam, stop = place // len(stop_ids), stop_ids[place % len(stop_ids)]
         for row, scores in enumerate(ended.tolist()):
-            found[row] += [(-s, written[row, b].tolist()) for b, s in enumerate(scores) if s > -math.inf]
+            ends = zip(scores, beam[row].tolist(), stop[row].tolist(), strict=True)
+            found[row] += [(-s, [*written[row, b].tolist(), token]) for s, b, token in ends if s > -math.inf]
             found[row] = sorted(found[row])[:width]
         total[:, :, stop_ids] = -math.inf
         score, best = total.flatten(1).topk(width)

@@ -41,14 +41,14 @@ def next_log_probs(model: Transformer, tokens: Sequence[int]) -> torch.Tensor:
 
 
 def everything(model: Transformer, text: Sequence[int], stops: Sequence[int], limit: int) -> Found:
-    """All continuations that stop after at most `limit` tokens, best first; any of the stop tokens will do."""
+    """All continuations that stop after at most `limit` tokens, best first, each with its stop token."""
     words = [token for token in range(VOCABULARY) if token not in stops]
     scores: dict[tuple[int, ...], float] = {(): 0.0}  # without a stop token
     found = []
     for length in range(limit + 1):
         for tokens in itertools.product(words, repeat=length):
             following = next_log_probs(model, [*text, *tokens])
-            found.append((list(tokens), scores[tokens] + math.log(sum(math.exp(following[stop]) for stop in stops))))
+            found += [([*tokens, stop], scores[tokens] + float(following[stop])) for stop in stops]
             scores |= {(*tokens, word): scores[tokens] + float(following[word]) for word in words}
     return sorted(found, key=lambda item: -item[1])
 
@@ -61,7 +61,7 @@ def plain_beam(model: Transformer, text: Sequence[int], stops: Sequence[int], li
         longer: Found = []
         for tokens, score in beams:
             following = next_log_probs(model, [*text, *tokens])
-            found.append((tokens, score + math.log(sum(math.exp(following[stop]) for stop in stops))))
+            found += [([*tokens, stop], score + float(following[stop])) for stop in stops]
             words = [token for token in range(len(following)) if token not in stops]
             longer += [([*tokens, word], score + float(following[word])) for word in words]
         beams = sorted(longer, key=lambda item: -item[1])[:width]
@@ -73,7 +73,7 @@ def assert_same(found: Found, expected: Found) -> None:
     assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-4)
 
 
-@pytest.mark.parametrize(("stops", "count"), [([0], 1 + 5 + 25 + 125), ([0, 1, 0], 1 + 4 + 16 + 64)])
+@pytest.mark.parametrize(("stops", "count"), [([0], 1 + 5 + 25 + 125), ([0, 1, 0], 2 * (1 + 4 + 16 + 64))])
 def test_a_beam_that_holds_everything_is_exact_and_gives_no_more_than_there_is(
     model: Transformer, stops: list[int], count: int
 ) -> None:
@@ -134,7 +134,7 @@ def test_what_has_no_chance_is_not_found(model: Transformer) -> None:
     barred = logits.index_fill(1, torch.tensor([0, 2, 3, 5]), -math.inf)
     for text, row, found in zip(TEXTS, barred, likeliest(model, context, barred, [0], 1, 10), strict=True):
         first = row.double().log_softmax(-1)
-        expected = [([word], float(first[word] + next_log_probs(model, [*text, word])[0])) for word in (1, 4)]
+        expected = [([word, 0], float(first[word] + next_log_probs(model, [*text, word])[0])) for word in (1, 4)]
         assert_same(found, sorted(expected, key=lambda item: -item[1]))
 
 
@@ -154,5 +154,5 @@ def test_reading_ends_where_nothing_better_can_come(make_model: Make) -> None:
     counting = model.norm.register_forward_hook(lambda *_: passes.append(1))
     found = likeliest(model, context, logits, [0], 1000, 1)
     counting.remove()
-    assert [[tokens for tokens, _ in row] for row in found] == [[[1]], [[1]]]
+    assert [[tokens for tokens, _ in row] for row in found] == [[[1, 0]], [[1, 0]]]
     assert len(passes) == 1
