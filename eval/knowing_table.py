@@ -36,9 +36,8 @@ COMMAND = Command(
 )
 TARGET = 0.75
 RESAMPLES = 2000
-OURS = ("none", "weighed")
 ROWS = {  # (method of the second phase, system of eval/systems.py) -> what to call it
-    OURS: "expert, recited, checked, weighed",
+    ("none", "weighed"): "expert, recited, checked, weighed",
     ("none", "two_way"): "expert, two-way check",
     ("none", "two_way_sum"): "expert, two-way check, added up",
     ("none", "always"): "expert, always answers",
@@ -103,8 +102,7 @@ def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
 def table(runs: Sequence[Path]) -> str:
     """The table in Markdown. Raises ValueError where the runs were not asked the same questions, or show nothing."""
     rows, entities = _rows(runs)
-    ours = next((row for row in rows if row.label == ROWS[OURS]), None)
-    differences = {row.label: _difference(row, ours, entities) for row in rows if ours and row is not ours}
+    differences = {row.label: _difference(row, rows[0], entities) for row in rows[1:]}
     adjusted = holm({label: p for label, (_, p) in differences.items() if p is not None})
     lines = [_line(["system", *COLUMNS.values(), f"score at {TARGET}", "behind the first"])]
     lines.append(_line(["---"] * (len(COLUMNS) + 3)))

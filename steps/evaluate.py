@@ -55,15 +55,15 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
             write_jsonl(folder / f"{system.name}.jsonl", system.answer(plain))
         said = answerer.answer(questions)
         restated = _signals(config, answerer, questions, said)
-        write_jsonl(folder / f"{answerer.name}.jsonl", said)
-        write_jsonl(folder / "restated.jsonl", restated)
-        stated = ["restated"] if any(q.statement for q in plain) else []
-        if any(p.rivals for p in restated):
-            write_jsonl(folder / "recited.jsonl", map(best_recital, restated))
-            stated.append("recited")
+        ours = {answerer.name: said, "restated": restated}
+        if config.second.method == "none":
+            ours["recited"] = list(map(best_recital, restated))
+        for name, predictions in ours.items():
+            write_jsonl(folder / f"{name}.jsonl", predictions)
+        shown = list(ours) if any(q.statement for q in plain) else [answerer.name]
         write_json(folder / "probes.json", _probes(config, answerer, questions, documents))
         return {
-            "systems": [answerer.name, *stated, *(system.name for system in others)] if plain else [],
+            "systems": [*shown, *(system.name for system in others)] if plain else [],
             "bits_per_byte": bits_per_byte(model, corpus.codec, corpus.heldout, config.batch.row),
             "bits_per_byte_train": bits_per_byte(model, corpus.codec, documents, config.batch.row),
         }

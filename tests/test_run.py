@@ -131,7 +131,7 @@ def test_results_hold_what_is_promised(tiny):
     part = results["attribution"]["never_tuned"]
     for key in ("joint", "answer_em", "citation", "valid_unconstrained", "n"):
         assert key in part
-    assert {"restated", "uniform", "most_frequent", "question_only", "bm25", "oracle"} == set(part["floors"])
+    assert {"restated", "recited", "uniform", "most_frequent", "question_only", "bm25", "oracle"} == set(part["floors"])
     assert part["floors"]["oracle"]["joint"] == 1.0
     assert 0 < results["bits_per_byte"] < 20
     assert results["seconds"] > 0
