@@ -20,7 +20,7 @@ from data.records import Prediction, Question
 from data.tags import NOTHING, TAG, Part, Sample
 from data.tokenizer import Codec
 from eval.attribution import exact_match
-from eval.model import LONGEST_ANSWER, ModelAnswerer
+from eval.model import ANSWERED, LONGEST_ANSWER, ModelAnswerer
 from eval.two_way import log_probabilities
 from model.generate import likeliest
 
@@ -168,4 +168,5 @@ def opening(statement: Sequence[str]) -> tuple[str, str]:
 
 
 def _same(answer: str, prediction: Prediction) -> bool:
-    return prediction.answer is not None and exact_match(answer, [prediction.answer])
+    """Whether it is the answer already; words that could not be parsed are none."""
+    return prediction.outcome in ANSWERED and exact_match(answer, [prediction.answer or ""])

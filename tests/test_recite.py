@@ -421,3 +421,10 @@ def test_an_answer_of_which_nothing_survives_normalising_is_itself_only(
     same, *others = add_recitals(answerer, [question] * 3, answerer.restate([question] * 3, given))
     assert same.rivals == ()
     assert [[rival.answer for rival in other.rivals] for other in others] == [["A"], ["A"]]
+
+
+def test_what_could_not_be_parsed_is_recited_anew(telling: Callable[[Chances], ModelAnswerer]) -> None:
+    answerer, question = telling(IN), asked(*BORN)
+    (found,) = add_recitals(answerer, [question], answerer.restate([question], [said("Oslo", "unparseable")]))
+    assert [rival.answer for rival in found.rivals] == ["Oslo", "Lima", "Oslo Accra"]
+    assert (best_recital(found).answer, best_recital(found).outcome) == ("Oslo", "answered")
