@@ -54,7 +54,7 @@ class TagsConfig:
     Attributes:
         placement: one of `PLACEMENTS`.
         recall: share of a document's visits that go ID to text.
-        content: what the tag carries: id, source or url.
+        content: what the tag carries: id, rated, source, url or reliability (data/identifiers.py).
         loss: which tags of a document are learnt: all, first or none.
         dropout: share of visits without any tag (MeCo's and conditional training's 1-10%).
         cooldown: last share of the training that is plain text (MeCo, arXiv 2501.01956: 0.1).

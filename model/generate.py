@@ -179,7 +179,7 @@ def likeliest(
     found: list[list[tuple[float, list[int]]]] = [[] for _ in range(rows)]
     for step in range(limit + 1):
         total = score[:, :, None] + following.double().log_softmax(-1)
-        ended, place = total[:, :, stop_ids].flatten(1).topk(min(width, width * len(stop_ids)))
+        ended, place = total[:, :, stop_ids].flatten(1).topk(width)
         beam, stop = place // len(stop_ids), stop_ids[place % len(stop_ids)]
         for row, scores in enumerate(ended.tolist()):
             ends = zip(scores, beam[row].tolist(), stop[row].tolist(), strict=True)
