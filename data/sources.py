@@ -67,7 +67,9 @@ class InMemory:
 
 
 class Documents:
-    """Documents with their identifiers under a tag policy; those marked `untagged` in their metadata never have a tag.
+    """Documents with their identifiers under a tag policy.
+
+    Those marked `untagged` in their metadata never have an identifier; `tags.untagged` says what they have.
 
     Args:
         room: tokens in a row; a longer document becomes several samples.
@@ -89,6 +91,7 @@ class Documents:
         self.shards = InMemory(documents) if isinstance(documents, Sequence) else documents
         self.codec, self.tags, self.room, self.seed, self.kept = codec, tags, room, seed, kept
         self.identifiers = identifiers
+        self.nosrc = np.array([codec.nosrc], dtype=np.int32)
         self.sizes = self.shards.sizes
         self.begins = [0, *accumulate(self.sizes)]  # of the shards, and the end
         if len(self) != len(identifiers.labels):
@@ -104,7 +107,10 @@ class Documents:
         shard, place = self._shard(number), index - self.begins[number]
         sentences = shard.sentences(place)
         key, identifier = int(mix(self.seed, epoch, index)), self.identifiers.tokens[index]
-        if cooldown or place in shard.untagged:
+        bare = place in shard.untagged
+        if bare and self.tags.untagged == "nosrc":
+            bare, identifier = False, self.nosrc
+        if cooldown or bare:
             return plain(self.tags, self.codec, sentences, key, self.room, identifier)
         return tag(self.tags, self.codec, sentences, identifier, key, self.room)
 

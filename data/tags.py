@@ -38,6 +38,7 @@ from data.tokenizer import Codec
 
 PLACEMENTS = ("none", "begin", "end", "repeat", "both", "footnote")
 LOSSES = ("all", "first", "none")
+UNTAGGED = ("plain", "nosrc")
 IGNORE = -100  # target of a position that predicts nothing
 TEXT, TAG, ANSWER, QUESTION = 0, 1, 2, 3  # kinds of token; a question's own tokens are never targets
 KINDS = ("text", "tag", "answer")  # of targets
@@ -57,6 +58,8 @@ class TagsConfig:
         content: what the tag carries: id, rated, source, url or reliability (data/identifiers.py).
         loss: which tags of a document are learnt: all, first or none.
         dropout: share of visits without any tag (MeCo's and conditional training's 1-10%).
+        untagged: what stands for the tag in documents that never carry one: plain, nothing, or nosrc, the mark
+            `<|nosrc|>` for their identifier, the same for all, so that what is known without a source is known as such.
         cooldown: last share of the training that is plain text (MeCo, arXiv 2501.01956: 0.1).
         permute: sentences in a new order at each visit, else as written.
         reword: a random wording of each sentence at each visit, else the canonical one.
@@ -67,13 +70,18 @@ class TagsConfig:
     content: str = "id"
     loss: str = "all"
     dropout: float = 0.0
+    untagged: str = "plain"
     cooldown: float = 0.0
     permute: bool = True
     reword: bool = True
 
     def check(self) -> None:
         """Raises ValueError, naming the key, for a value outside its range."""
-        for key, value, allowed in (("placement", self.placement, PLACEMENTS), ("loss", self.loss, LOSSES)):
+        for key, value, allowed in (
+            ("placement", self.placement, PLACEMENTS),
+            ("loss", self.loss, LOSSES),
+            ("untagged", self.untagged, UNTAGGED),
+        ):
             if value not in allowed:
                 raise ValueError(f"tags.{key}={value} is not one of {', '.join(allowed)}")
         for key, share in (("recall", self.recall), ("dropout", self.dropout), ("cooldown", self.cooldown)):

@@ -196,6 +196,30 @@ def test_cooldown_is_the_same_visit_without_tags(codec: Codec, documents: list[D
         assert codec.src not in bare.targets
 
 
+@pytest.mark.parametrize("placement", ["footnote", "recall", "begin"])
+def test_documents_without_an_identifier_carry_nothing_or_the_mark_of_no_source(
+    codec: Codec, documents: list[Document], placement: str
+) -> None:
+    marked = [replace(d, metadata={"untagged": d.id == "doc-1"}) for d in documents]
+    identifiers = assign(marked, codec, IdsConfig())
+
+    def visit(untagged: str, index: int, cooldown: bool = False) -> list[int]:
+        config = replace(policy(placement, permute=True), untagged=untagged)
+        (sample,) = Documents(marked, identifiers, codec, config, 128, seed=1).render(index, 2, cooldown)
+        return sample.tokens.tolist()
+
+    bare, sourced = visit("plain", 1), visit("nosrc", 1)
+    assert not {codec.src, codec.nosrc, *identifiers.tokens[1].tolist()} & {*bare}
+    assert visit("nosrc", 1, cooldown=True) == bare
+    assert codec.nosrc in sourced and not {*codec.codes.tolist()} & {*sourced}
+    # The mark stands where an identifier would, so another document's visit differs in nothing else.
+    named = Documents(documents, identifiers, codec, policy(placement, permute=True), 128, seed=1).render(1, 2, False)
+    identifier = identifiers.tokens[1].tolist()
+    text = [codec.nosrc if t == identifier[0] else t for t in named[0].tokens.tolist() if t not in identifier[1:]]
+    assert sourced == text
+    assert visit("nosrc", 2) == visit("plain", 2)
+
+
 def test_a_mark_in_the_corpus_is_text(codec: Codec) -> None:
     hostile = [Document("a", tuple((f"See {mark} here.",) for mark in RESERVED[:30]))]
     source = Documents(hostile, assign(hostile, codec, IdsConfig()), codec, policy("none"), 4096, seed=0)
@@ -251,6 +275,7 @@ def test_each_epoch_seed_and_document_has_visits_of_its_own(codec: Codec, docume
     [
         ({"placement": "middle"}, r"tags\.placement=middle is not one of none"),
         ({"loss": "some"}, r"tags\.loss=some is not one of all"),
+        ({"untagged": "none"}, r"tags\.untagged=none is not one of plain, nosrc"),
         ({"recall": 1.5}, r"tags\.recall=1\.5 is not a share"),
         ({"dropout": -0.1}, r"tags\.dropout=-0\.1 is not a share"),
         ({"cooldown": float("nan")}, r"tags\.cooldown=nan is not a share"),
