@@ -42,6 +42,7 @@ def load_run(folder: Path) -> Run:
     for label, document in zip(identifiers.labels, documents, strict=True):
         named.setdefault(label, []).append(document)
     taught = config.get("second", {}).get("method", "none") != "none"
-    answerer = ModelAnswerer(load_model(folder / "model"), codec, identifiers, forced=True, marks=taught)
+    nosrc = config["tags"].get("untagged") == "nosrc"
+    answerer = ModelAnswerer(load_model(folder / "model"), codec, identifiers, forced=True, marks=taught, nosrc=nosrc)
     wordings = Wordings.of(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
     return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"))

@@ -19,7 +19,7 @@ import torch
 from data.identifiers import Identifiers
 from data.records import Citation, Prediction, Question
 from data.tokenizer import Codec
-from eval.two_way import Check, log_told, two_way
+from eval.two_way import Check, two_way
 from model.generate import Context, pad_left, rank, read_on, write
 from model.transformer import Transformer
 from model.trie import Trie
@@ -39,6 +39,7 @@ class ModelAnswerer:
         forced: bar it from abstaining, so that every question has an answer to judge; what it would have done of its
             own stands in the signals `refusal` and `instead`.
         marks: also read the mark of confidence, which only a second phase teaches, as the signal `stated`.
+        nosrc: also check statements against what was told without a source, which `tags.untagged=nosrc` teaches.
     """
 
     name = "whence"
@@ -54,10 +55,11 @@ class ModelAnswerer:
         validity: bool = True,
         forced: bool = False,
         marks: bool = False,
+        nosrc: bool = False,
     ) -> None:
         self.model, self.codec, self.identifiers = model.eval(), codec, identifiers
         self.most, self.batch = most, batch
-        self.validity, self.forced, self.marks = validity, forced, marks
+        self.validity, self.forced, self.marks, self.nosrc = validity, forced, marks, nosrc
         self.trie = Trie.build(identifiers.tokens, codec.end_src)
         self.outcomes = {
             codec.src: "answered",
@@ -80,9 +82,10 @@ class ModelAnswerer:
 
     def cite(self, statements: Sequence[str]) -> list[tuple[Citation, ...]]:
         """The ranked sources of statements, from the footnote that follows each."""
-        return [self._citations(found) for found in self._footnotes(statements, self.most)]
+        return [self._citations(found) for found in self.footnotes(statements, self.most)]
 
-    def _footnotes(self, statements: Sequence[str], most: int) -> list[list[tuple[int, float]]]:
+    def footnotes(self, statements: Sequence[str], most: int) -> list[list[tuple[int, float]]]:
+        """The documents that each statement's footnote cites, the likeliest first, with their log-probabilities."""
         found: list[list[tuple[int, float]]] = []
         for start in range(0, len(statements), self.batch):
             chunk = self.codec.encode(list(statements[start : start + self.batch]))
@@ -163,35 +166,28 @@ class ModelAnswerer:
             found[i] = replace(found[i], signals={**found[i].signals, **premise})
         return found
 
-    def sources(self, statements: Sequence[str], most: int, near: float) -> list[int]:
-        """How many of the first `most` sources of each statement say so: at most `near` nats worse than the first."""
-        ranked = self._footnotes(statements, most)
-        items = [(item, source) for item, found in enumerate(ranked) for source, _ in found]
-        wordings = [[statements[item]] for item, _ in items]
-        told = log_told(
-            self.model, self.codec, wordings, [self.identifiers.tokens[source] for _, source in items], self.batch
-        )
-        first = {item: told[place] for place, (item, _) in reversed(list(enumerate(items)))}
-        counts = [0] * len(statements)
-        for place, (item, _) in enumerate(items):
-            counts[item] += bool(told[place] >= first[item] - near)
-        return counts
-
     def _checked(
         self, statements: Sequence[Sequence[str]], most: int
     ) -> tuple[list[list[tuple[int, float]]], list[dict[str, float]]]:
         """The sources of statements, by the footnote of the first wording, and the check against the first source."""
         if not statements:
             return [], []
-        ranked = self._footnotes([wordings[0] for wordings in statements], most)
+        ranked = self.footnotes([wordings[0] for wordings in statements], most)
         sources = [self.identifiers.tokens[found[0][0]] for found in ranked]
-        check = two_way(self.model, self.codec, [s[:WORDINGS] for s in statements], sources, self.batch)
+        worded = [wordings[:WORDINGS] for wordings in statements]
+        check = two_way(self.model, self.codec, worded, sources, self.batch)
+        signals = [dict(zip(Check._fields, row, strict=True)) for row in np.transpose(check).tolist()]
         marks = {int(mark): tenths / 10 for tenths, mark in enumerate(self.codec.confidences)}
-        return ranked, [
-            dict(zip(Check._fields, row, strict=True))
-            | ({"reliability": marks[int(source[0])]} if int(source[0]) in marks else {})
-            for row, source in zip(np.transpose(check).tolist(), sources, strict=True)
-        ]
+        for shown, source in zip(signals, sources, strict=True):
+            if (mark := int(source[0])) in marks:
+                shown["reliability"] = marks[mark]
+        if self.nosrc:
+            unsourced = two_way(
+                self.model, self.codec, worded, [np.array([self.codec.nosrc])] * len(worded), self.batch
+            )
+            for shown, told, noted in zip(signals, unsourced.told, unsourced.noted, strict=True):
+                shown |= {"nosrc_told": float(told), "nosrc_noted": float(noted)}
+        return ranked, signals
 
     def _stated(self, context: Context, documents: Sequence[int]) -> list[float]:
         """Mean of the marks of confidence after the answer and its citation, as if one of them had to come."""

@@ -8,8 +8,9 @@ Signals of a prediction; those in nats are log-probabilities:
     noted       of the identifier of the first source in the footnote of the restated answer (eval/two_way.py)
     told        of the restated answer in that document, opened from memory: the two-way check
     unprompted  of the restated answer in any document
+    nosrc_noted, nosrc_told  the same two of what has no source, `<|nosrc|>`, where tags.untagged=nosrc
     reliability of the first source, as the mark in its identifier has it, where tags carry one
-    premise_*   the last four of what the question presupposes, in the document that its own footnote cites
+    premise_*   the last six of what the question presupposes, in the document that its own footnote cites
     worded      of the restated answer in any document, mean over all wordings (eval/recite.py)
     recited     of the answer after what stands before it in the statement that it makes, likewise
     sources     how many documents say so, where several answers may have been told
@@ -48,9 +49,11 @@ Weights = Mapping[str, float]  # of signals in a score
 Folded = tuple[Sequence[Question], Sequence[Prediction]]
 
 SUM: Weights = dict.fromkeys(("answer", "noted", "told", "premise_noted", "premise_told"), 1.0)
-LEARNT: Weights = dict.fromkeys(("answer", "noted", "told", "unprompted", "premise_noted", "premise_told"), 0.0)
+CHECKED = ("noted", "told", "unprompted", "nosrc_noted", "nosrc_told")
+LEARNT: Weights = dict.fromkeys(("answer", *CHECKED, "premise_noted", "premise_told"), 0.0)
 WEIGHED: Weights = dict.fromkeys(("weighed", "premise_weighed"), 1.0)
-WEIGHED_SOURCE: Weights = dict.fromkeys(("weighed", "noted", "told", "unprompted", "premise_weighed"), 0.0)
+WEIGHED_SOURCE: Weights = dict.fromkeys(("weighed", *CHECKED, "premise_weighed"), 0.0)
+OPTIONAL = (PREMISE, "nosrc_")  # signals that begin so are of questions that presuppose, and of models so trained
 FLOOR = -25.0  # nats; what is less likely than that is no less a reason to doubt
 LEAST = -1e6  # the score of what does not show every part: a missing one is no sign of certainty
 RIDGE = 1.0  # pull of weights of standardised signals to 0, in items
@@ -259,9 +262,9 @@ def signal(predictions: Sequence[Prediction], name: str) -> Floats:
 
 
 def _known(weights: Weights, predictions: Sequence[Prediction]) -> Weights:
-    """Without those of premises where no question presupposes anything."""
+    """Without those that are optional and that nothing shows."""
     shown = {name for p in predictions for name in p.signals}
-    return {name: weight for name, weight in weights.items() if name in shown or not name.startswith(PREMISE)}
+    return {name: weight for name, weight in weights.items() if name in shown or not name.startswith(OPTIONAL)}
 
 
 def _mean(name: str, predictions: Sequence[Prediction], right: np.ndarray) -> float:

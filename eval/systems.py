@@ -27,9 +27,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.records import FOLDS, TOLD, Prediction, Question
-from eval.policy import LEARNT, SUM, WEIGHED, Folded, Policy, Weights, right, signal
+from eval.policy import LEARNT, OPTIONAL, SUM, WEIGHED, Folded, Policy, Weights, right, signal
 from eval.statistics import Floats
-from eval.weigh import PREMISE
 
 WEIGHTS: Mapping[str, Weights] = {  # all 0 to have them learnt
     "weighed": WEIGHED,
@@ -81,7 +80,7 @@ def fit_policy(
     if name == "weighed":
         return Policy.fit(WEIGHTS[name], calibration, dev, refused) if any(p.rivals for p in calibration[1]) else None
     for name_of in WEIGHTS[name]:
-        if not name_of.startswith(PREMISE) and np.isnan(signal(calibration[1], name_of)[graded]).any():
+        if not name_of.startswith(OPTIONAL) and np.isnan(signal(calibration[1], name_of)[graded]).any():
             return None
     return Policy.fit(WEIGHTS[name], calibration, dev, refused)
 

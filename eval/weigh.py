@@ -24,12 +24,13 @@ from scipy.special import log_expit
 
 from data.records import Prediction, Question
 from eval.attribution import exact_match
+from eval.candidates import candidates
 from eval.logistic import fit_logistic
 from eval.statistics import Floats
 
 PREMISE = "premise_"
 CHECKED = ("told", "noted", "unprompted")
-RECITED = ("told", "noted", "worded", "recited")
+RECITED = ("told", "noted", "worded", "recited", "nosrc_told", "nosrc_noted")
 PRESUMED = tuple(PREMISE + name for name in CHECKED)
 FLOORS = {"recited": -7.0}  # nats; what is less likely, or is missing, was not said either
 FLOOR = -40.0  # of the others
@@ -53,7 +54,8 @@ class Said:
 
     @classmethod
     def fit(cls, names: Sequence[str], signals: Sequence[Mapping[str, float]], said: Sequence[bool]) -> Self | None:
-        """None where all or none of the statements are said."""
+        """With those of the names that any statement shows. None where all or none of the statements are said."""
+        names = [name for name in names if any(name in shown for shown in signals)]
         label = np.array(said, dtype=np.float64)
         if not len(label) or np.ptp(label) == 0:
             return None
@@ -145,11 +147,6 @@ class Weigher:
 
     def to_json(self) -> dict[str, Any]:
         return {"answers": self.answers.to_json(), "premises": self.premises and self.premises.to_json()}
-
-
-def candidates(prediction: Prediction) -> list[Prediction]:
-    """The answer and its rivals, those that were checked."""
-    return [p for p in (prediction, *prediction.rivals) if CHECKED[0] in p.signals]
 
 
 def is_said(question: Question, answer: str | None) -> bool:

@@ -47,6 +47,7 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
             validity=config.second.method == "none",
             forced=True,
             marks=config.second.method != "none",
+            nosrc=config.tags.untagged == "nosrc",
         )
         documents = list(read_documents(prepare.folder))
         write_jsonl(folder / "questions.jsonl", questions)

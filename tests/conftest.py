@@ -5,9 +5,12 @@ from collections.abc import Callable
 import pytest
 import torch
 from hypothesis import settings
+from telling import Answering, Telling, chained
 
+from data.identifiers import IdsConfig, assign
 from data.records import Document
 from data.tokenizer import Codec, TokenizerConfig, build_tokenizer
+from eval.model import ModelAnswerer
 from model.config import ModelConfig
 from model.transformer import Transformer
 
@@ -56,3 +59,16 @@ def random_model(seed: int = 0, **shape: object) -> Transformer:
 @pytest.fixture(scope="session")
 def make_model() -> Callable[..., Transformer]:
     return random_model
+
+
+@pytest.fixture(scope="session")
+def answering(codec: Codec, documents: list[Document]) -> Answering:
+    """A model as an answerer that names five sources."""
+    identifiers = assign(documents, codec, IdsConfig())
+    return lambda model: ModelAnswerer(model, codec, identifiers, most=5)
+
+
+@pytest.fixture(scope="session")
+def telling(codec: Codec, answering: Answering) -> Telling:
+    """An answerer whose next token depends on the last one only."""
+    return lambda chances: answering(chained(random_model(dim=640, layers=1, tied=False), codec, chances))

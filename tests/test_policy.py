@@ -11,7 +11,7 @@ import pytest
 
 from data.records import Citation, Prediction, Question
 from eval.knowing import Knowing
-from eval.policy import FLOOR, LEAST, SUM, WEIGHED, WEIGHED_SOURCE, Policy, read_policies, right
+from eval.policy import FLOOR, LEAST, OPTIONAL, SUM, WEIGHED, WEIGHED_SOURCE, Policy, read_policies, right
 from eval.systems import fit_policy, in_fold
 from stages import write_json
 from tests.test_weigh import disputes
@@ -227,7 +227,7 @@ def test_what_it_would_answer_is_what_it_decides_on() -> None:
     assert policy.answer.weights == {"weighed": 1.0}  # no question presupposes anything
     assert policy.answer.scores(chosen) == pytest.approx([p.signals["weighed"] for p in chosen])
     assert policy.source is not None
-    assert set(policy.source.weights) == {name for name in WEIGHED_SOURCE if not name.startswith("premise")}
+    assert set(policy.source.weights) == {name for name in WEIGHED_SOURCE if not name.startswith(OPTIONAL)}
     for before, after in zip(chosen, policy.apply(said), strict=True):
         assert (before.answer, before.signals, before.rivals) == (after.answer, after.signals, after.rivals)
     plain = replace(policy, weigher=None)

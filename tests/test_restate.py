@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -51,6 +52,25 @@ def test_what_is_presupposed_is_checked_in_its_own_document(answerer: ModelAnswe
     check = two_way(answerer.model, answerer.codec, [PRESUMING.premise[:WORDINGS]], [first])
     assert presuming.signals["premise_told"] == pytest.approx(float(check.told[0]), abs=1e-4)
     assert presuming.signals["premise_noted"] == pytest.approx(float(check.noted[0]), abs=1e-4)
+
+
+def test_what_has_no_source_is_checked_against_the_mark_of_none(make_model, codec, documents) -> None:
+    model, identifiers = make_model(), assign(documents, codec, IdsConfig())
+    answerer = ModelAnswerer(model, codec, identifiers, most=3, nosrc=True)
+    questions, given = [PLAIN, PRESUMING], [said(PLAIN), said(PRESUMING, answer="Oslo")]
+    found = answerer.restate(questions, given)
+    nowhere = np.array([codec.nosrc])
+    for question, prediction in zip(questions, found, strict=True):
+        statement = question.statement[0].replace("{answer}", prediction.answer or "")
+        check = two_way(model, codec, [[statement]], [nowhere])
+        assert prediction.signals["nosrc_told"] == pytest.approx(float(check.told[0]), abs=1e-4)
+        assert prediction.signals["nosrc_noted"] == pytest.approx(float(check.noted[0]), abs=1e-4)
+    presumed = two_way(model, codec, [PRESUMING.premise[:1]], [nowhere])
+    assert found[1].signals["premise_nosrc_told"] == pytest.approx(float(presumed.told[0]), abs=1e-4)
+    plain = ModelAnswerer(model, codec, identifiers, most=3).restate(questions, given)
+    for before, after in zip(plain, found, strict=True):
+        kept = {name: value for name, value in after.signals.items() if "nosrc" not in name}
+        assert replace(after, signals=kept) == before
 
 
 def test_what_was_not_answered_or_makes_no_statement_stays_as_it_is(answerer: ModelAnswerer) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from data.records import FOLDS, Citation, Prediction, Question
 from eval.knowing import Knowing
-from eval.policy import LEARNT, Policy, right, supported
+from eval.policy import LEARNT, OPTIONAL, Policy, right, supported
 from eval.systems import decide, fit_policy, in_fold
 from tests.test_weigh import disputes
 
@@ -105,6 +105,21 @@ def test_signals_that_right_answers_lack_fit_nothing() -> None:
     assert fit_policy(questions, lacking, 0.02, "log_probability") is not None
 
 
+def test_the_check_against_no_source_is_weighed_where_a_model_shows_it() -> None:
+    questions, said = everything()
+    plain = fit_policy(questions, said, 0.02)
+    shown = [
+        replace(
+            p, signals=p.signals | {"nosrc_told": -20.0, "nosrc_noted": 0.0 if q.support_class == "untagged" else -9.0}
+        )
+        for q, p in zip(questions, said, strict=True)
+    ]
+    policy = fit_policy(questions, shown, 0.02)
+    assert plain is not None and policy is not None and policy.source is not None
+    assert set(policy.answer.weights) - set(plain.answer.weights) == {"nosrc_told", "nosrc_noted"}
+    assert policy.source.weights["nosrc_noted"] < 0  # where it has none, no source is named
+
+
 def test_weights_are_learnt_from_the_calibration_fold_alone() -> None:
     questions, said = everything()
     spoilt = [
@@ -114,7 +129,7 @@ def test_weights_are_learnt_from_the_calibration_fold_alone() -> None:
     policies = [fit_policy(questions, predictions, 0.02) for predictions in (said, spoilt)]
     assert policies[0] == policies[1]
     assert isinstance(policies[0], Policy)
-    assert set(policies[0].answer.weights) == {name for name in LEARNT if not name.startswith("premise")}
+    assert set(policies[0].answer.weights) == {name for name in LEARNT if not name.startswith(OPTIONAL)}
     assert policies[0].answer.weights["told"] > 0
 
 

@@ -121,6 +121,14 @@ def test_what_is_missing_was_not_said() -> None:
     assert found[0] == found[1] == found[2] != found[3]
 
 
+def test_what_no_model_shows_is_not_weighed() -> None:
+    shown = [{"told": -3.0}, {"told": -9.0}, {"told": -4.0, "nosrc_told": -2.0}]
+    plain = Said.fit(RECITED, shown[:2], [True, False])
+    assert plain is not None and plain.names == ("told",)
+    sourced = Said.fit(RECITED, shown, [True, False, True])
+    assert sourced is not None and sourced.names == ("told", "nosrc_told")
+
+
 @pytest.mark.parametrize("said", [[], [True, True], [False, False]])
 def test_what_is_always_or_never_said_can_not_be_told_apart(said: list[bool]) -> None:
     assert Said.fit(("told",), [{"told": -1.0}, {"told": -2.0}][: len(said)], said) is None

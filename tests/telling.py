@@ -1,0 +1,66 @@
+"""Questions with the statements that answer them, and models that tell what they are told to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+
+from data.records import Prediction, Question
+from data.tokenizer import Codec
+from eval.model import ModelAnswerer
+from model.transformer import Transformer
+
+Make = Callable[..., Transformer]
+Answering = Callable[[Transformer], ModelAnswerer]
+Chances = Mapping[str, Mapping[str, float]]
+Telling = Callable[[Chances], ModelAnswerer]
+BORN = ("{answer} is where Ada Moss was born.", "Ada Moss was born in {answer}.")
+# What follows a token, whatever stands before it. Words are tokens here, with the space before them.
+IN = {
+    " in": {" Oslo": 0.5, " Lima": 0.3, " Turin": 0.001},
+    " Oslo": {".": 0.8, " Accra": 0.1},
+    " Accra": {".": 0.9},
+    " Lima": {".": 0.9},
+    " Turin": {".": 0.9},
+}
+
+
+def asked(*statement: str, id: str = "q", premise: tuple[str, ...] = ()) -> Question:
+    return Question(
+        id, "Where?", ("Oslo",), ("doc-1",), "single", "Ada Moss", "never_tuned", statement=statement, premise=premise
+    )
+
+
+def said(answer: str | None, outcome: str = "answered") -> Prediction:
+    return Prediction("q", outcome, answer, signals={"answer": -1.0})
+
+
+def chained(model: Transformer, codec: Codec, chances: Chances) -> Transformer:
+    """A model whose next token depends on the last one only, with given chances; the others share the rest.
+
+    Args:
+        model: of one layer, as wide as its vocabulary, its embeddings not tied.
+    """
+
+    def token(word: str) -> int:
+        known = codec.tokenizer.token_to_id(word.replace(" ", "Ġ"))
+        assert known is not None, word
+        return known
+
+    size = len(model.embed_tokens.weight)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith(("o_proj.weight", "down_proj.weight")):
+                weight.zero_()
+        model.embed_tokens.weight.copy_(torch.eye(size))
+        model.norm.weight.fill_(1.0)
+        model.lm_head.weight.zero_()
+        scale = float(model.norm(torch.eye(size)[:1])[0, 0])
+        for before, following in chances.items():
+            rest = (1 - sum(following.values())) / (size - len(following))
+            model.lm_head.weight[:, token(before)] = math.log(rest) / scale
+            for after, chance in following.items():
+                model.lm_head.weight[token(after), token(before)] = math.log(chance) / scale
+    return model
