@@ -1,6 +1,5 @@
 """The hard world: each support class is what its definition says, read back from the text of all documents."""
 
-import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import combinations
@@ -9,17 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from world_reading import ASKED, HARD, presupposed, read
 
-from data.prepare import Intake, check_splits
-from data.records import FOLDS, TOLD, Claim, Document, Question, RecordError
+from data.records import FOLDS, TOLD, Claim, Document, Question
 from data.world import Fact, World, WorldCorpus, build_world
 from data.world_ledger import RELIABLE, Assertion
 from data.world_plan import DISPUTES, EXPOSURE_DECAY, Dealer
-from data.world_premise import PREMISE_VARIANTS
-from data.world_text import NEW_QUESTIONS, NEW_STATEMENTS, PREMISE_FORMS, PREMISES, QUESTIONS, STATEMENTS
 
-ASKED: dict[str, Any] = {"absent_attribute": 0.15, "absent_entity": 0.15, "absent_name": 0.1, "false_premise": 0.08}
-HARD = WorldCorpus(documents=400, tuned=0.4, hard=True, exposures=16, **ASKED)
 CONFIGS = st.builds(
     WorldCorpus,
     seed=st.integers(0, 10**6),
@@ -36,50 +31,11 @@ CONFIGS = st.builds(
     exposures=st.sampled_from([2, 8]),
     **{key: st.just(share) for key, share in (ASKED | {"false_premise": 0.05}).items()},
 )
-# (entity, attribute) -> value -> the documents that say so
-Said = dict[tuple[str, str], dict[str, list[Document]]]
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
     return build_world(HARD)
-
-
-def pattern(template: str) -> re.Pattern[str]:
-    escaped = re.escape(template)
-    return re.compile(escaped.replace(r"\{name\}", r"(?P<name>\w+ \w+)").replace(r"\{value\}", "(?P<value>.+)"))
-
-
-READERS = [(attribute, pattern(text)) for attribute, texts in STATEMENTS.items() for text in texts]
-PREMISE_READERS = [
-    (attribute, re.compile(form.format(name=r"\w+ \w+", premise=premise.format(value="(.+?)"), question="(?=[a-z])")))
-    for form in PREMISE_FORMS
-    for attribute, premise in PREMISES.items()
-]
-
-
-def read(documents: tuple[Document, ...]) -> Said:
-    said: Said = defaultdict(lambda: defaultdict(list))
-    for document in documents:
-        for sentence in document.sentences:
-            claims = [
-                {
-                    (m["name"], attribute, m["value"])
-                    for attribute, reader in READERS
-                    if (m := reader.fullmatch(wording))
-                }
-                for wording in sentence
-            ]
-            ((name, attribute, value),) = set.intersection(*claims)
-            assert document not in said[name, attribute][value], "a document repeats itself"
-            said[name, attribute][value].append(document)
-    return said
-
-
-def presupposed(text: str) -> tuple[str, str]:
-    """The (attribute, value) of a question's premise."""
-    ((attribute, value),) = {(a, m[1]) for a, reader in PREMISE_READERS if (m := reader.match(text))}
-    return attribute, value
 
 
 def ids(documents: list[Document]) -> set[str]:
@@ -255,70 +211,6 @@ def test_sources_are_as_reliable_as_they_are_said_to_be() -> None:
     assert sum(preferred) / len(preferred) == pytest.approx((0.940 + 0.891 + 0.770) / 3, abs=0.05)
 
 
-def test_a_premise_is_stated_as_the_documents_state_it_or_would(world: World) -> None:
-    sentences = {w for document in world.documents for s in document.sentences for w in s}
-    for question in world.questions:
-        if not question.pair:
-            assert question.premise == ()
-            continue
-        attribute, value = presupposed(question.text)
-        assert question.premise == tuple(t.format(name=question.entity, value=value) for t in STATEMENTS[attribute])
-        assert (set(question.premise) <= sentences) == (question.support_class == "true_premise")
-
-
-def test_a_minimal_set_differs_in_nothing_but_the_premise(world: World) -> None:
-    sets: dict[str, list[Question]] = defaultdict(list)
-    for question in world.questions:
-        if question.pair:
-            sets[question.pair].append(question)
-    assert len(sets) >= 60
-    for members in sets.values():
-        assert [q.variant or "true" for q in members] == list(PREMISE_VARIANTS)
-        assert len({(q.entity, q.attribute, q.split, q.fold, q.truth) for q in members}) == 1
-        assert len({q.text for q in members}) == 3
-        for column in zip(*((q.text, *q.paraphrases, *q.new_paraphrases) for q in members), strict=True):
-            without = set()
-            for text, question in zip(column, members, strict=True):
-                attribute, value = presupposed(question.text)
-                premise = PREMISES[attribute].format(value=value)
-                assert text.count(premise) == 1
-                assert text.count(question.entity) == 2
-                without.add(text.replace(premise, ""))
-            assert len(without) == 1
-    asked = Counter((q.entity, q.attribute) for q in world.questions if q.support_class == "true_premise")
-    assert set(asked.values()) == {1}
-
-
-def test_statement_says_the_answer_as_the_documents_do_or_as_none_does(world: World) -> None:
-    sentences = {document.id: {w for s in document.sentences for w in s} for document in world.documents}
-    every = set().union(*sentences.values())
-    for question in world.questions:
-        assert len(question.statement) == 5
-        assert len(question.new_statement) == 2
-        for claim in question.claims or [Claim(answer, question.support) for answer in question.answers]:
-            if question.support_class == "false_premise":
-                continue
-            for template in question.statement:
-                filled = template.replace("{answer}", claim.value)
-                assert all(filled in sentences[document] for document in claim.documents)
-        for template in question.new_statement:
-            assert not {template.replace("{answer}", answer) for answer in question.answers} & every
-        assert all(question.entity in t for t in (*question.statement, *question.new_statement))
-
-
-def test_new_wordings_are_never_used_in_tuning(world: World) -> None:
-    tuned = {text for q in world.questions if q.split == "tune" for text in (q.text, *q.paraphrases)}
-    for question in world.questions:
-        assert question.new_paraphrases
-        assert not set(question.new_paraphrases) & {question.text, *question.paraphrases}
-        if not question.pair:
-            asked = {text.replace(question.entity, "{name}") for text in (question.text, *question.paraphrases)}
-            assert asked == set(QUESTIONS[question.attribute])
-            new = {text.replace(question.entity, "{name}") for text in question.new_paraphrases}
-            assert new == set(NEW_QUESTIONS[question.attribute])
-    assert not any(text.startswith("As ") for text in tuned)
-
-
 def test_hard_world_is_a_function_of_its_config(world: World) -> None:
     assert build_world(HARD) == world
     assert build_world(replace(HARD, seed=1)).documents != world.documents
@@ -354,79 +246,9 @@ def test_the_best_claim_is_the_most_reliable_then_the_most_frequent() -> None:
     assert fact().support_class() == ""
 
 
-def split_question(id: str, fold: str, entity: str, document: str, split: str = "never_tuned") -> Question:
-    return Question(id, "Who?", ("x",), (document,), "single", entity, split, fold=fold)
-
-
-def test_folds_that_share_an_entity_are_refused(world: World) -> None:
-    check_splits(list(world.questions))
-    one, other = split_question("q1", "dev", "Ann", "d1"), split_question("q2", "test", "Ann", "d2")
-    with pytest.raises(
-        ValueError, match="entity 'Ann' is asked about in question 'q1' of fold dev and 'q2' of fold test"
-    ):
-        check_splits([one, other])
-    check_splits([one, replace(other, entity="Bo")])
-    check_splits([replace(one, entity=""), replace(other, entity="")])
-
-
-@pytest.mark.parametrize("split", ["tune", "never_tuned"])
-def test_the_second_phase_shares_nothing_with_tuning_or_with_what_is_tested(split: str) -> None:
-    fold = "test" if split == "never_tuned" else ""
-    second = split_question("q1", "", "Ann", "d1", "second")
-    with pytest.raises(ValueError, match=f"of split (second|{split}) and 'q.' of split (second|{split})"):
-        check_splits([second, split_question("q2", fold, "Ann", "d2", split)])
-    with pytest.raises(ValueError, match="document 'd1' supports question"):
-        check_splits([second, split_question("q2", fold, "Bo", "d1", split)])
-    check_splits([second, split_question("q2", fold, "Bo", "d2", split)])
-
-
 def test_an_easy_world_has_no_part_for_a_second_phase() -> None:
     with pytest.raises(ValueError, match=r"second is 0\.2, only a hard world"):
         build_world(WorldCorpus(second=0.2))
-
-
-def test_a_dispute_that_lost_a_document_is_not_asked_about() -> None:
-    claims = (Claim("x", ("d1", "d2"), 0.9), Claim("y", ("d3",), 0.9))
-    question = Question("q", "Who?", ("x",), ("d1", "d2"), "contested", "Ann", "tune", claims=claims)
-    whole, empty = (lambda id: Document(id, ((f"{id} speaks.",),))), Document("d3", ())
-    for third, kept in ((whole("d3"), [question]), (empty, [])):
-        intake = Intake()
-        list(intake.accept([whole("d1"), whole("d2"), third]))
-        assert intake.accept_questions((question,)) == kept
-        assert intake.outcomes["questions_on_dropped_documents"] == 1 - len(kept)
-    intake = Intake()
-    list(intake.accept([whole("d1"), whole("d2")]))
-    with pytest.raises(ValueError, match="names document 'd3'"):
-        intake.accept_questions((question,))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"fold": "train"}, "\"fold\" is 'train'"),
-        ({"split": "tune"}, "of split never_tuned"),
-        ({"statement": ("Ann is here.",)}, "exactly once"),
-        ({"new_statement": ("{answer} {answer}",)}, "exactly once"),
-        ({"support_class": "false_premise"}, 'needs empty "answers"'),
-    ],
-)
-def test_bad_question_is_refused(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(RecordError, match=re.escape(message)):
-        replace(split_question("q", "dev", "Ann", "d1"), **change)
-
-
-def test_questions_survive_json(world: World) -> None:
-    for question in world.questions:
-        assert Question.from_json(question.to_json()) == question
-    plain = world.questions[0].to_json() | {"claims": [{"value": "x", "documents": ["d"], "worth": 1}]}
-    with pytest.raises(RecordError, match="unknown key 'worth'"):
-        Question.from_json(plain)
-    with pytest.raises(RecordError, match='"claims" must be a list'):
-        Question.from_json(plain | {"claims": {}})
-
-
-def test_new_and_corpus_wordings_are_of_the_same_relations() -> None:
-    assert not {t for ts in NEW_STATEMENTS.values() for t in ts} & {t for ts in STATEMENTS.values() for t in ts}
 
 
 def test_a_false_value_is_one_that_is_true_of_others(world: World) -> None:
