@@ -1,8 +1,8 @@
-"""An answer and its rivals: of all that may be answered to a question, what was checked, and what it shows."""
+"""An answer and its rivals: of all that may be answered to a question, what was checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from data.records import Prediction
@@ -18,13 +18,11 @@ def numbered(said: Sequence[Prediction]) -> list[tuple[int, Prediction]]:
     return [(number, candidate) for number, p in enumerate(said) for candidate in candidates(p)]
 
 
-def with_signals(
-    said: Sequence[Prediction], held: Sequence[tuple[int, Prediction]], signals: Sequence[Mapping[str, float]]
-) -> list[Prediction]:
-    """The predictions, some of their answers and rivals, `held`, with further signals."""
-    gained = {id(candidate): more for (_, candidate), more in zip(held, signals, strict=True)}
+def exchanged(said: Sequence[Prediction], held: Sequence[Prediction], others: Sequence[Prediction]) -> list[Prediction]:
+    """The predictions, the answers and rivals `held` exchanged for others, each with the rivals it had."""
+    found = {id(candidate): other for candidate, other in zip(held, others, strict=True)}
 
-    def grown(p: Prediction) -> Prediction:
-        return replace(p, signals={**p.signals, **gained.get(id(p), {})}, rivals=tuple(map(grown, p.rivals)))
+    def of(p: Prediction) -> Prediction:
+        return replace(found.get(id(p), p), rivals=tuple(map(of, p.rivals)))
 
-    return list(map(grown, said))
+    return list(map(of, said))

@@ -82,7 +82,7 @@ class ModelAnswerer:
 
     def cite(self, statements: Sequence[str]) -> list[tuple[Citation, ...]]:
         """The ranked sources of statements, from the footnote that follows each."""
-        return [self._citations(found) for found in self.footnotes(statements, self.most)]
+        return [self.citations(found) for found in self.footnotes(statements, self.most)]
 
     def footnotes(self, statements: Sequence[str], most: int) -> list[list[tuple[int, float]]]:
         """The documents that each statement's footnote cites, the likeliest first, with their log-probabilities."""
@@ -133,7 +133,7 @@ class ModelAnswerer:
                     question=question.id,
                     outcome=outcome,
                     answer=self.codec.decode(written.tokens[row]) if worded else None,
-                    citations=self._citations(ranked[row]) if outcome == "answered" else (),
+                    citations=self.citations(ranked[row]) if outcome == "answered" else (),
                     confidence=_probability(score) if outcome in ANSWERED else None,
                     valid=valid.get(row) if outcome == "answered" else None,
                     signals=signals,
@@ -159,7 +159,7 @@ class ModelAnswerer:
         for i, ranked, signals in zip(asked, cited, checked, strict=True):
             signals = {**said[i].signals, **signals, "unsourced": float(said[i].outcome == "no_source")}
             found[i] = replace(
-                said[i], outcome="answered", citations=self._citations(ranked), signals=signals, valid=None
+                said[i], outcome="answered", citations=self.citations(ranked), signals=signals, valid=None
             )
         for i, signals in zip(presuming, presumed, strict=True):
             premise = {f"premise_{name}": score for name, score in signals.items()}
@@ -230,7 +230,8 @@ class ModelAnswerer:
             for tokens, stop in zip(free.tokens, free.stops, strict=True)
         ]
 
-    def _citations(self, found: Sequence[tuple[int, float]]) -> tuple[Citation, ...]:
+    def citations(self, found: Sequence[tuple[int, float]]) -> tuple[Citation, ...]:
+        """Of documents with their log-probabilities, such as `footnotes` finds."""
         return tuple(Citation(self.identifiers.labels[index], _probability(score)) for index, score in found)
 
 

@@ -13,7 +13,7 @@ Signals of a prediction; those in nats are log-probabilities:
     premise_*   the last six of what the question presupposes, in the document that its own footnote cites
     worded      of the restated answer in any document, mean over all wordings (eval/recite.py)
     recited     of the answer after what stands before it in the statement that it makes, likewise
-    sources     how many documents say so, where several answers may have been told
+    told_2, noted_2, ...  of the second source and so on, where several answers may have been told (eval/corroborate.py)
     said        log P(a document says so); premise_weighed: the same of what the question presupposes (eval/weigh.py)
     weighed     log P(a document says so and no better one denies it); these three are not cached
     unsourced   1 where the model said of itself that it has no source, before the answer was restated

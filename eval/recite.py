@@ -16,7 +16,7 @@ import numpy as np
 from data.records import Prediction, Question
 from data.tags import NOTHING, TAG, Part, Sample
 from eval.attribution import exact_match
-from eval.candidates import numbered, with_signals
+from eval.candidates import exchanged, numbered
 from eval.complete import complete
 from eval.corroborate import add_sources
 from eval.model import ANSWERED, ModelAnswerer
@@ -28,7 +28,7 @@ def add_recitals(
 ) -> list[Prediction]:
     """The predictions with every other answer that the model recites as `rivals`, the likeliest first, each checked.
 
-    All of them gain the signals `worded` and `recited`, and `sources` where several may have been told.
+    All of them gain the signals `worded` and `recited`, and further sources where several may have been told.
     """
     completed = complete(answerer, questions)
     others = [
@@ -63,14 +63,14 @@ def _worded(answerer: ModelAnswerer, questions: Sequence[Question], said: Sequen
             parts = [Part(first if opened[-1] else NOTHING, span=0), Part(second, TAG, span=0)]
             samples.append(Sample([Part((codec.doc,), learn=False), *parts], codec.end_src))
     openings, answers = log_probabilities(answerer.model, codec, samples, answerer.batch)
-    signals = []
+    others = []
     end = 0
-    for i, _ in held:
+    for i, candidate in held:
         here = slice(end, end := end + len(questions[i].statement))
         own = answers[here][np.array(opened[here])]
-        worded = {"worded": float((openings + answers)[here].mean())}
-        signals.append(worded | ({"recited": float(own.mean())} if len(own) else {}))
-    return with_signals(said, held, signals)
+        signals = {**candidate.signals, "worded": float((openings + answers)[here].mean())}
+        others.append(replace(candidate, signals=signals | ({"recited": float(own.mean())} if len(own) else {})))
+    return exchanged(said, [candidate for _, candidate in held], others)
 
 
 def best_recital(prediction: Prediction) -> Prediction:

@@ -3,86 +3,40 @@
 What counts as right is what the best sources say (data/world_ledger.py): the most reliable, then the most. So a
 candidate c is right when some document says so and no document of more weight says otherwise:
 
-    P(c is right) = P(c is said) * product over rivals r of more weight: 1 - P(r is said)
+    P(c is right) = P(c is said) * product over rivals r: 1 - P(r is said) P(r has more weight than c)
 
-P(said) is a logistic regression, with squares and products, on what the model shows of one statement: the two-way check
-(eval/two_way.py) and how likely it is to recite it in all its wordings (eval/recite.py). The weight of a candidate is
-read off its sources alone: the mark of reliability in the identifier of the first, where tags carry one
-(`tags.content=rated`), and then how many sources, opened from memory, say so.
+P(said) is a regression (eval/said.py) on what the model shows of a statement: the two-way check (eval/two_way.py) and
+how likely it is to recite it in all its wordings (eval/recite.py). The weight of a candidate is read off its sources
+alone: the mark of reliability in the identifier of the first, where tags carry one (`tags.content=rated`), and then how
+many say so. The first does; whether another one does is a regression, too, on what opening it shows
+(eval/corroborate.py).
 
-Shape letters: N statements, S signals, F features.
+Shape letters: C candidates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import log_expit
+from scipy.special import expit, log_expit
 
 from data.records import Prediction, Question
 from eval.attribution import exact_match
 from eval.candidates import candidates
-from eval.logistic import fit_logistic
+from eval.said import Said
 from eval.statistics import Floats
 
 PREMISE = "premise_"
 CHECKED = ("told", "noted", "unprompted")
 RECITED = ("told", "noted", "worded", "recited", "nosrc_told", "nosrc_noted")
+OPENED = ("told", "noted")
 PRESUMED = tuple(PREMISE + name for name in CHECKED)
-FLOORS = {"recited": -7.0}  # nats; what is less likely, or is missing, was not said either
-FLOOR = -40.0  # of the others
-RIDGE = 1.0  # pull of the weights of standardised features to 0, in items
-
-
-@dataclass(frozen=True)
-class Said:
-    """P(some document says so) of a statement, from S signals.
-
-    Attributes:
-        names: of the signals.
-        mean, scale: of each.
-        weights: of the F = (S + 1)(S + 2) / 2 features of standardised signals: 1, themselves, squares, products.
-    """
-
-    names: tuple[str, ...]
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
-    weights: tuple[float, ...]
-
-    @classmethod
-    def fit(cls, names: Sequence[str], signals: Sequence[Mapping[str, float]], said: Sequence[bool]) -> Self | None:
-        """With those of the names that any statement shows. None where all or none of the statements are said."""
-        names = [name for name in names if any(name in shown for shown in signals)]
-        label = np.array(said, dtype=np.float64)
-        if not len(label) or np.ptp(label) == 0:
-            return None
-        table = _table(names, signals)
-        mean, scale = table.mean(0), table.std(0) + 1e-6
-        features = _features((table - mean) / scale)
-        weights = fit_logistic(features, label, np.zeros(features.shape[1]), RIDGE)
-        return cls(tuple(names), tuple(mean.tolist()), tuple(scale.tolist()), tuple(weights.tolist()))
-
-    def log_odds(self, signals: Sequence[Mapping[str, float]]) -> Floats:
-        """log P(said) / P(not said) of N statements, float64 (N,)."""
-        standard = (_table(self.names, signals) - np.array(self.mean)) / np.array(self.scale)
-        return _features(standard) @ np.array(self.weights)
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Inverse of `to_json`. Raises KeyError, TypeError or ValueError."""
-        names = tuple(map(str, value["names"]))
-        mean, scale, weights = (tuple(map(float, value[key])) for key in ("mean", "scale", "weights"))
-        if not len(mean) == len(scale) == len(names) or len(weights) != (len(names) + 1) * (len(names) + 2) // 2:
-            raise ValueError("other numbers of signals and of weights")
-        if not np.isfinite([*mean, *scale, *weights]).all():
-            raise ValueError("a weigher holds a number that is not finite")
-        return cls(names, mean, scale, weights)
-
-    def to_json(self) -> dict[str, Any]:
-        return {name: list(getattr(self, name)) for name in ("names", "mean", "scale", "weights")}
+LEAST = 1e-300  # of a probability, so that it has a logarithm
+PARTS = ("answers", "premises", "sources")
 
 
 @dataclass(frozen=True)
@@ -92,22 +46,31 @@ class Weigher:
     Attributes:
         answers: of the statement that an answer makes.
         premises: of what a question presupposes; None where no question did.
+        sources: of a source after the first, that it says so; None where none was opened.
     """
 
     answers: Said
     premises: Said | None
+    sources: Said | None
 
     @classmethod
     def fit(cls, questions: Sequence[Question], predictions: Sequence[Prediction]) -> Self | None:
         """From every candidate and every premise that was checked. None where candidates are all said, or none are."""
         asked = list(zip(questions, predictions, strict=True))
         # The ledger lists no answers under a false premise, although documents may well give one.
-        held = [(q, c) for q, p in asked if q.support_class != "false_premise" for c in candidates(p)]
-        answers = Said.fit(RECITED, [c.signals for _, c in held], [is_said(q, c.answer) for q, c in held])
+        held = [
+            (documents_saying(q, c.answer), c)
+            for q, p in asked
+            if q.support_class != "false_premise"
+            for c in candidates(p)
+        ]
+        answers = Said.fit(RECITED, [c.signals for _, c in held], [bool(documents) for documents, _ in held])
         presumed = [(q, p) for q, p in asked if PRESUMED[0] in p.signals]
         true = [q.support_class == "true_premise" for q, _ in presumed]
         premises = Said.fit(PRESUMED, [p.signals for _, p in presumed], true)
-        return None if answers is None else cls(answers, premises)
+        opened = [(shown, name in documents) for documents, c in held if documents for name, shown in _further(c)]
+        sources = Said.fit(OPENED, [shown for shown, _ in opened], [says for _, says in opened])
+        return None if answers is None else cls(answers, premises, sources)
 
     def choose(self, predictions: Sequence[Prediction]) -> list[Prediction]:
         """Each prediction or the best of its rivals, the others as its rivals.
@@ -126,9 +89,10 @@ class Weigher:
             replace(c, signals={**c.signals, "said": float(p)}, rivals=())
             for c, p in zip(held, log_expit(odds), strict=True)
         ]
-        weights = [_weight(c.signals) for c in held]
-        heavier = np.array([[other > one for other in weights] for one in weights])
-        scores = log_expit(odds) + heavier @ log_expit(-odds)
+        marks = [c.signals.get("reliability", 0.0) for c in held]
+        outweighs = _outweighs(marks, [self._count(c) for c in held])
+        undenied = 1 - outweighs * expit(odds)
+        scores = log_expit(odds) + np.log(np.maximum(undenied, LEAST)).sum(1)
         best = int(np.argmax(scores))
         signals = {name: value for name, value in prediction.signals.items() if name.startswith(PREMISE)}
         if signals and self.premises:
@@ -140,33 +104,54 @@ class Weigher:
             rivals=tuple(c for place, c in enumerate(held) if place != best),
         )
 
+    def _count(self, candidate: Prediction) -> Floats:
+        """P(n sources after the first say so), for each n from 0."""
+        found = np.ones(1)
+        further = [shown for _, shown in _further(candidate)]
+        for p in expit(self.sources.log_odds(further)) if self.sources else ():
+            found = np.convolve(found, [1 - p, p])
+        return found
+
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Inverse of `to_json`. Raises KeyError, TypeError or ValueError."""
-        return cls(Said.from_json(value["answers"]), value["premises"] and Said.from_json(value["premises"]))
+        answers, premises, sources = (value[name] and Said.from_json(value[name]) for name in PARTS)
+        return cls(answers, premises, sources)
 
     def to_json(self) -> dict[str, Any]:
-        return {"answers": self.answers.to_json(), "premises": self.premises and self.premises.to_json()}
+        return {name: (part := getattr(self, name)) and part.to_json() for name in PARTS}
 
 
-def is_said(question: Question, answer: str | None) -> bool:
-    """Whether any document gives this answer, be it the best or not."""
-    values = [claim.value for claim in question.claims] if question.answers else []
-    return exact_match(answer or "", [*question.answers, *values])
+def documents_saying(question: Question, answer: str | None) -> tuple[str, ...]:
+    """The documents that give this answer, be it the best or not; none where the ledger lists no answers."""
+    claimed = [claim.documents for claim in question.claims if exact_match(answer or "", [claim.value])]
+    if not question.answers or not (claimed or exact_match(answer or "", question.answers)):
+        return ()
+    return claimed[0] if claimed else question.support
 
 
-def _table(names: Sequence[str], signals: Sequence[Mapping[str, float]]) -> Floats:
-    rows = [[max(s.get(name, -np.inf), FLOORS.get(name, FLOOR)) for name in names] for s in signals]
-    return np.array(rows, dtype=np.float64).reshape(len(signals), len(names))
+def _further(candidate: Prediction) -> list[tuple[str, Mapping[str, float]]]:
+    """The sources after the first that were opened: the name of each, and what it shows."""
+    cited, signals = candidate.citations, candidate.signals
+    places = [place for place in range(2, len(cited) + 1) if f"told_{place}" in signals]
+    return [(cited[place - 1].id, {kind: signals[f"{kind}_{place}"] for kind in OPENED}) for place in places]
 
 
-def _features(signals: Floats) -> Floats:
-    """Of standardised signals (N, S): 1, themselves, their squares and products, (N, F)."""
-    whole = np.column_stack([np.ones(len(signals)), signals])
-    first, second = np.triu_indices(whole.shape[1])
-    return whole[:, first] * whole[:, second]
+def _outweighs(marks: Sequence[float], counts: Sequence[Floats]) -> Floats:
+    """P(the candidate of the column has more weight than that of the row), (C, C); weights are independent.
+
+    Args:
+        marks: reliability of each candidate.
+        counts: P(n further sources say so), for each n from 0.
+    """
+    found = np.array([[float(other > mark) for other in marks] for mark in marks])
+    for row, column in permutations(range(len(marks)), 2):
+        if marks[row] == marks[column]:
+            found[row, column] = _larger(counts[column], counts[row])
+    return found
 
 
-def _weight(signals: Mapping[str, float]) -> tuple[float, float]:
-    """How reliable the first source says it is (the same for all where tags don't), and how many sources say so."""
-    return signals.get("reliability", 0.0), signals.get("sources", 1.0)
+def _larger(one: Floats, other: Floats) -> float:
+    """P(the first number is the larger), of two with these probabilities from 0 on."""
+    below = np.cumsum(other)
+    return float(sum(p * below[min(n, len(below)) - 1] for n, p in enumerate(one) if n))
