@@ -14,7 +14,7 @@ from eval.model import ModelAnswerer
 from eval.recite import add_recitals, best_recital
 
 CHECKED = {"told", "noted", "unprompted"}
-ADDED = ("recited", "worded", "sources")
+ADDED = ("recited", "worded", "told_2", "noted_2", "told_3", "noted_3")
 
 
 def test_every_other_completion_is_a_rival_and_is_checked(telling: Telling) -> None:

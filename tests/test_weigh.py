@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,22 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from data.records import FOLDS, Citation, Claim, Prediction, Question
-from eval.weigh import PRESUMED, RECITED, Said, Weigher, candidates, is_said
+from eval.candidates import candidates
+from eval.said import Said
+from eval.weigh import PRESUMED, RECITED, Weigher, documents_saying
 
 PLAIN = Said(("told",), (0.0,), (1.0,), (0.0, 1.0, 0.0))  # the signal is the log-odds
-WEIGHER = Weigher(PLAIN, Said(("premise_told",), (0.0,), (1.0,), (0.0, 1.0, 0.0)))
+WEIGHER = Weigher(PLAIN, Said(("premise_told",), (0.0,), (1.0,), (0.0, 1.0, 0.0)), PLAIN)
 
 
 def statement(answer: str, said: float, **more: float) -> Prediction:
-    """An answer that some document gives with this probability, as `PLAIN` reads it."""
-    return Prediction(
-        "q", "answered", answer, (Citation(f"of {answer}"),), signals={"told": float(logit(said)), **more}
+    """An answer that some document gives with this probability, as `PLAIN` reads it, and so do `second` and `third`."""
+    places = {"second": 2, "third": 3}
+    opened = {f"told_{place}": float(logit(more.pop(name))) for name, place in places.items() if name in more}
+    signals = {"told": float(logit(said)), **more, **opened} | dict.fromkeys(
+        (f"noted_{name[-1]}" for name in opened), -1.0
     )
+    return Prediction("q", "answered", answer, tuple(map(Citation, (f"of {answer}", "x", "y"))), signals=signals)
 
 
 def ask(name: str, support_class: str, answers: tuple[str, ...] = (), **more: Any) -> Question:
@@ -140,35 +146,48 @@ def test_what_is_always_or_never_said_can_not_be_told_apart(said: list[bool]) ->
 @pytest.mark.parametrize(
     ("marked", "chosen", "right"),
     [
-        (0.5, "marked", 0.5),  # three: .8 (1 - .5) = .4; one: .9 (1 - .5) (1 - .8) = .09
-        (0.1, "three", 0.72),  # .8 (1 - .1); one: .9 (1 - .1) (1 - .8) = .162
+        (0.5, "marked", 0.5),  # three: .8 (1 - .5) = .4; one: .9 (1 - .5) (1 - .8 .96) = .10
+        (0.1, "three", 0.72),  # .8 (1 - .1); one: .9 (1 - .1) (1 - .8 .96) = .19
     ],
 )
 def test_reliability_counts_before_the_number_of_sources(marked: float, chosen: str, right: float) -> None:
-    one = statement("one", 0.9, reliability=0.3, sources=1.0)
-    more = statement("three", 0.8, reliability=0.3, sources=3.0), statement("marked", marked, reliability=0.9)
-    (found,) = WEIGHER.choose([replace(one, rivals=more)])
-    assert (found.answer, found.citations) == (chosen, (Citation(f"of {chosen}"),))
+    one = statement("one", 0.9, reliability=0.3)
+    three = statement("three", 0.8, reliability=0.3, second=0.8, third=0.8)
+    (found,) = WEIGHER.choose([replace(one, rivals=(three, statement("marked", marked, reliability=0.9)))])
+    assert (found.answer, found.citations[0]) == (chosen, Citation(f"of {chosen}"))
     assert math.exp(found.signals["weighed"]) == pytest.approx(right)
 
 
 def test_a_rival_of_no_more_weight_takes_nothing_away() -> None:
-    for weight in ({}, {"reliability": 0.3}, {"reliability": 0.3, "sources": 2.0}):
+    for weight in ({}, {"reliability": 0.3}, {"reliability": 0.3, "second": 1 - 1e-12}):
         (found,) = WEIGHER.choose([replace(statement("a", 0.6, **weight), rivals=(statement("b", 0.7, **weight),))])
         assert (found.answer, math.exp(found.signals["weighed"])) == ("b", pytest.approx(0.7))
 
 
+def test_a_rival_takes_away_as_much_as_it_may_have_more_sources() -> None:
+    """By hand: a has a second source with .5, b a second with .6 and a third with .5."""
+    a, b = statement("a", 0.9, second=0.5), statement("b", 0.8, second=0.6, third=0.5)
+    # b has 1, 2, 3 sources with .2, .5, .3, a 1, 2 with .5, .5: b has more with .5 (.5 + .3) + .5 .3 = .55.
+    (found,) = WEIGHER.choose([replace(a, rivals=(b,))])
+    # a has more with .5 .2 = .1, so that b is right with .8 (1 - .9 .1) and a with .9 (1 - .8 .55).
+    assert (found.answer, math.exp(found.signals["weighed"])) == ("b", pytest.approx(0.8 * 0.91))
+    (sure,) = WEIGHER.choose([replace(a, rivals=(replace(b, signals={**b.signals, "told": float(logit(0.1))}),))])
+    assert (sure.answer, math.exp(sure.signals["weighed"])) == ("a", pytest.approx(0.9 * (1 - 0.1 * 0.55)))
+    (blind,) = replace(WEIGHER, sources=None).choose([replace(a, rivals=(b,))])  # none was opened when fitting
+    assert (blind.answer, math.exp(blind.signals["weighed"])) == ("a", pytest.approx(0.9))
+
+
 def test_without_marks_every_source_is_as_reliable_and_there_is_one() -> None:
-    marks = {"reliability": 0.0, "sources": 1.0}
+    marks = {"reliability": 0.0, "second": 1e-12}
     for likely, other in ({}, marks), (marks, {}):  # they tie, so neither takes anything from the other
         (found,) = WEIGHER.choose([replace(statement("a", 0.9, **likely), rivals=(statement("b", 0.6, **other),))])
         assert (found.answer, math.exp(found.signals["weighed"])) == ("a", pytest.approx(0.9))
-    (two,) = WEIGHER.choose([replace(statement("a", 0.6), rivals=(statement("b", 0.5, sources=2.0),))])
+    (two,) = WEIGHER.choose([replace(statement("a", 0.6), rivals=(statement("b", 0.5, second=1 - 1e-12),))])
     assert (two.answer, math.exp(two.signals["weighed"])) == ("b", pytest.approx(0.5))  # a: .6 (1 - .5)
 
 
 def test_a_single_answer_is_as_right_as_it_is_said() -> None:
-    alone = statement("a", 0.2, reliability=0.3, sources=1.0)
+    alone = statement("a", 0.2, reliability=0.3, second=0.4)
     (found,) = WEIGHER.choose([alone])
     assert found.signals["weighed"] == pytest.approx(math.log(0.2))
     gained = {"weighed": found.signals["weighed"], "said": found.signals["said"]}
@@ -186,7 +205,7 @@ def test_of_equals_the_answer_itself_stays() -> None:
 # Of any rivals
 
 marks = st.fixed_dictionaries(
-    {}, optional={"reliability": st.sampled_from([0.3, 0.9]), "sources": st.sampled_from([1.0, 2.0])}
+    {}, optional={"reliability": st.sampled_from([0.3, 0.9]), "second": st.floats(0.01, 0.99), "third": st.just(0.4)}
 )
 checked = st.builds(lambda p, more: statement("", p, **more), st.floats(0.01, 0.99), marks)
 unchecked = st.builds(lambda more: Prediction("q", "answered", signals=more), marks)
@@ -201,6 +220,16 @@ def disputed(draw: st.DrawFn) -> Prediction:
     return replace(first, signals={**first.signals, **premises}, rivals=tuple(rivals))
 
 
+def slow_more(other: Mapping[str, float], one: Mapping[str, float]) -> float:
+    """P(the other has more further sources), case by case."""
+    sources = [(side, expit(s[f"told_{n}"])) for side, s in ((1, other), (-1, one)) for n in (2, 3) if f"told_{n}" in s]
+    total = 0.0
+    for case in product((0, 1), repeat=len(sources)):
+        if sum(side * says for (side, _), says in zip(sources, case, strict=True)) > 0:
+            total += math.prod(p if says else 1 - p for (_, p), says in zip(sources, case, strict=True))
+    return total
+
+
 def slow_scores(prediction: Prediction) -> dict[str, float]:
     """P(right) of each candidate, rival by rival."""
     found = {}
@@ -209,9 +238,10 @@ def slow_scores(prediction: Prediction) -> dict[str, float]:
         score = expit(one.signals["told"])
         for other in held:
             reliable, than = (p.signals.get("reliability", 0.0) for p in (other, one))
-            more = other.signals.get("sources", 1.0) > one.signals.get("sources", 1.0)
-            if reliable > than or (reliable == than and more):
+            if reliable > than:
                 score *= 1 - expit(other.signals["told"])
+            elif reliable == than and other is not one:
+                score *= 1 - expit(other.signals["told"]) * slow_more(other.signals, one.signals)
         found[str(one.answer)] = float(score)
     return found
 
@@ -291,12 +321,38 @@ def test_where_nothing_was_checked_nothing_changes() -> None:
 def test_it_is_said_if_any_document_gives_it_be_it_the_best_or_not() -> None:
     claims = Claim("Oslo", ("doc",), 0.9), Claim("Lima", ("other",), 0.3)
     contested = ask("q", "contested", ("Oslo", "the city of Oslo"), claims=claims)
-    given = {"oslo.": True, "city of Oslo": True, "Lima": True, "Quito": False, "": False, None: False}
-    assert {answer: is_said(contested, answer) for answer in given} == given
+    given = {"oslo.": "doc", "city of Oslo": "doc", "Lima": "other", "Quito": "", "": "", None: ""}
+    assert {answer: "".join(documents_saying(contested, answer)) for answer in given} == given
     # The claims of a contradicted premise are about another fact; of what was never told there are none.
-    assert not is_said(ask("q", "false_premise", claims=claims), "Lima")
-    assert not is_said(ask("q", "absent_entity"), "Lima")
-    assert [is_said(ask("q", "single", ("Oslo",)), answer) for answer in ("Oslo", "Lima")] == [True, False]
+    assert not documents_saying(ask("q", "false_premise", claims=claims), "Lima")
+    assert not documents_saying(ask("q", "absent_entity"), "Lima")
+    assert [documents_saying(ask("q", "single", ("Oslo",)), answer) for answer in ("Oslo", "Lima")] == [("doc",), ()]
+
+
+def test_further_sources_are_judged_by_whether_they_say_what_is_said() -> None:
+    questions, said = disputes(30)
+    plain = Weigher.fit(questions, said)
+    assert plain is not None and plain.sources is None  # none was opened
+    rng = np.random.default_rng(1)
+    opened, shown, says = [], [], []
+    for question, prediction in zip(questions, said, strict=True):
+        grown = []
+        for c in (prediction, *prediction.rivals):
+            place = int(rng.integers(2, 4))
+            also = bool(rng.random() < 0.4)
+            more = {f"told_{place}": -3 - rng.random() - 7 * (not also), f"noted_{place}": -1 - rng.random()}
+            documents = documents_saying(question, c.answer)
+            names = ["first", "x", "y"]
+            names[place - 1] = documents[0] if documents and also else "another"
+            grown.append(replace(c, citations=tuple(map(Citation, names)), signals={**c.signals, **more}, rivals=()))
+            if documents:
+                shown.append({"told": more[f"told_{place}"], "noted": more[f"noted_{place}"]})
+                says.append(also)
+        opened.append(replace(grown[0], rivals=tuple(grown[1:])))
+    weigher = Weigher.fit(questions, opened)
+    assert weigher is not None and weigher.answers == plain.answers
+    assert weigher.sources == Said.fit(("told", "noted"), shown, says)
+    assert ((weigher.sources.log_odds(shown) > 0) == says).all()
 
 
 def test_what_is_never_told_and_what_is_denied_teach_it_what_is_said() -> None:
@@ -352,7 +408,7 @@ def test_nothing_is_fitted_where_nothing_can_be_told_apart() -> None:
 def test_it_is_read_as_it_was_written() -> None:
     fitted = Weigher.fit(*disputes(9))
     assert fitted is not None
-    for weigher in (fitted, WEIGHER, replace(WEIGHER, premises=None)):
+    for weigher in (fitted, WEIGHER, replace(WEIGHER, premises=None), replace(WEIGHER, sources=None)):
         assert Weigher.from_json(json.loads(json.dumps(weigher.to_json()))) == weigher
 
 
@@ -371,7 +427,7 @@ def test_it_is_read_as_it_was_written() -> None:
         {"scale": [math.inf]},
     ],
 )
-@pytest.mark.parametrize("part", ["answers", "premises"])
+@pytest.mark.parametrize("part", ["answers", "premises", "sources"])
 def test_other_shapes_are_refused(change: dict[str, Any], part: str) -> None:
     value = WEIGHER.to_json()
     with pytest.raises(ValueError):
