@@ -59,7 +59,6 @@ from eval.calibration import (
     debiased_ce2,
     ece,
     equal_mass_bins,
-    group_ece,
     log_loss,
     ratio,
     signed_error,
@@ -135,12 +134,12 @@ def by_class(questions: Sequence[Question], forced: Sequence[Prediction], decide
     """`smooth_ece` of each support class."""
     correct = right(questions, forced)
     confidence = worst_confidence([p.confidence for p in decided.free], correct)
-    entities, classes = [q.entity for q in questions], [q.support_class for q in questions]
+    entities, classes = [q.entity for q in questions], np.array([q.support_class for q in questions])
 
-    def of(name: str, weights: Floats | None) -> Any:
-        return group_ece(confidence, correct, classes, weights)[name]
+    def of(here: np.ndarray, weights: Floats | None) -> Any:
+        return smooth_ece(confidence[here], correct[here], None if weights is None else weights[:, here])
 
-    return {name: interval_of(partial(of, name), entities) for name in sorted(set(classes))}
+    return {name: interval_of(partial(of, classes == name), entities) for name in sorted(set(classes.tolist()))}
 
 
 def counts(questions: Sequence[Question], decided: Decided) -> dict[str, dict[str, int]]:

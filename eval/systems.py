@@ -13,7 +13,7 @@
     refusal         probability of <|idk|> or <|false|> as its first word
     own             the model's own decisions: it refuses where its likeliest first word is a refusal
     always, never   answers everything, with the calibration fold's accuracy as its confidence; answers nothing
-    oracle          the ledger: answers exactly what was told
+    oracle          the ledger: answers exactly what was told, with the answers of `weighed` where it can be had
 
 All but the last four are calibrated by isotonic regression on the calibration fold and get their threshold on dev.
 """
@@ -101,7 +101,8 @@ def decide(questions: Sequence[Question], forced: Sequence[Prediction], refused:
         found["own"] = Decided(-refusing, said, _own(forced, refusing, found.get("refusal")))
     found["always"] = Decided(np.zeros(len(forced)), said, [replace(p, confidence=rate) for p in forced])
     found["never"] = Decided(np.zeros(len(forced)), said, [_refused(p) for p in forced])
-    found["oracle"] = Decided(told.astype(float), said, [_known(p, t) for p, t in zip(forced, told, strict=True)])
+    best = found["weighed"].forced if "weighed" in found else said
+    found["oracle"] = Decided(told.astype(float), best, [_known(p, t) for p, t in zip(best, told, strict=True)])
     return found
 
 

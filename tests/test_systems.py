@@ -152,7 +152,9 @@ def test_weighing_has_answers_of_its_own() -> None:
     assert right(questions, weighed.forced)[told].all()
     assert [p.answer for p in weighed.forced] == [p.answer for p in weighed.free]
     assert weighed.score == pytest.approx([p.signals["weighed"] for p in weighed.forced])
-    assert all(decided.forced == said for name, decided in systems.items() if name != "weighed")
+    assert all(decided.forced == said for name, decided in systems.items() if name not in ("weighed", "oracle"))
+    assert systems["oracle"].forced == weighed.forced  # or it would bound nothing
+    assert {p.outcome for p, t in zip(systems["oracle"].free, told, strict=True) if t} == {"answered"}
     assert {p.outcome for p, t in zip(weighed.free, told, strict=True) if not t} == {"abstained"}
 
 
