@@ -37,26 +37,32 @@ def said(answer: str | None, outcome: str = "answered") -> Prediction:
     return Prediction("q", outcome, answer, signals={"answer": -1.0})
 
 
-def chained(model: Transformer, codec: Codec, chances: Chances) -> Transformer:
-    """A model whose next token depends on the last one only, with given chances; the others share the rest.
+def forgetful(model: Transformer) -> Transformer:
+    """A model whose next token depends on the last one only, by `lm_head.weight[next, last]`, all 0 at first.
 
     Args:
-        model: of one layer, as wide as its vocabulary, its embeddings not tied.
+        model: as wide as its vocabulary, its embeddings not tied.
     """
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith(("o_proj.weight", "down_proj.weight")):
+                weight.zero_()
+        model.embed_tokens.weight.copy_(torch.eye(len(model.embed_tokens.weight)))
+        model.norm.weight.fill_(1.0)
+        model.lm_head.weight.zero_()
+    return model
+
+
+def chained(model: Transformer, codec: Codec, chances: Chances) -> Transformer:
+    """A `forgetful` model of given chances for the next token; the others share the rest."""
 
     def token(word: str) -> int:
         known = codec.tokenizer.token_to_id(word.replace(" ", "Ġ"))
         assert known is not None, word
         return known
 
-    size = len(model.embed_tokens.weight)
+    size = len(forgetful(model).embed_tokens.weight)
     with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
-                weight.zero_()
-        model.embed_tokens.weight.copy_(torch.eye(size))
-        model.norm.weight.fill_(1.0)
-        model.lm_head.weight.zero_()
         scale = float(model.norm(torch.eye(size)[:1])[0, 0])
         for before, following in chances.items():
             rest = (1 - sum(following.values())) / (size - len(following))
