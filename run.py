@@ -89,11 +89,21 @@ def _terminated(signum: int, frame: Any) -> None:
     sys.exit(128 + signum)
 
 
+def _thread_failed(failure: threading.ExceptHookArgs) -> None:
+    """What TensorBoard's thread can't write, on a full disk, is raised again where the run hands it more: one line."""
+    if isinstance(failure.exc_value, OSError):
+        log.warning("a background thread stopped: %s", failure.exc_value)
+    else:
+        threading.__excepthook__(failure)
+
+
 def _start(composed: Any) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells of every index it builds
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminated)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _thread_failed
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             composed.run_dir = f"{composed.run_dir}/{_short(HydraConfig.get().job.override_dirname)}"

@@ -191,7 +191,7 @@ def arm(strike: Strike) -> None:
         if now and strike.value is not None:
             return original(*args, **kwargs) * strike.value
         if now and not strike.signum:
-            raise ValueError("struck")
+            raise OSError("struck")
         if now and not strike.after:
             os.kill(os.getpid(), strike.signum)
         result = original(*args, **kwargs)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from jobs import Job, Strike, assert_same_end, copied, start, trained
 
+from run import _thread_failed
 from train.checkpoint import latest_checkpoint
 
 SIZE = 48 * 2**20
@@ -47,8 +49,12 @@ def assert_refused(job: Job, *said: str) -> None:
     (line,) = re.findall("^error: .*$", job.said, re.MULTILINE)
     for part in ("No space left on device", *said):
         assert part in line
-    # TensorBoard's thread may find the disk full first, and then says so in its own way.
-    assert job.said.count("Traceback") == job.said.count("Exception in thread")
+    assert_no_traceback(job)
+
+
+def assert_no_traceback(job: Job) -> None:
+    assert "Traceback" not in job.said
+    assert "Exception in thread" not in job.said
 
 
 def test_while_a_checkpoint_is_written(whole: Path, small_disk: Path) -> None:
@@ -86,6 +92,23 @@ def test_while_the_model_is_exported(whole: Path, small_disk: Path) -> None:
     ballast.unlink()
     trained(small_disk)
     assert_same_end(whole, small_disk)
+
+
+def test_when_the_thread_of_tensorboard_finds_it_first(whole: Path, tmp_path: Path) -> None:
+    copied(whole, tmp_path, "prepare")
+    job = start(tmp_path, strike=Strike("tensorboard.summary.writer.record_writer:RecordWriter.write", 3, 0))
+    assert job.end() == 2, job.said
+    assert re.findall("^error: .*$", job.said, re.MULTILINE) == ["error: struck"]
+    assert_no_traceback(job)
+
+
+@pytest.mark.parametrize(("error", "told"), [(OSError("no room"), False), (ValueError("a mistake"), True)])
+def test_only_mistakes_of_a_thread_are_traced(
+    error: Exception, told: bool, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _thread_failed(threading.ExceptHookArgs((type(error), error, None, threading.current_thread())))
+    assert ("a background thread stopped: no room" in caplog.text) is not told
+    assert ("Exception in thread" in capsys.readouterr().err) is told
 
 
 @pytest.mark.parametrize("stage", ["prepare", "evaluate"])
