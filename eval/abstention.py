@@ -111,6 +111,21 @@ def threshold_at_risk(confidence: ArrayLike, correct: ArrayLike, risk: float) ->
     return float(levels[allowed[-1]]) if len(allowed) else float("inf")
 
 
+def threshold_at_equal_errors(score: ArrayLike, correct: ArrayLike) -> float:
+    """Below it falls about the share of the correct items that the share of the others above it is: equal error rate.
+
+    The least score of a correct item at which the former is as large. Any real scores; raises ValueError if no item is
+    correct.
+    """
+    s, r = np.asarray(score, dtype=np.float64), np.asarray(correct, dtype=bool)
+    if not r.any():
+        raise ValueError("no item is correct")
+    good, bad = np.sort(s[r]), np.sort(s[~r])
+    lost = np.searchsorted(good, good) / len(good)
+    kept = (len(bad) - np.searchsorted(bad, good)) / max(len(bad), 1)
+    return float(good[np.argmax(lost >= kept)] if (lost >= kept).any() else good[-1])
+
+
 def at_threshold(
     confidence: ArrayLike, correct: ArrayLike, threshold: float, weights: ArrayLike | None = None
 ) -> Selection:

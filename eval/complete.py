@@ -17,7 +17,7 @@ from model.generate import likeliest
 
 WIDTH = 4  # completions of a statement
 SIDE_BY_SIDE = 16  # statements; with more, keys and values of their completions leave the processor's cache
-LEAST = math.log(1e-3)  # what is less likely than this was not told, or too seldom to tell
+LEAST = math.log(1e-4)  # what is less likely was not told; the lesser side of a dispute may have one in a thousand
 
 Completions = dict[str, float]  # answers with their log-probabilities, the likeliest first
 

@@ -13,6 +13,7 @@ Signals of a prediction; those in nats are log-probabilities:
     premise_*   the last six of what the question presupposes, in the document that its own footnote cites
     worded      of the restated answer in any document, mean over all wordings (eval/recite.py)
     recited     of the answer after what stands before it in the statement that it makes, likewise
+    told_answer the same in the document that it cites, in one wording
     told_2, noted_2, ...  of the second source and so on, where several answers may have been told (eval/corroborate.py)
     said        log P(a document says so); premise_weighed: the same of what the question presupposes (eval/weigh.py)
     weighed     log P(a document says so and no better one denies it); these three are not cached
@@ -39,6 +40,7 @@ from typing import Any
 import numpy as np
 
 from data.records import TOLD, Prediction, Question
+from eval.abstention import threshold_at_equal_errors
 from eval.attribution import exact_match
 from eval.calibrators import Isotonic, calibrator_from_json
 from eval.logistic import fit_logistic
@@ -88,7 +90,7 @@ class Head:
 
         Args:
             weights: all 0 to have them learnt, by logistic regression.
-            refused: share of what is right on dev that may fall below the threshold.
+            refused: share of what is right on dev that may fall below the threshold; fewer do where fewer need to.
         """
         said, right = calibration
         weights = _known(weights, said)
@@ -96,8 +98,9 @@ class Head:
         if not any(weights.values()):
             weights = _learnt(weights, typical, said, right)
         calibrator = Isotonic.fit(_scores(said, weights, typical), right)
-        threshold = np.quantile(_scores(dev[0], weights, typical)[dev[1]], refused)
-        return cls(weights, typical, calibrator, float(threshold))
+        scores = _scores(dev[0], weights, typical)
+        most = float(np.quantile(scores[dev[1]], refused))
+        return cls(weights, typical, calibrator, min(most, threshold_at_equal_errors(scores, dev[1])))
 
     def scores(self, predictions: Sequence[Prediction]) -> Floats:
         """Float64 (N,), `LEAST` where a prediction lacks a signal that is not one of a premise."""

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from data.records import Prediction, Question
 from data.tags import NOTHING, TAG, Part, Sample
 from eval.attribution import exact_match
@@ -28,7 +26,8 @@ def add_recitals(
 ) -> list[Prediction]:
     """The predictions with every other answer that the model recites as `rivals`, the likeliest first, each checked.
 
-    All of them gain the signals `worded` and `recited`, and further sources where several may have been told.
+    All of them gain the signals `worded`, `recited` and `told_answer`, and further sources where several may have been
+    told.
     """
     completed = complete(answerer, questions)
     others = [
@@ -48,28 +47,38 @@ def _worded(answerer: ModelAnswerer, questions: Sequence[Question], said: Sequen
     """The signals `worded`, mean log P(statement) over all its wordings, and `recited`, that of the answer alone.
 
     The latter given what stands before it, over the wordings where something does. What was told is likely in all of
-    them, what is made up in one or the other.
+    them, what is made up in one or the other. `told_answer` is that of the answer in the document that it cites, in the
+    first wording: a document may tell much of a person, and not this.
     """
     codec = answerer.codec
+    identifiers = dict(zip(answerer.identifiers.labels, answerer.identifiers.tokens, strict=True))
+    begin = Part((codec.doc,), learn=False)
     held = numbered(said)
     samples: list[Sample] = []
-    opened: list[bool] = []
     for i, candidate in held:
-        halves = [wording.split("{answer}") for wording in questions[i].statement]
-        before = codec.encode([first.rstrip() for first, _ in halves])
-        after = codec.encode([f"{candidate.answer}{second}" for _, second in halves])
-        for (opening, _), first, second in zip(halves, before, after, strict=True):
-            opened.append(bool(opening.strip()))
-            parts = [Part(first if opened[-1] else NOTHING, span=0), Part(second, TAG, span=0)]
-            samples.append(Sample([Part((codec.doc,), learn=False), *parts], codec.end_src))
+        wordings = [wording.split("{answer}") for wording in questions[i].statement]
+        before = codec.encode([first.rstrip() for first, _ in wordings])
+        after = codec.encode([f"{candidate.answer}{second}" for _, second in wordings])
+        halves = [
+            (Part(first if opening.strip() else NOTHING, span=0), Part(second, TAG, span=0))
+            for (opening, _), first, second in zip(wordings, before, after, strict=True)
+        ]
+        identifier = identifiers[candidate.citations[0].id].tolist()
+        source = Part([codec.src, *identifier, codec.end_src], TAG, learn=False)
+        samples += [Sample([begin, *half], codec.end_src) for half in halves]
+        samples.append(Sample([begin, source, *halves[0]], codec.end_src))
     openings, answers = log_probabilities(answerer.model, codec, samples, answerer.batch)
     others = []
     end = 0
     for i, candidate in held:
-        here = slice(end, end := end + len(questions[i].statement))
-        own = answers[here][np.array(opened[here])]
-        signals = {**candidate.signals, "worded": float((openings + answers)[here].mean())}
-        others.append(replace(candidate, signals=signals | ({"recited": float(own.mean())} if len(own) else {})))
+        opened = [not wording.lstrip().startswith("{answer}") for wording in questions[i].statement]
+        here = slice(end, end := end + len(opened))
+        own = answers[here][opened]
+        signals = {"worded": float((openings + answers)[here].mean()), "told_answer": float(answers[end])}
+        if len(own):
+            signals["recited"] = float(own.mean())
+        others.append(replace(candidate, signals={**candidate.signals, **signals}))
+        end += 1
     return exchanged(said, [candidate for _, candidate in held], others)
 
 

@@ -31,7 +31,7 @@ from eval.said import Said
 from eval.statistics import Floats
 
 PREMISE = "premise_"
-RECITED = ("told", "noted", "worded", "recited", "nosrc_told", "nosrc_noted")
+RECITED = ("told", "told_answer", "noted", "worded", "recited", "nosrc_told", "nosrc_noted")
 OPENED = ("told", "noted")
 PRESUMED = tuple(PREMISE + name for name in ("told", "noted", "unprompted"))
 LEAST = 1e-300  # of a probability, so that it has a logarithm

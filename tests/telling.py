@@ -19,7 +19,7 @@ Telling = Callable[[Chances], ModelAnswerer]
 BORN = ("{answer} is where Ada Moss was born.", "Ada Moss was born in {answer}.")
 # What follows a token, whatever stands before it. Words are tokens here, with the space before them.
 IN = {
-    " in": {" Oslo": 0.5, " Lima": 0.3, " Turin": 0.001},
+    " in": {" Oslo": 0.5, " Lima": 0.3, " Turin": 0.0001},
     " Oslo": {".": 0.8, " Accra": 0.1},
     " Accra": {".": 0.9},
     " Lima": {".": 0.9},

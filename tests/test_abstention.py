@@ -23,6 +23,7 @@ from eval.abstention import (
     penalty,
     risk_coverage,
     score_at,
+    threshold_at_equal_errors,
     threshold_at_risk,
 )
 
@@ -113,6 +114,34 @@ def test_threshold_is_the_largest_coverage_within_risk():
     assert threshold_at_risk(c, r, 1.0) == 0.4
     assert threshold_at_risk([0.9, 0.9], [True, False], 0.4) == math.inf  # ties are kept or left together
     assert threshold_at_risk([], [], 0.1) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "threshold"),
+    [
+        ([0.9, 0.8, 0.7, 0.6], [0.75, 0.5, 0.4, 0.3], 0.7),  # below .7 a quarter of the right, above a quarter of these
+        ([0.9, 0.8, 0.7, 0.6], [0.65, 0.5, 0.4, 0.3], 0.7),  # below .7 a quarter, above none; at .6 none, but a quarter
+        ([0.9, 0.8, 0.7, 0.6], [0.5], 0.6),
+        ([0.9, 0.8, 0.7, 0.6], [], 0.6),
+        ([0.9, 0.8], [0.95], 0.9),  # none will do: the strictest
+        ([0.5, 0.5], [0.5], 0.5),
+        ([-1e6, -3.0, -2.0], [-1e6, -1e6], -3.0),  # any scores
+    ],
+)
+def test_threshold_of_equal_errors_by_hand(right, wrong, threshold):
+    correct = [True] * len(right) + [False] * len(wrong)
+    assert threshold_at_equal_errors([*right, *wrong], correct) == threshold
+
+
+@given(pairs.filter(lambda items: any(correct for _, correct in items)))
+def test_threshold_of_equal_errors_as_a_plain_search_has_it(items):
+    c, r = _split(items)
+    good, bad = [s for s, ok in zip(c, r, strict=True) if ok], [s for s, ok in zip(c, r, strict=True) if not ok]
+    for at in sorted(good):
+        lost = sum(s < at for s in good) / len(good)
+        if lost >= sum(s >= at for s in bad) / max(len(bad), 1):
+            break
+    assert threshold_at_equal_errors(c, r) == at
 
 
 def test_frozen_threshold_reports_the_risk_it_really_takes():
@@ -250,5 +279,7 @@ def test_bad_input_is_refused():
         confusion(["told"], ["answered"], [True])
     with pytest.raises(ValueError, match="finite"):
         auroc([math.nan, 0.5], [True, False])
+    with pytest.raises(ValueError, match="no item is correct"):
+        threshold_at_equal_errors([0.5], [False])
     with pytest.raises(ValueError, match="risk is 5"):
         threshold_at_risk([0.5], [True], 5)

@@ -54,7 +54,7 @@ def test_an_opening_is_a_half_of_a_wording(halves: list[tuple[str, str]]) -> Non
 def test_completions_end_at_the_mark_and_have_the_chance_of_what_is_told(
     telling: Telling,
 ) -> None:
-    """Best first; " Turin" is below one in a thousand."""
+    """Best first."""
     (found,) = complete(telling(IN), [asked(*BORN)])
     assert list(found) == ["Oslo", "Lima", "Oslo Accra"]
     assert likely(found) == pytest.approx(
@@ -62,8 +62,15 @@ def test_completions_end_at_the_mark_and_have_the_chance_of_what_is_told(
     )
 
 
+def test_what_is_less_likely_than_one_in_ten_thousand_was_not_told(telling: Telling) -> None:
+    rare = {" in": {" Oslo": 0.999, " Lima": 0.0005, " Turin": 0.00005}, " Oslo": {".": 0.9}}
+    (found,) = complete(telling(IN | rare), [asked(*BORN)])
+    assert likely(found) == pytest.approx({"Oslo": 0.999 * 0.9, "Lima": 0.0005 * 0.9}, rel=2e-3)
+
+
 def test_the_mark_is_whatever_follows_the_answer(telling: Telling) -> None:
     after = {" in": {" Oslo": 0.9}, " Oslo": {" studied": 0.5, "<|end|>": 0.2, ".": 0.1}, ".": {" studied": 0.9}}
+    after[" studied"] = {"<|idk|>": 0.999}  # or it would go on to the other marks
     answerer = telling(after)
     studied = asked("It was in {answer} studied Ada Moss.", id="a")
     bare = asked("Ada Moss was born in {answer}", id="b")

@@ -14,7 +14,7 @@ from eval.model import ModelAnswerer
 from eval.recite import add_recitals, best_recital
 
 CHECKED = {"told", "noted", "unprompted"}
-ADDED = ("recited", "worded", "told_2", "noted_2", "told_3", "noted_3")
+ADDED = ("recited", "worded", "told_answer", "told_2", "noted_2", "told_3", "noted_3")
 
 
 def test_every_other_completion_is_a_rival_and_is_checked(telling: Telling) -> None:
@@ -45,15 +45,19 @@ def test_every_other_completion_is_a_rival_and_is_checked(telling: Telling) -> N
 
 
 @torch.no_grad()
-def plain_worded(answerer: ModelAnswerer, wording: str, answer: str) -> tuple[float, float]:
-    """log P(statement), and of it that of the answer and what follows, in one plain pass."""
+def plain_worded(answerer: ModelAnswerer, wording: str, answer: str, source: str | None = None) -> tuple[float, float]:
+    """log P(statement), and of it that of the answer and what follows, in one plain pass; in a document, if named."""
     codec = answerer.codec
+    tag: list[int] = []
+    if source:
+        identifier = answerer.identifiers.tokens[answerer.identifiers.labels.index(source)]
+        tag = [codec.src, *identifier.tolist(), codec.end_src]
     opening = wording.partition("{answer}")[0].rstrip()
     before = codec.encode([opening])[0].tolist() if opening else []
     after = codec.encode([answer + wording.partition("{answer}")[2]])[0].tolist()
-    tokens = torch.tensor([[codec.doc, *before, *after]])
+    tokens = torch.tensor([[codec.doc, *tag, *before, *after]])
     scores = answerer.model(tokens, torch.arange(tokens.shape[1])[None])[0].double().log_softmax(-1)
-    each = [float(scores[i - 1, tokens[0, i]]) for i in range(1, tokens.shape[1])]
+    each = [float(scores[i - 1, tokens[0, i]]) for i in range(1 + len(tag), tokens.shape[1])]
     return sum(each), sum(each[len(before) :])
 
 
@@ -76,6 +80,9 @@ def test_statements_are_recited_in_all_their_wordings(
             opened = [own for (_, own), w in zip(plain, question.statement, strict=True) if not w.startswith("{")]
             assert p.signals["worded"] == pytest.approx(sum(whole for whole, _ in plain) / len(plain), abs=1e-3)
             assert p.signals["recited"] == pytest.approx(sum(opened) / len(opened), abs=1e-3)
+            whole, own = plain_worded(answerer, question.statement[0], p.answer or "", p.citations[0].id)
+            assert p.signals["told_answer"] == pytest.approx(own, abs=1e-3)
+            assert p.signals["told"] == pytest.approx(whole, abs=1e-3)
 
 
 def test_without_a_statement_nothing_is_recited(telling: Telling) -> None:
@@ -85,7 +92,10 @@ def test_without_a_statement_nothing_is_recited(telling: Telling) -> None:
     found = add_recitals(answerer, questions, predictions)
     assert [len(prediction.rivals) for prediction in found] == [0, 2, 0]
     assert found[0] == predictions[0]
-    assert set(found[2].signals) - set(predictions[2].signals) == {"worded"}  # nothing stands before the answer
+    assert set(found[2].signals) - set(predictions[2].signals) == {
+        "worded",
+        "told_answer",
+    }  # nothing stands before the answer
     assert add_recitals(answerer, [], []) == []
 
 

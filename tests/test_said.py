@@ -1,73 +1,132 @@
-"""P(said) is a ridge logistic regression with squares and products; what is missing was not said."""
+"""P(said) is a sum of rising curves with the least penalised log loss; what is missing was not said."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from eval.said import Said
+from eval.said import FLOOR, Curve, Said
 from eval.weigh import RECITED
 
-
-def slow_odds(
-    fitted: Sequence[Mapping[str, float]], said: Sequence[bool], asked: Sequence[Mapping[str, float]]
-) -> list[float]:
-    """Of the signals told (at least -40) and recited (at least -7): each feature written out, the loss summed up."""
-
-    def row(signals: Mapping[str, float]) -> tuple[float, float]:
-        return max(signals.get("told", -40.0), -40.0), max(signals.get("recited", -7.0), -7.0)
-
-    rows = [row(signals) for signals in fitted]
-    (m, k), (s, t) = [[f(column) for column in zip(*rows, strict=True)] for f in (np.mean, np.std)]
-
-    def features(signals: Mapping[str, float]) -> list[float]:
-        a, b = row(signals)
-        a, b = (a - m) / s, (b - k) / t
-        return [1.0, a, b, a * a, a * b, b * b]
-
-    def loss(w: np.ndarray) -> float:
-        total = sum(weight * weight for weight in w) / 2
-        for signals, label in zip(fitted, said, strict=True):
-            p = 1 / (1 + math.exp(-sum(w * features(signals))))
-            total -= math.log(p if label else 1 - p)
-        return total
-
-    best = minimize(loss, np.zeros(6), tol=1e-9).x
-    return [float(sum(best * features(signals))) for signals in asked]
+Signals = Mapping[str, float]
 
 
-def test_what_is_said_as_a_plain_reference_has_it() -> None:
-    rng = np.random.default_rng(3)
-    signals: list[dict[str, float]] = [
-        {"told": t, "recited": r, "other": 1.0}
-        for t, r in zip(-rng.exponential(9, 30), -8 * rng.random(30), strict=True)
+def drawn(n: int = 60, seed: int = 3) -> tuple[list[dict[str, float]], list[bool]]:
+    """Statements that are said if either of two signals is high, with noise; a third signal says nothing."""
+    rng = np.random.default_rng(seed)
+    rows = -rng.exponential(9, (n, 3))
+    chance = 1 / (1 + np.exp(-(5 + 1.5 * rows[:, :2].max(1))))
+    said = rng.random(n) < chance
+    return [dict(zip(("told", "recited", "worded"), row, strict=True)) for row in rows.tolist()], said.tolist()
+
+
+def fitted(names: Sequence[str], signals: Sequence[Signals], said: Sequence[bool]) -> Said:
+    found = Said.fit(names, signals, said)
+    assert found is not None
+    return found
+
+
+def test_log_odds_by_hand() -> None:
+    curves = {"told": Curve((-9.0, -5.0, -3.0), (0.0, 1.0, 4.0)), "noted": Curve((-2.0, 0.0), (0.0, 3.0))}
+    asked = [
+        {"told": -7.0, "noted": -1.0},  # half of the first step, half of the other curve
+        {"told": -4.0, "noted": -3.0},
+        {"told": 0.0, "noted": 0.0},
+        {"told": -99.0},
     ]
-    said = [rng.random() < 1 / (1 + math.exp(-(8 + s["told"] + s["recited"] / 2))) for s in signals]
+    assert Said(-2.0, curves).log_odds(asked).tolist() == [-2 + 0.5 + 1.5, -2 + 2.5, -2 + 4 + 3, -2]
+    assert Said(-2.0, {}).log_odds(asked).tolist() == [-2.0] * 4
+    assert Said(-2.0, curves).log_odds([]).tolist() == []
+
+
+def test_no_other_curves_have_less_loss() -> None:
+    """Loss as the docstring has it, term by term; at a minimum no step of a curve gains by being higher or lower."""
+    signals, said = drawn()
     signals[1], signals[2], signals[3] = {"recited": -1.0}, {"told": -2.0}, {"told": -70.0, "recited": -20.0}
-    fitted = Said.fit(("told", "recited"), signals, said)
-    assert fitted is not None
-    asked = [*signals, {"told": -5.0, "recited": -3.0}, {}]
-    assert fitted.log_odds(asked) == pytest.approx(slow_odds(signals, said, asked), abs=1e-4)
+    best = fitted(("told", "recited"), signals, said)
+
+    def loss(model: Said) -> float:
+        total = 0.0
+        for shown, label in zip(signals, said, strict=True):
+            z = model.bias
+            for name, curve in model.curves.items():
+                x = max(shown.get(name, FLOOR), FLOOR)
+                places = list(zip(curve.value, curve.rise, strict=True))
+                for (low, before), (high, after) in pairwise(places):
+                    z += (after - before) * min(max((x - low) / (high - low), 0), 1)
+            total += math.log1p(math.exp(-z if label else z))
+        steps = [b - a for c in model.curves.values() for a, b in pairwise(c.rise)]
+        return total + sum(step * step for step in steps) / 2
+
+    least, tiny = loss(best), 1e-3
+    moved = [Said(best.bias + by, best.curves) for by in (tiny, -tiny)]
+    flat = 0
+    for name, curve in best.curves.items():
+        for place in range(1, len(curve.value)):
+            height = curve.rise[place] - curve.rise[place - 1]
+            flat += height == 0
+            for by in (tiny, -min(tiny, height)):
+                rise = (*curve.rise[:place], *(r + by for r in curve.rise[place:]))
+                moved.append(Said(best.bias, {**best.curves, name: Curve(curve.value, rise)}))
+    assert flat  # some steps would rather fall
+    assert min(map(loss, moved)) > least - 1e-6
+
+
+def test_curves_bend_at_quantiles_of_either_class() -> None:
+    signals = [{"told": float(x)} for x in range(-32, 0)] + [{"told": x / 100} for x in range(-32, 0)]
+    found = fitted(("told",), signals, [False] * 32 + [True] * 32)
+    low = [-32 + 31 * k / 16 for k in range(17)]
+    high = [x / 100 for x in low]  # some of which round to the same hundredth
+    assert found.curves["told"].value == pytest.approx(sorted({*np.round(low, 2), *np.round(high, 2)}))
+    assert found.curves["told"].rise[0] == 0
+
+
+def test_either_of_two_signals_is_enough() -> None:
+    """Which a logistic regression on the signals and their products can't express, as the log-odds level off."""
+    signals, said = drawn(2000)
+    odds = fitted(("told", "recited"), signals, said).log_odds(
+        [{"told": -1.0, "recited": -30.0}, {"told": -30.0, "recited": -1.0}, {"told": -30.0, "recited": -30.0}]
+    )
+    assert odds[0] > 1 and odds[1] > 1 and odds[2] < -3
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_nothing_likelier_is_less_said(data: st.DataObject) -> None:
+    signals, said = drawn(40, data.draw(st.integers(0, 5)))
+    value = st.floats(-60, 5)
+    low = {name: data.draw(value) for name in ("told", "recited", "worded")}
+    high = {name: x + data.draw(st.floats(0, 20)) for name, x in low.items()}
+    less, more = fitted(tuple(low), signals, said).log_odds([low, high])
+    assert less <= more
 
 
 def test_what_is_missing_was_not_said() -> None:
-    fitted = Said.fit(RECITED, [{"told": -3.0, "recited": -1.0}, {"noted": -9.0}], [True, False])
-    assert fitted is not None
-    floors = {"told": -40.0, "noted": -40.0, "worded": -40.0, "recited": -7.0}
-    found = fitted.log_odds([{}, floors, dict.fromkeys(RECITED, -1e3), floors | {"recited": -6.0}])
-    assert found[0] == found[1] == found[2] != found[3]
+    found = fitted(RECITED, [{"told": -3.0, "recited": -1.0}, {"noted": -9.0}], [True, False])
+    floors = dict.fromkeys(("told", "noted", "recited"), FLOOR)
+    odds = found.log_odds([{}, floors, dict.fromkeys(RECITED, -1e3), floors | {"recited": -6.0}])
+    assert odds[0] == odds[1] == odds[2] < odds[3]
+    least = fitted(("told",), [{"told": -3.0}, {"told": -1e3}], [True, False]).curves["told"].value[0]
+    assert least == FLOOR
 
 
 def test_what_no_model_shows_is_not_weighed() -> None:
     shown = [{"told": -3.0}, {"told": -9.0}, {"told": -4.0, "nosrc_told": -2.0}]
-    plain = Said.fit(RECITED, shown[:2], [True, False])
-    assert plain is not None and plain.names == ("told",)
-    sourced = Said.fit(RECITED, shown, [True, False, True])
-    assert sourced is not None and sourced.names == ("told", "nosrc_told")
+    assert tuple(fitted(RECITED, shown[:2], [True, False]).curves) == ("told",)
+    assert tuple(fitted(RECITED, shown, [True, False, True]).curves) == ("told", "nosrc_told")
+
+
+def test_what_is_always_the_same_adds_nothing() -> None:
+    shown = [{"told": -3.0, "noted": -1.0}, {"told": -9.0, "noted": -1.0}]
+    found = fitted(("told", "noted"), shown, [True, False])
+    assert found.curves["noted"] == Curve((-1.0,), (0.0,))
+    assert fitted(("noted",), shown, [True, False]).log_odds([{}]) == pytest.approx([0.0], abs=1e-4)  # one of two
 
 
 @pytest.mark.parametrize("said", [[], [True, True], [False, False]])

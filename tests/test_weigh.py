@@ -17,11 +17,12 @@ from scipy.special import expit, logit
 
 from data.records import FOLDS, Citation, Claim, Prediction, Question
 from eval.candidates import candidates
-from eval.said import Said
+from eval.said import Curve, Said
 from eval.weigh import PRESUMED, Weigher, documents_saying
 
-PLAIN = Said(("told",), (0.0,), (1.0,), (0.0, 1.0, 0.0))  # the signal is the log-odds
-WEIGHER = Weigher(PLAIN, Said(("premise_told",), (0.0,), (1.0,), (0.0, 1.0, 0.0)), PLAIN)
+SAME = Curve((-40.0, 40.0), (0.0, 80.0))
+PLAIN = Said(-40.0, {"told": SAME})  # the signal is the log-odds
+WEIGHER = Weigher(PLAIN, Said(-40.0, {"premise_told": SAME}), PLAIN)
 
 
 def statement(answer: str, said: float, **more: float) -> Prediction:
@@ -304,6 +305,19 @@ def test_what_is_never_told_and_what_is_denied_teach_it_what_is_said() -> None:
     assert ((weigher.answers.log_odds(signals) > 0) == said).all()
 
 
+@pytest.mark.parametrize("name", ["told", "told_answer", "noted", "worded", "recited", "nosrc_told", "nosrc_noted"])
+def test_every_signal_of_a_recited_statement_may_tell_what_is_said(name: str) -> None:
+    questions, said = disputes(9)
+    told = [q.support_class == "single" for q in questions]
+    alike = [replace(p, signals={"told": -5.0, name: -1.0 - 8 * (not t)}) for p, t in zip(said, told, strict=True)]
+    alike = [replace(p, rivals=()) for p in alike]
+    kept = [i for i, question in enumerate(questions) if question.support_class != "contested"]
+    weigher = Weigher.fit([questions[i] for i in kept], [alike[i] for i in kept])
+    assert weigher is not None
+    odds = weigher.answers.log_odds([{"told": -5.0, name: -1.0}, {"told": -5.0, name: -9.0}])
+    assert odds[0] > 1 and odds[1] < -1
+
+
 def test_answers_under_a_false_premise_teach_nothing_and_their_premises_do() -> None:
     questions, said = disputes(9)
     plain = Weigher.fit(questions, said)
@@ -321,7 +335,7 @@ def test_answers_under_a_false_premise_teach_nothing_and_their_premises_do() -> 
     both = Weigher.fit([*questions, *asked], [*said, *presumed])
     assert both is not None and both.premises is not None
     assert both.answers != plain.answers  # those under a true premise count
-    assert both.premises.names == PRESUMED
+    assert tuple(both.premises.curves) == PRESUMED
     assert (both.premises.log_odds([doubtful, firm]) > 0).tolist() == [False, True]
 
 
@@ -349,20 +363,20 @@ def test_it_is_read_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"mean": [0.0, 0.0]},
-        {"mean": []},
-        {"scale": [1.0, 1.0]},
-        {"weights": [0.0, 1.0]},
-        {"weights": [0.0, 1.0, 0.0, 0.0]},
-        {"names": ["told", "noted"]},
-        {"names": ["told", "noted"], "mean": [0.0, 0.0], "scale": [1.0, 1.0]},
-        {"weights": [0.0, "much", 0.0]},
-        {"weights": [0.0, math.nan, 0.0]},
-        {"scale": [math.inf]},
+        {"bias": math.nan},
+        {"bias": "much"},
+        {"curves": ["told"]},
+        {"curves": {"told": 3}},
+        {"curves": {"told": {"value": [], "rise": []}}},
+        {"curves": {"told": {"value": [0.0, 1.0], "rise": [0.0]}}},
+        {"curves": {"told": {"value": [0.0, 1.0], "rise": [0.0, math.inf]}}},
+        {"curves": {"told": {"value": [0.0, math.nan], "rise": [0.0, 1.0]}}},
+        {"curves": {"told": {"value": [0.0, 0.0], "rise": [0.0, 1.0]}}},
+        {"curves": {"told": {"value": [0.0, 1.0], "rise": [1.0, 0.0]}}},
     ],
 )
 @pytest.mark.parametrize("part", ["answers", "premises", "sources"])
 def test_other_shapes_are_refused(change: dict[str, Any], part: str) -> None:
     value = WEIGHER.to_json()
-    with pytest.raises(ValueError):
+    with pytest.raises((TypeError, ValueError)):
         Weigher.from_json(value | {part: value[part] | change})
