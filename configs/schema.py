@@ -95,7 +95,8 @@ class EvalConfig:
         batch: questions side by side.
         samples: further answers drawn to each question, whose agreement is a signal; 0 for none. Only the expert is
             sampled and probed: a second phase is judged by what it says.
-        refused: share of the dev fold's right answers that may be withheld; sets the threshold of abstention.
+        refused: share of the dev fold's right answers that may be withheld, at most: the threshold of abstention is
+            lower where a smaller share already equals that of the others which are not withheld.
     """
 
     citations: int = 10
