@@ -140,9 +140,9 @@ def test_control_c_while_training_is_set_up(whole: Path, tmp_path: Path) -> None
 
 def test_asked_twice_means_now(whole: Path, tmp_path: Path) -> None:
     copied(whole, tmp_path, "prepare")
-    job = start(tmp_path, "trainer.save_every=1000", "batch.row=2048", "pretrain.tokens=81920")  # long steps
-    job.until(lambda: "tok/s" in job.said)
-    job.send(INT)
+    first = Strike("train.module:SourceAwareLM.training_step", 2, INT)
+    long_steps = ("trainer.save_every=1000", "batch.row=2048", "pretrain.tokens=81920")
+    job = start(tmp_path, *long_steps, strike=first)
     job.until(lambda: "SIGINT: stopping" in job.said)
     job.send(INT)
     assert job.end() == 130, job.said
