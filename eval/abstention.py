@@ -114,8 +114,8 @@ def threshold_at_risk(confidence: ArrayLike, correct: ArrayLike, risk: float) ->
 def threshold_at_equal_errors(score: ArrayLike, correct: ArrayLike) -> float:
     """Below it falls about the share of the correct items that the share of the others above it is: equal error rate.
 
-    The least score of a correct item at which the former is as large. Any real scores; raises ValueError if no item is
-    correct.
+    The least score of a correct item at which the former is as large, or the greatest one where it never is. Any real
+    scores; raises ValueError if no item is correct.
     """
     s, r = np.asarray(score, dtype=np.float64), np.asarray(correct, dtype=bool)
     if not r.any():

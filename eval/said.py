@@ -106,7 +106,7 @@ def _bends(values: Floats, label: np.ndarray) -> Floats:
 
 
 def _steps(values: Floats, bends: Floats) -> Floats:
-    """How much of each step of a curve has been climbed at these values: (N, K) in [0, 1]."""
+    """How much of each of the K steps between bends has been climbed at the values (N,): (N, K) in [0, 1]."""
     climbed = [np.clip((values - low) / (high - low), 0, 1) for low, high in pairwise(bends)]
     return np.array(climbed).reshape(len(climbed), len(values)).T
 
