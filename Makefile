@@ -34,7 +34,7 @@ test-browser: .venv/ready  ## the report in headless Chromium (the command chrom
 	@touch $@
 
 bench: .venv/ready  ## speed beside what people use today, into runs/bench (about ten minutes)
-	$(BIN)/python -m train.bench
+	$(BIN)/python -m bench
 
 clean:
 	rm -rf .venv runs

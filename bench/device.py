@@ -1,7 +1,10 @@
-"""The device of a contender: threads, autocast, waiting, and memory. PyTorch only, for any environment."""
+"""The device of a contender: its name, threads, autocast, waiting, and memory. PyTorch only, for any environment."""
 
 from __future__ import annotations
 
+import os
+import platform
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,3 +36,23 @@ def memory(settings: Settings) -> dict[str, Any]:
         "peak_bytes": torch.cuda.max_memory_allocated() if on_gpu else peak_memory(),
         "torch": torch.__version__,
     }
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Where it is measured: the device's name, the system, its cores, and bytes of main memory."""
+    return {
+        "device": device_name(device),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+    }
+
+
+def device_name(device: str) -> str:
+    """As the machine calls it."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

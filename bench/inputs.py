@@ -17,12 +17,17 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
+from bench.device import machine
 from bench.settings import Measured, Settings, contend
 from data.corpora import open_corpus
+from data.identifiers import Identifiers, IdsConfig, assign
 from data.order import Permutation
 from data.prepare import prepare
 from data.records import Document, Question, read_jsonl
-from data.shards import read_documents
+from data.shards import read_documents, read_index, read_manifest
+from data.sources import Documents
+from data.store import Store
+from data.tags import TagsConfig
 from data.tokenizer import Codec, TokenizerConfig, build_tokenizer
 from data.world import WorldCorpus
 from model.config import ModelConfig
@@ -53,6 +58,7 @@ def make(settings: Settings) -> Measured:
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "precision": fastest_precision("gpu" if settings.device == "cuda" else settings.device),
         "versions": versions(),
+        "machine": machine(settings.device),
         "longest": max(map(len, plain)),
         "mean_length": float(np.mean([len(tokens) for tokens in plain])),
     }
@@ -82,6 +88,15 @@ def read_preset(name: str, vocabulary: int) -> ModelConfig:
 def read_shape(settings: Settings) -> ModelConfig:
     """The shape of the model that `make` wrote."""
     return ModelConfig(**json.loads((settings.path / settings.model / SHAPE).read_text(encoding="utf-8")))
+
+
+def open_documents(settings: Settings) -> tuple[Documents, Identifiers, Codec]:
+    """The settings' corpus as it is trained on, the names of its documents, and its tokenizer."""
+    folder = settings.corpus
+    codec = Codec.load(folder / "tokenizer.json")
+    identifiers = assign(read_index(folder), codec, IdsConfig())
+    store = Store(folder, read_manifest(folder))
+    return Documents(store, identifiers, codec, TagsConfig(), settings.row, settings.seed), identifiers, codec
 
 
 def plain_documents(documents: list[Document], codec: Codec) -> list[np.ndarray]:

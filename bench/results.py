@@ -144,6 +144,27 @@ def headline_table(figures: Mapping[str, float | None]) -> str:
     return markdown([["figure", "value"]] + [[name, _figure(value)] for name, value in figures.items()])
 
 
+def report(record: Mapping[str, Any]) -> str:
+    """The tables of a record as results.json has it, and below them in a few lines what they hold for."""
+    figures = headline_table({name: record[name] for name in record["headline"]})
+    return "\n\n".join((training_table(record["training"]), figures, describe(record)))
+
+
+def describe(record: Mapping[str, Any]) -> str:
+    """What was measured, on which machine, of which revision, with which versions."""
+    machine, gemm = record["machine"], record["gemm"].get(record["precision"])
+    peak = f"; ceiling {gemm['flops'] / 1e9:,.0f} GFLOP/s ({gemm['product']})" if gemm else ""
+    lines = (
+        f"what      {record['model']} ({record['parameters'] / 1e6:.1f}M parameters), {record['precision']}, "
+        f"{record['rows']} rows of {record['row']} places a step{peak}",
+        f"machine   {machine['device']}, {record['threads']} threads of {machine['cores']} cores, "
+        f"{machine['memory_bytes'] / 2**30:.0f} GiB, {machine['system']}",
+        f"revision  {record['git'] or 'no git checkout'}, {record['date']}",
+        "versions  " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
+    )
+    return "\n".join(lines)
+
+
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """The first row is the head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

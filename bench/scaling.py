@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for size in options.sizes:
         at_size = sizes[str(size)] = {}
         for part in PARTS:
-            name, module = f"{part} {size:,}", "bench.answer_inputs" if part == "teach" else "bench.scaling_parts"
+            name, module = f"{part} {size:,}", "bench.answering.inputs" if part == "teach" else "bench.corpus.costs"
             measured = launcher.run(
                 name, module, replace(settings, documents=size, variant=part, world=f"corpus-{size}")
             )

@@ -1,4 +1,4 @@
-"""What a contender is told, and how it answers: `python -m bench.ours --settings JSON` prints a line of JSON.
+"""What a contender is told, and how it answers: `python -m bench.training.ours --settings JSON` prints a line of JSON.
 
 Standard library only, so that a contender can run in an environment that lacks everything else.
 """
@@ -146,7 +146,7 @@ def peak_memory() -> int:
 
 def contend(measure: Callable[[Settings], Mapping[str, Any]]) -> None:
     """The main of a contender: settings from the command line, what was measured to the last line of stdout."""
-    parser = argparse.ArgumentParser(description="One contender of the benchmark; started by python -m train.bench.")
+    parser = argparse.ArgumentParser(description="One contender of the benchmark; started by python -m bench.")
     parser.add_argument("--settings", required=True, help="JSON of bench.settings.Settings")
     settings = Settings.from_json(parser.parse_args().settings)
     os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))

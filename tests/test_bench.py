@@ -1,20 +1,28 @@
 """The benchmark: its arithmetic by hand, its contenders for a step or two, its orchestrator from end to end."""
 
 import json
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 
-from bench import answer_inputs, answer_ours, gemm, inputs, ours, ours_lightning, scaling_parts
-from bench.launch import Launcher
-from bench.padding import batch_size, batches, pad, read_rows
-from bench.results import Spread, agreement, ceiling, headline, ratio, summarise, training_table
+from bench import __main__ as command
+from bench import contenders, inputs
+from bench.answering import inputs as answer_inputs
+from bench.answering import ours as answer_ours
+from bench.corpus import costs
+from bench.launch import ROOT, Launcher
+from bench.results import Spread, agreement, ceiling, headline, ratio, report, summarise, training_table
 from bench.settings import Clock, Settings
+from bench.training import gemm, ours, ours_lightning
+from bench.training.padding import batch_size, batches, pad, read_rows
 from model.config import ModelConfig
 from model.flops import flops_per_token
-from train import bench
 
 SHAPE = ModelConfig(dim=8, layers=2, heads=2, kv_heads=1, head_dim=4, hidden=12, vocab_size=32)
 
@@ -211,7 +219,7 @@ def test_gemm_rates(made):
 
 def test_the_hugging_face_model_trains(made):
     pytest.importorskip("transformers")
-    from bench import hf_compiled
+    from bench.training import hf_compiled
 
     measured = hf_compiled.measure(made)
     longest = max(map(len, read_rows(made.path / inputs.DOCUMENTS)))
@@ -222,7 +230,7 @@ def test_the_hugging_face_model_trains(made):
 @pytest.mark.slow
 def test_both_answer_alike(made):
     pytest.importorskip("transformers")
-    from bench import answer_hf
+    from bench.answering import hf as answer_hf
 
     answer_inputs.make(replace(made, optimizer="muon", rows=8, steps=36))
     ours_measured, theirs = answer_ours.measure(made), answer_hf.measure(made)
@@ -235,7 +243,7 @@ def test_generation_is_held_to_the_identifiers(made):
     pytest.importorskip("transformers")
     from transformers import Qwen3ForCausalLM
 
-    from bench.answer_hf import Generation
+    from bench.answering.hf import Generation
 
     asked = answer_ours.read_asked(made)
     model = Qwen3ForCausalLM.from_pretrained(made.path / "pico", dtype="float32")
@@ -260,14 +268,14 @@ def test_agreement_is_of_answer_and_first_citation():
 
 
 def test_parts_of_scaling(made, monkeypatch):
-    monkeypatch.setattr(scaling_parts, "TOKENS", 2000)
+    monkeypatch.setattr(costs, "TOKENS", 2000)
     larger = replace(made, documents=90, world="larger")
-    assert scaling_parts.prepare(larger)["documents_per_second"] > 0
-    assert len({document.id for document in scaling_parts.generate(larger)}) == 90
-    assert scaling_parts.load(larger)["tokens_per_second"] > 0
-    assert scaling_parts.trie(larger)["bytes"] == 90 * (2 + 1) * 4 + 90 * 8  # codes and closing mark, and the order
+    assert costs.prepare(larger)["documents_per_second"] > 0
+    assert len({document.id for document in costs.generate(larger)}) == 90
+    assert costs.load(larger)["tokens_per_second"] > 0
+    assert costs.trie(larger)["bytes"] == 90 * (2 + 1) * 4 + 90 * 8  # codes and closing mark, and the order
     answer_inputs.make(replace(larger, steps=1))
-    decoded = scaling_parts.decode(larger)
+    decoded = costs.decode(larger)
     assert decoded["seconds_per_question"] > 0
     assert 0.1 <= decoded["certainty"] <= 1
 
@@ -279,10 +287,10 @@ def test_a_process_that_fails_is_told(tmp_path):
 
 
 def test_end_to_end(tmp_path, monkeypatch, capsys):
-    broken = bench.Contender("broken", "bench.no_such_contender", "fails")
-    monkeypatch.setattr(bench, "CONTENDERS", (*bench.CONTENDERS, broken))
+    broken = contenders.Contender("broken", "bench.no_such_contender", "fails")
+    monkeypatch.setattr(command, "CONTENDERS", (*command.CONTENDERS, broken))
     tiny = "--model pico --reference none --threads 1 --row 64 --rows 2 --warmup 1 --steps 1 --repeats 1 --no-compile"
-    status = bench.main([*tiny.split(), "--documents=40", "--contenders=gemm,ours,broken", f"--folder={tmp_path}"])
+    status = command.main([*tiny.split(), "--documents=40", "--contenders=gemm,ours,broken", f"--folder={tmp_path}"])
     assert status == 1  # because of the broken one
     record = json.loads((tmp_path / "results.json").read_text())
     for key in ("gemm_fraction", "recompiles", "graph_breaks"):
@@ -290,27 +298,78 @@ def test_end_to_end(tmp_path, monkeypatch, capsys):
     assert record["hf_trainer_ratio"] is None
     assert list(record["raw"]) == ["gemm", "ours"]
     assert list(record["failed"]) == ["broken"]
+    assert record["machine"]["device"] and record["machine"]["cores"] >= 1 and record["machine"]["memory_bytes"] > 0
+    assert record["versions"]["torch"] == torch.__version__
     told = capsys.readouterr()
     assert "| ours" in told.out and "failed: broken" in told.err
+    assert (tmp_path / "results.md").read_text().strip() in told.out
+
+
+def test_every_contender_is_a_module_that_is_there():
+    for contender in contenders.CONTENDERS:
+        assert find_spec(contender.module), contender.module
+
+
+def test_the_report_tells_machine_revision_and_versions():
+    record = {
+        "headline": ["hf_trainer_ratio"],
+        "hf_trainer_ratio": 2.0,
+        "training": {"ours": summarise([raw(1.0)], SHAPE, 1e7, "")},
+        "gemm": {"32-true": {"flops": 3e9, "product": "head"}},
+        "machine": {"device": "Abacus 9", "cores": 4, "memory_bytes": 8 * 2**30, "system": "Linux 6"},
+        "threads": 2,
+        "precision": "32-true",
+        "model": "pico",
+        "parameters": 1_500_000,
+        "rows": 4,
+        "row": 128,
+        "git": "abc123+",
+        "date": "2026-01-02T03:04:05+00:00",
+        "versions": {"python": "3.11", "torch": "2.0"},
+    }
+    told = report(record)
+    for part in (
+        "| hf_trainer_ratio | 2     |",
+        "pico (1.5M parameters), 32-true, 4 rows of 128 places a step; ceiling 3 GFLOP/s (head)",
+        "Abacus 9, 2 threads of 4 cores, 8 GiB, Linux 6",
+        "abc123+, 2026-01-02T03:04:05+00:00",
+        "python 3.11, torch 2.0",
+    ):
+        assert part in told
+    assert "no git checkout" in report(record | {"git": None, "gemm": {}})
+
+
+def test_nothing_that_trains_or_answers_needs_the_bench():
+    needs = re.compile(r"^\s*(?:from|import) bench\b", re.MULTILINE)
+    for room in ("configs", "data", "eval", "model", "steps", "train"):
+        for path in (ROOT / room).rglob("*.py"):
+            assert not needs.search(path.read_text()), path
+    assert needs.search((ROOT / "bench" / "runner.py").read_text())  # the pattern finds what it should
+
+
+def test_the_process_that_launches_others_stays_light():
+    # A parent's memory counts in its children's peak (see bench.launch), and `--help` should be there at once.
+    code = "import sys, bench.__main__, bench.scaling; sys.exit(any(m in sys.modules for m in ('torch', 'numpy')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_repeats_are_interleaved():
-    chosen = [c for c in bench.CONTENDERS if c.name.startswith(("ours", "hf_trainer"))]
-    on_cpu = list(bench.plan(Settings("", "pico", precision="bf16-mixed"), chosen, repeats=2))
+    chosen = [c for c in contenders.CONTENDERS if c.name.startswith(("ours", "hf_trainer"))]
+    on_cpu = list(contenders.plan(Settings("", "pico", precision="bf16-mixed"), chosen, repeats=2))
     names = ["ours", "ours_causal", "ours_float32", "ours_lightning", "hf_trainer", "hf_trainer_bf16"]
     assert [launch.name for launch in on_cpu] == names * 2
     assert [launch.settings.precision for launch in on_cpu[2:6]] == ["32-true", "bf16-mixed", "32-true", "bf16-mixed"]
     assert on_cpu[1].settings.variant == "causal"
-    on_gpu = list(bench.plan(Settings("", "pico", precision="bf16-mixed", device="cuda"), chosen, repeats=1))
+    on_gpu = list(contenders.plan(Settings("", "pico", precision="bf16-mixed", device="cuda"), chosen, repeats=1))
     assert [launch.name for launch in on_gpu] == ["ours", "ours_causal", "ours_lightning", "hf_trainer"]
     assert on_gpu[3].settings.precision == "bf16-mixed"
 
 
 def test_arguments_are_checked(capsys):
     with pytest.raises(SystemExit):
-        bench.parse(["--contenders=ours,theirs"])
+        command.parse(["--contenders=ours,theirs"])
     assert "theirs" in capsys.readouterr().err
-    assert bench.main(["--steps=0"]) == 2
+    assert command.main(["--steps=0"]) == 2
     assert "steps=0" in capsys.readouterr().err
 
 

@@ -12,9 +12,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch._dynamo.utils import counters
 
+from bench.golden_losses import ROOT
 from configs.schema import register
 from run import run
-from train.losses import ROOT
 from train.module import SourceAwareLM
 
 STEPS = 8

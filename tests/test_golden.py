@@ -1,7 +1,7 @@
 """The first 100 losses of the demo's model are those on file, as closely as differing processors allow.
 
-The demo on its own world in every respect but the tokens of a step, and the number of steps: see `train.losses`. When
-the numbers are meant to change:  python -m train.losses tests/golden/demo.json
+The demo on its own world in every respect but the tokens of a step, and the number of steps: see
+`bench.golden_losses`. When the numbers are meant to change:  python -m bench.golden_losses tests/golden/demo.json
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from train.losses import GOLDEN, ROOT, trace
+from bench.golden_losses import GOLDEN, ROOT, trace
 
 FILE = ROOT / "tests" / "golden" / "demo.json"
 STEPS = 100
@@ -37,7 +37,7 @@ def test_every_step_is_compared_once():
 
 def test_the_demos_model_has_its_golden_losses():
     golden = json.loads(FILE.read_text(encoding="utf-8"))
-    assert tuple(golden["overrides"]) == GOLDEN, "write the file anew: python -m train.losses tests/golden/demo.json"
+    assert tuple(golden["overrides"]) == GOLDEN, "write them anew: python -m bench.golden_losses tests/golden/demo.json"
     traced = trace(ROOT, GOLDEN)["pretrain"]
     assert len(traced.losses) == len(golden["loss"]) == STEPS
     assert set(traced.exact) == {"lr", "filled"}

@@ -16,8 +16,8 @@ from transformers import Qwen3ForCausalLM, Trainer, TrainerCallback, TrainingArg
 
 from bench.device import make_clock, memory, start
 from bench.inputs import DOCUMENTS
-from bench.padding import batch_size, pad, read_rows
 from bench.settings import BF16, Clock, Measured, Settings, contend
+from bench.training.padding import batch_size, pad, read_rows
 
 
 class Ticks(TrainerCallback):

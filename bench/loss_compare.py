@@ -1,16 +1,17 @@
 """Do two revisions train to the same numbers? A refactor must; this shows it, bit for bit, on one machine.
 
-    python -m train.revisions A              commit A and the working tree as it is, uncommitted changes included
-    python -m train.revisions A B            commits A and B
-    python -m train.revisions A B KEY=VALUE  another training than the short one, as overrides of run.py
+    python -m bench.loss_compare A              commit A and the working tree as it is, uncommitted changes included
+    python -m bench.loss_compare A B            commits A and B
+    python -m bench.loss_compare A B KEY=VALUE  another training than the short one, as overrides of run.py
 
-Each revision trains with its own code (see `train.losses`) in a temporary folder; neither the checkout nor the
+Each revision trains with its own code (see `bench.golden_losses`) in a temporary folder; neither the checkout nor the
 repository changes. The exit code is 0 when every loss and every final weight is identical, 1 when something differs
 and 2 when the two can't be compared, as with cmp(1).
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from train.losses import Trace, trace
+from bench.golden_losses import Trace, trace
 
 WORKING_TREE = "the working tree"
 # The demo with its own batch: 20 steps of pretraining and 10 of tuning, about half a minute a revision on one core.
@@ -90,13 +91,26 @@ def _git(folder: Path, *arguments: str) -> bytes:
         raise ValueError(f"git {arguments[0]} in {folder}: {error.stderr.decode().strip()}") from None
 
 
-def main(arguments: Sequence[str]) -> int:
-    revisions = [word for word in arguments if "=" not in word]
-    overrides = [word for word in arguments if "=" in word]
+def parse(arguments: Sequence[str] | None) -> tuple[str, str, list[str]]:
+    """Both revisions, and the overrides of run.py."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.loss_compare",
+        usage="%(prog)s [-h] A [B] [KEY=VALUE ...]",
+        description="Train revisions A and B (the working tree unless given) for a few steps each and compare every "
+        "loss and every final weight, bit for bit. Exit status: 0 identical, 1 different, 2 not comparable.",
+    )
+    parser.add_argument("words", nargs="+", metavar="A, B, KEY=VALUE", help="commits, and overrides of run.py for both")
+    words = parser.parse_args(arguments).words
+    revisions = [word for word in words if "=" not in word]
     if not 1 <= len(revisions) <= 2:
-        print("usage: python -m train.revisions A [B] [KEY=VALUE ...]", file=sys.stderr)
-        return 2
-    a, b = revisions[0], revisions[1] if len(revisions) > 1 else WORKING_TREE
+        parser.error(f"one revision or two, not {len(revisions)}")
+    b = revisions[1] if len(revisions) > 1 else WORKING_TREE
+    return revisions[0], b, [word for word in words if "=" in word]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare, and tell what differs; returns the exit status."""
+    a, b, overrides = parse(arguments)
     try:
         repository = Path(_git(Path.cwd(), "rev-parse", "--show-toplevel").decode().strip())
         traces = [trace_revision(repository, revision, (*SHORT, *overrides)) for revision in (a, b)]
@@ -114,4 +128,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bench.inputs import open_documents
 from bench.settings import Settings
-from data.identifiers import Identifiers, IdsConfig, assign
 from data.records import Question, read_jsonl
-from data.shards import read_index, read_manifest
-from data.sources import Documents, Questions, Source
-from data.store import Store
+from data.shards import read_index
+from data.sources import Questions, Source
 from data.stream import Plan
-from data.tags import TagsConfig
 from data.tokenizer import Codec
 from train.config import OptimizerConfig
 
@@ -44,12 +42,3 @@ def make_training(settings: Settings, share: float = MIX, lr: float = 1e-3) -> T
         codec,
         OptimizerConfig(name=settings.optimizer, lr=lr),
     )
-
-
-def open_documents(settings: Settings) -> tuple[Documents, Identifiers, Codec]:
-    """The settings' corpus as it is trained on, the names of its documents, and its tokenizer."""
-    folder = settings.corpus
-    codec = Codec.load(folder / "tokenizer.json")
-    identifiers = assign(read_index(folder), codec, IdsConfig())
-    store = Store(folder, read_manifest(folder))
-    return Documents(store, identifiers, codec, TagsConfig(), settings.row, settings.seed), identifiers, codec

@@ -10,7 +10,7 @@ import torch
 from bench.device import autocast, start
 from bench.inputs import read_shape
 from bench.settings import Measured, Settings, contend
-from bench.training import make_training
+from bench.training.mixture import make_training
 from data.stream import Stream
 from model.attention import training_mask
 from model.hf import save_model

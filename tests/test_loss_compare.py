@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from train.losses import ROOT, Trace
-from train.revisions import differences, main
+from bench.golden_losses import ROOT, Trace
+from bench.loss_compare import differences, main
 
 # A revision that shares nothing with this one but the front door: its arguments and the files that it leaves.
 FRONT_DOOR = """
@@ -110,17 +110,31 @@ def test_a_run_that_skips_steps_can_not_be_compared(small, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "usage"),
-        (["HEAD", "HEAD", "HEAD"], "usage"),
         (["nowhere"], "'nowhere' is no commit"),
-        (["--output=x"], "usage"),
-        (["--help"], "'--help' is no commit"),
+        (["--", "--help"], "'--help' is no commit"),
         (["HEAD~1"], "'HEAD~1' is no commit"),
     ],
 )
 def test_bad_revisions_are_named(small, capsys, arguments, said):
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "required"),
+        (["pretrain.tokens=1"], "not 0"),
+        (["HEAD", "HEAD", "HEAD"], "not 3"),
+        (["--output=x", "HEAD"], "--output=x"),
+    ],
+)
+def test_what_is_no_comparison_is_told_with_the_usage(capsys, arguments, said):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert "usage" in told and said in told
 
 
 def test_outside_a_checkout_and_without_a_front_door_it_says_so(tmp_path, monkeypatch, capsys):

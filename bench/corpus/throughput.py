@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
+from bench.corpus.costs import load, prepare
 from bench.device import memory, start
-from bench.scaling_parts import load, prepare
 from bench.settings import Measured, Settings, contend
 from data.shards import read_documents
 from data.tokenizer import Codec

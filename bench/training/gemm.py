@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +27,7 @@ def measure(settings: Settings) -> Measured:
         precision: {name: rate(shape, dtype, device) for name, shape in shapes.items()}
         for precision, dtype in DTYPES.items()
     }
-    return {"rates": rates, "device": device_name(settings.device), **memory(settings)}
+    return {"rates": rates, **memory(settings)}
 
 
 def matmul_shapes(config: ModelConfig, places: int) -> dict[str, tuple[int, int, int]]:
@@ -57,16 +55,6 @@ def rate(shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device) 
             torch.cuda.synchronize()
         times.append(time.perf_counter() - begun)
     return 2 * m * n * k / statistics.median(times)
-
-
-def device_name(device: str) -> str:
-    """As the machine calls it."""
-    if device == "cuda":
-        return torch.cuda.get_device_name()
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ A checkout is trained through its own `run.py` in a process of its own and judge
 (metrics.jsonl and model/model.safetensors of each training stage), so any revision can be traced, whatever its code
 looks like inside. Made for exactness: float32, one thread, not compiled, every step recorded.
 
-    python -m train.losses tests/golden/demo.json      write the golden losses anew, when they are meant to change
+    python -m bench.golden_losses tests/golden/demo.json    write them anew, when they are meant to change
 
 The golden losses are torchtitan's idea (tests/assets/losses, scripts/loss_compare.py).
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -116,19 +117,27 @@ def _digest(tensor: torch.Tensor) -> str:
     return hashlib.sha256(head + tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
 
 
-def main(arguments: Sequence[str]) -> int:
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        print("usage: python -m train.losses FILE.json", file=sys.stderr)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, and write the losses; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.golden_losses",
+        description="Train the demo's model for a hundred steps, about half a minute, and write its losses anew: "
+        "for when they are meant to change. tests/test_golden.py compares with tests/golden/demo.json.",
+    )
+    parser.add_argument("path", metavar="FILE.json", type=Path, help="replaced if it is there")
+    path: Path = parser.parse_args(arguments).path
+    try:
+        traced = trace(ROOT, GOLDEN)["pretrain"]
+        record = {"overrides": GOLDEN, "torch": torch.__version__, "loss": traced.losses, **traced.exact}
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
-    path = Path(arguments[0])
-    traced = trace(ROOT, GOLDEN)["pretrain"]
-    partial = path.with_name(path.name + ".partial")
-    record = {"overrides": GOLDEN, "torch": torch.__version__, "loss": traced.losses, **traced.exact}
-    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
     print(f"{len(traced.losses)} losses, {traced.losses[0]:.4f} to {traced.losses[-1]:.4f}: {path}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -3,7 +3,7 @@
 That is: rows cut from concatenated documents, so without padding and without a mask between documents; compiled; its
 chunked cross-entropy; AdamW, here fused on a CPU too.
 
-Runs in an environment of its own (`train.bench` makes it), since litgpt's pinned dependencies clash with ours: nothing
+Runs in an environment of its own (`bench` makes it), since litgpt's pinned dependencies clash with ours: nothing
 of whence is imported that needs more than PyTorch and NumPy.
 """
 

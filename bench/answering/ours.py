@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import torch
 
-from bench.answer_inputs import ANSWERING
+from bench.answering.inputs import ANSWERING
 from bench.device import memory, start
+from bench.inputs import open_documents
 from bench.settings import Measured, Settings, contend
-from bench.training import open_documents
 from data.identifiers import Identifiers
 from data.records import Prediction, Question, read_jsonl
 from data.tokenizer import Codec

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from bench.device import make_clock, memory, start
-from bench.ours import Compiler
 from bench.settings import Clock, Measured, Settings, contend
-from bench.training import make_training
+from bench.training.mixture import make_training
+from bench.training.ours import Compiler
 from data.stream import Microbatch
 from model.hf import load_model
 from train.config import TrainerConfig
@@ -35,7 +35,7 @@ class Timed(SourceAwareLM):
 
 
 def measure(settings: Settings) -> Measured:
-    """As `bench.ours.measure`, with the share of time that the loop waited for data."""
+    """As `bench.training.ours.measure`, with the share of time that the loop waited for data."""
     start(settings)
     training = make_training(settings)
     module = Timed(

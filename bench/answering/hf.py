@@ -17,7 +17,7 @@ import transformers
 from torch import Tensor
 from transformers import Qwen3ForCausalLM
 
-from bench.answer_ours import CITATIONS, Asked, read_asked
+from bench.answering.ours import CITATIONS, Asked, read_asked
 from bench.device import memory, start
 from bench.settings import Measured, Settings, contend
 from eval.model import LONGEST_ANSWER

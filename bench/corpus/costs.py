@@ -15,10 +15,10 @@ from dataclasses import replace
 
 import torch
 
-from bench.answer_inputs import ANSWERING
+from bench.answering.inputs import ANSWERING
 from bench.device import memory, start
+from bench.inputs import open_documents
 from bench.settings import Measured, Settings, contend
-from bench.training import open_documents
 from data.corpus import Corpus
 from data.prepare import prepare as prepare_corpus
 from data.records import Document, Question, read_jsonl
@@ -76,8 +76,8 @@ def trie(settings: Settings) -> Measured:
 def decode(settings: Settings) -> Measured:
     """Ranking the likeliest identifiers by the model: seconds a question, which was read before.
 
-    The model, of `bench.answer_inputs`, knows the form of these identifiers and no more, and a search over almost equal
-    probabilities must open most of the tree. So its logits are multiplied, to be about as certain as a trained
+    The model, of `bench.answering.inputs`, knows the form of these identifiers and no more, and a search over almost
+    equal probabilities must open most of the tree. So its logits are multiplied, to be about as certain as a trained
     model's; `certainty` is the share that the first has of the probability of all that were ranked, on average.
     """
     device = start(settings)

@@ -10,8 +10,8 @@ from transformers import Qwen3ForCausalLM
 
 from bench.device import autocast, make_clock, memory, start
 from bench.inputs import DOCUMENTS
-from bench.padding import batch_size, batches, read_rows
 from bench.settings import Measured, Settings, contend
+from bench.training.padding import batch_size, batches, read_rows
 
 
 def measure(settings: Settings) -> Measured:

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from bench.device import autocast, make_clock, memory, start
 from bench.settings import Clock, Measured, Settings, contend
-from bench.training import make_training
+from bench.training.mixture import make_training
 from data.packing import Batch
 from data.stream import Stream
 from model.attention import Mask, training_mask

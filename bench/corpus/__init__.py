@@ -1,0 +1,1 @@
+"""What a corpus costs before and beside a model: preparing, loading, the trie, decoding over it."""
