@@ -15,12 +15,13 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.records import Prediction
 from eval.arguments import Command
-from eval.load import Run, load_run
-from eval.policy import LEAST
-from eval.recite import add_recitals
+
+if TYPE_CHECKING:
+    from eval.load import Run
 
 COMMAND = Command(
     name="python -m eval.ask",
@@ -32,6 +33,8 @@ COMMAND = Command(
 
 
 def main(values: dict[str, str], questions: list[str]) -> None:
+    from eval.load import load_run  # takes seconds to import, which neither --help nor a wrong argument should cost
+
     run = load_run(Path(values["run"]))
     for text in questions or _prompted():
         print(answer(run, text), flush=True)
@@ -39,6 +42,9 @@ def main(values: dict[str, str], questions: list[str]) -> None:
 
 def answer(run: Run, text: str) -> str:
     """What the model says to a question, in words, for a terminal."""
+    from eval.policy import LEAST
+    from eval.recite import add_recitals
+
     question = run.wordings.understand(text)
     said = add_recitals(run.answerer, [question], run.answerer.restate([question], run.answerer.answer([question])))
     if said[0].signals.get("refusal", -math.inf) > said[0].signals.get("instead", 0.0):

@@ -9,7 +9,6 @@ import textwrap
 from pathlib import Path
 
 from eval.arguments import Command
-from eval.load import load_run
 
 COMMAND = Command(
     name="python -m eval.cite",
@@ -26,6 +25,8 @@ def main(values: dict[str, str], statements: list[str]) -> None:
     top = values.get("top", "5")
     if not top.isdigit() or int(top) < 1:
         raise ValueError(f"top={top} is not a number of sources")
+    from eval.load import load_run  # takes seconds to import, which neither --help nor a wrong argument should cost
+
     run = load_run(Path(values["run"]))
     run.answerer.most = int(top)
     for statement, citations in zip(statements, run.answerer.cite(statements), strict=True):

@@ -12,6 +12,10 @@ Shape letters: B rows, T queries, S keys, H query heads, G key-value heads, D he
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,8 +23,11 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 
 Mask = Tensor | BlockMask | None
 
-_flex = torch.compile(flex_attention, dynamic=False)
-_create_block_mask = torch.compile(create_block_mask)
+
+@cache
+def _compiled(function: Callable[..., Any], dynamic: bool | None) -> Callable[..., Any]:
+    """At the first use: torch's compiler takes seconds to import, and what runs on a CPU needs none of this."""
+    return torch.compile(function, dynamic=dynamic)
 
 
 def visible(later: Tensor, same_doc: Tensor, same_span: Tensor, query_note: Tensor, key_note: Tensor) -> Tensor:
@@ -52,7 +59,7 @@ def block_mask(doc: Tensor, span: Tensor, note: Tensor) -> BlockMask:
         return visible(q < k, doc[b, q] == doc[b, k], span[b, q] == span[b, k], note[b, q], note[b, k])
 
     rows, length = doc.shape
-    create = _create_block_mask if doc.is_cuda else create_block_mask
+    create = _compiled(create_block_mask, None) if doc.is_cuda else create_block_mask
     return create(rule, rows, None, length, length, device=str(doc.device))
 
 
@@ -68,7 +75,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Mask) -> Tensor:
     """
     grouped = query.shape[1] != key.shape[1]
     if isinstance(mask, BlockMask):
-        attention = _flex if query.is_cuda else flex_attention
+        # In a block that is compiled, it is compiled with the block.
+        alone = query.is_cuda and not torch.compiler.is_compiling()
+        attention: Any = _compiled(flex_attention, False) if alone else flex_attention
         return attention(query, key, value, block_mask=mask, enable_gqa=grouped)
     if mask is not None and query.device.type == "cpu" and torch.is_grad_enabled():
         return explicit(query, key, value, mask)

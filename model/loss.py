@@ -5,6 +5,9 @@ Shape letters: B rows, T tokens, C width, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,7 +22,10 @@ def head_nll(head: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
 
 
-_compiled_head_nll = torch.compile(head_nll, fullgraph=True, dynamic=False)
+@cache
+def _compiled_head_nll() -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """At the first use: torch's compiler takes seconds to import."""
+    return torch.compile(head_nll, fullgraph=True, dynamic=False)
 
 
 def compile_model(model: Transformer) -> None:
@@ -31,5 +37,5 @@ def compile_model(model: Transformer) -> None:
 
 def token_nll(model: Transformer, tokens: Tensor, positions: Tensor, targets: Tensor, mask: Mask) -> Tensor:
     """Nats (B, T) float32 of int64 targets (B, T); 0 where the target is -100."""
-    nll = _compiled_head_nll if model.compiled else head_nll
+    nll = _compiled_head_nll() if model.compiled else head_nll
     return nll(model.lm_head, model.hidden(tokens, positions, mask), targets)

@@ -1,6 +1,9 @@
 """What is said to a question in a terminal: answer, confidence, source, and which documents say otherwise."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -51,3 +54,13 @@ def test_what_is_not_answered_names_no_source(outcome: str, begins: str) -> None
     said = describe(RUN, answered(rival("Lima", "d1", 0.9), outcome=outcome), answered(), "weighed")
     assert said.startswith(begins) and "d0" not in said and "d1" not in said
     assert ('withheld: "Oslo"' in said) == (outcome != "no_source")
+
+
+def test_help_and_wrong_arguments_wait_for_nothing_heavy() -> None:
+    code = "import sys, eval.ask, eval.cite, configs.schema, run; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0
+
+
+def test_what_answers_without_a_compiled_model_does_not_import_the_compiler() -> None:
+    code = "import sys, eval.load, eval.perplexity; sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0
