@@ -136,7 +136,7 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what is wrong with the command line, and it is said here
     try:
         _composed_and_started()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # of what was typed; _start has its own
         print(f"error: {in_one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # of python run.py --help | head

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from configs.keys import FLAG, allowed, declared, joined
 
@@ -51,22 +50,25 @@ def refuse_what_is_merely_like_a_flag(overrides: Sequence[str]) -> None:
     flags = {where for where, found in every_key().items() if all(allowed(item) is FLAG for _, item in found)}
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         value = override.value()
-        if override.key_or_group in flags and not isinstance(value, bool):
+        referring = isinstance(value, str) and "${" in value
+        if override.key_or_group in flags and not isinstance(value, bool) and not referring:
             raise ValueError(f"{override.key_or_group}={value}: must be {FLAG.words}")
 
 
-def in_one_line(error: HydraException | OmegaConfBaseException) -> str:
+def in_one_line(error: Exception) -> str:
     """What is wrong with a command line that Hydra refuses, naming the key and what it may be."""
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     key = getattr(cause, "full_key", None) or ""
     override = re.search(r"Error merging override (\S+)", str(error))
     if found := re.search(r"Could not override '([^']+)'", str(error)):
-        return f"unknown key {found[1]}{_meant(found[1])}; python run.py --help lists them all"
-    if key in every_key():
+        return f"unknown key {found[1]}{_meant(found[1])} (python run.py --help lists them all)"
+    if found := re.search(r"Could not find 'hydra/launcher/([a-z]+)", str(error)):
+        return f"launcher={found[1]}: its plugin is not installed; pip install hydra-{found[1]}-launcher"
+    if isinstance(cause, ValidationError) and key in every_key():
         item = every_key()[key][0][1]
         words = [WORDS.get(str(item.type), ""), allowed(item).words]
         return f"{override[1] if override else key}: must be {', '.join(word for word in words if word)}"
-    return " ".join(f"{error} {'' if cause in (None, error) else cause}".split())
+    return " ".join(f"{error} {'' if cause in (None, error) else cause}".partition("Config search path")[0].split())
 
 
 def _meant(key: str) -> str:

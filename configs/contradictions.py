@@ -45,8 +45,8 @@ def check_questions(config: Config, questions: Sequence[Question]) -> None:
         told = any(q.support_class in TOLD for q in questions if q.split in ("second", "tune"))
         if config.second.method == "labels" and config.second.absent and all(q.support_class in TOLD for q in asked):
             raise ValueError(
-                f"second.absent={config.second.absent} needs questions of split second without an answer, and the corpus "
-                "has none: give it some, or set second.absent=0"
+                f"second.absent={config.second.absent} needs questions of split second without an answer, and the "
+                "corpus has none: give it some, or set second.absent=0"
             )
         if config.second.method == "labels" and not told:
             raise ValueError(

@@ -17,7 +17,13 @@ WIDTH, INDENT = 118, 35  # characters
 
 def describe(config: DictConfig) -> str:
     """The help on a composed configuration."""
-    return "\n".join(_section(config, OmegaConf.get_type(config)(), "")).strip("\n")
+    return "\n".join(_section(config, _defaults(config), "")).strip("\n")
+
+
+def _defaults(config: DictConfig) -> Section:
+    section = OmegaConf.get_type(config)
+    assert section is not None
+    return section()
 
 
 def _section(config: DictConfig, defaults: Section, path: str) -> Iterator[str]:
@@ -27,7 +33,7 @@ def _section(config: DictConfig, defaults: Section, path: str) -> Iterator[str]:
         value = OmegaConf.select(config, item.name, throw_on_missing=False)
         if isinstance(value, DictConfig):
             default = getattr(defaults, item.name)
-            inner.append((value, default if isinstance(default, Section) else OmegaConf.get_type(value)(), item.name))
+            inner.append((value, default if isinstance(default, Section) else _defaults(value), item.name))
         elif "about" in item.metadata:
             yield from _key(joined(path, item.name), value, getattr(defaults, item.name), item)
     for value, default, name in inner:

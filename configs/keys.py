@@ -13,8 +13,6 @@ from dataclasses import Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from omegaconf import OmegaConf
-
 
 @dataclass(frozen=True)
 class Range:
@@ -116,9 +114,7 @@ def shown(value: Any) -> str:
 
 
 def _fault(value: Any, where: str, item: Field[Any]) -> Iterator[str]:
-    if OmegaConf.is_missing({"value": value}, "value"):
-        yield f"{where} must be given"
-    elif isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         yield f"{where}={value}: must be a finite number, {allowed(item).words}"
     elif not allowed(item).holds(value):
         yield f"{where}={shown(value)}: must be {allowed(item).words}"

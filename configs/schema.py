@@ -86,14 +86,14 @@ class EvalConfig(Section):
     batch: int = key(256, "questions side by side", at_least(1))
     samples: int = key(
         0,
-        "further answers drawn to each question, whose agreement is a signal; 0 for none. Only the expert is sampled and "
-        "probed: a second phase is judged by what it says",
+        "further answers drawn to each question, whose agreement is a signal; 0 for none. Only the expert is sampled "
+        "and probed: a second phase is judged by what it says",
         at_least(0),
     )
     refused: float = key(
         0.02,
-        "share of the dev fold's right answers that may be withheld, at most: the threshold of abstention is lower where "
-        "a smaller share already equals that of the others which are not withheld",
+        "share of the dev fold's right answers that may be withheld, at most: the threshold of abstention is lower "
+        "where a smaller share already equals that of the others which are not withheld",
         SHARE,
     )
 

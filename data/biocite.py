@@ -53,8 +53,8 @@ class BiociteCorpus(Section):
     heldout: int = key(0, "documents set aside for perplexity, with their questions", at_least(0))
     unsaid: float = key(
         0.0,
-        "questions on facts never said of the test half's people, and as many on the people of held-out documents only, "
-        "per question that BioCite asks about the test half; its questions then come in folds, with statements",
+        "questions on facts never said of the test half's people, and as many on the people of held-out documents "
+        "only, per question that BioCite asks about the test half; its questions then come in folds, with statements",
         at_least(0),
     )
 

@@ -24,7 +24,7 @@ from data.corpus import Corpus
 from data.records import Document, Question, RecordError, read_jsonl
 from data.sentences import split_sentences
 
-LANGUAGE = Range("an ISO 639 code, as en or pt-br", lambda code: re.fullmatch("[a-z]{2,3}(-[a-z]+)?", code))
+LANGUAGE = Range("an ISO 639 code, as en or pt-br", lambda code: bool(re.fullmatch("[a-z]{2,3}(-[a-z]+)?", code)))
 BLOCK_OF_A_PROCESS = 1024  # rows; enough to hide the cost of handing them over
 
 
@@ -43,7 +43,7 @@ class FilesCorpus(Section):
     id_column: str = key("id", "what names a document", GIVEN)
     text_column: str = key("text", "running text, or a list of sentences", GIVEN)
     source_column: str = key("", "who published it; empty for none")
-    metadata_columns: list[str] = key([], "kept with each document; dates become ISO strings, null is left out")
+    metadata_columns: list[str] = key([], "kept with each document; dates become ISO strings, null is left out")  # noqa: RUF009
     language: str = key("en", "ISO 639 code, for splitting sentences", LANGUAGE)
     questions: str = key("", "a JSONL file of questions; empty for none", FILE)
     heldout: int = key(

@@ -19,7 +19,7 @@ from data.identifiers import Identifiers
 from data.order import mix
 from data.ragged import Ragged
 from data.records import Document, Question
-from data.tags import Sample, TagsConfig, check_room, Tokens, plain, question, tag
+from data.tags import Sample, TagsConfig, Tokens, check_room, plain, question, tag
 from data.tokenizer import Codec
 
 KEPT = 2**29  # bytes of tokenised documents in each process: 100 million tokens and more

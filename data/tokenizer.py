@@ -41,6 +41,7 @@ CODES = tuple(f"<|id_{k}|>" for k in range(256))
 RESERVED = (*MARKS.values(), *CONFIDENCES, *CODES)
 
 
+CUT = " \ufffd"  # what a decoder leaves of a letter without one of its bytes
 LEAST = len(RESERVED) + 256  # tokens of a vocabulary: the reserved ones and the bytes
 
 
@@ -153,12 +154,12 @@ def _check_nothing_is_lost(tokenizer: Tokenizer, base: str) -> None:
     lost = [
         letter
         for letter, encoded in zip(tried, tokenizer.encode_batch_fast(tried, add_special_tokens=False), strict=True)
-        if unknown in encoded.ids or not tokenizer.decode(encoded.ids, skip_special_tokens=False).strip()
+        if unknown in encoded.ids or not tokenizer.decode(encoded.ids, skip_special_tokens=False).strip(CUT)
     ]
     if lost:
         raise ValueError(
-            f"tokenizer.base={base} has no token for {lost[0]!r} and {len(lost) - 1} of {len(tried)} other letters, which "
-            "training would leave out: choose one that falls back to bytes, or train one (tokenizer.base='')"
+            f"tokenizer.base={base} has no token for {lost[0]!r} and {len(lost) - 1} of {len(tried)} other letters, "
+            "which training would leave out: choose one that falls back to bytes, or train one (tokenizer.base='')"
         )
 
 

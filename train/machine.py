@@ -76,9 +76,9 @@ def check_memory(model: ModelConfig, row: int, rows: int, spread: int, available
     weights = 12 * model.parameters(vocabulary) / spread
     if weights > available:
         raise ValueError(
-            f"model.dim={model.dim} with model.layers={model.layers} and a vocabulary of {vocabulary} or more: training "
-            f"{model.parameters(vocabulary):.3g} parameters needs at least {_gigabytes(weights)}, and there are "
-            f"{_gigabytes(available)}; make the model smaller"
+            f"model.dim={model.dim} with model.layers={model.layers} and a vocabulary of {vocabulary} or more: "
+            f"training {model.parameters(vocabulary):.3g} parameters needs at least {_gigabytes(weights)}, and there "
+            f"are {_gigabytes(available)}; make the model smaller"
         )
     step = 2.0 * rows * row * model.layers * (4 * model.dim + 2 * model.hidden)
     written_out = 4.0 * rows * model.heads * row**2 if on_cpu else 0.0
