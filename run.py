@@ -13,8 +13,8 @@ which are shared between runs by the hash of what determines them.
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import os
 import signal
 import sys
 import threading
@@ -23,9 +23,12 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from configs.command import in_one_line, refuse_what_is_merely_like_a_flag, sweep_folder
 from configs.schema import Config, register
 from stages import rank
 
@@ -37,18 +40,26 @@ def run(config: Config) -> Path:
 
     Raises ValueError or OSError, saying what is wrong, for a configuration or input that can't be worked with.
     """
+    from train.machine import check_machine
+
+    config.check()
+    check_machine(config)
     folder = Path(config.run_dir)
     _check_writable(folder, Path(config.stages_dir))
-    config.tags.check()
-    config.second.check()
     if config.trainer.precision == "auto":
         from train.precision import fastest_precision
 
         config.trainer.precision = fastest_precision(config.trainer.accelerator)
+    from configs.contradictions import check_questions, without_tuning
+    from steps.corpus import Corpus
     from steps.prepare import prepare
     from steps.train import pretrain, tune
 
     prepared = prepare(config)
+    questions = Corpus.of(config, prepared).questions
+    check_questions(config, questions)
+    if said := without_tuning(config, questions):
+        log.info("         %s", said)
     stages = [pretrain(config, prepared)]
     if config.tune.tokens:
         stages.append(tune(config, prepared, stages[0]))
@@ -78,11 +89,6 @@ def _check_writable(*folders: Path) -> None:
             ) from None
 
 
-def _short(name: str, longest: int = 200) -> str:
-    """A file name of at most `longest` characters (systems stop at 255), still one to one."""
-    return name if len(name) <= longest else f"{name[: longest - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
 def _terminated(signum: int, frame: Any) -> None:
     """Outside of training, which finishes its step first: leave at once, but clean up."""
     print(f"stopped by {signal.Signals(signum).name}; the same command continues", file=sys.stderr)
@@ -105,9 +111,14 @@ def _start(composed: Any) -> None:
     if threading.excepthook is threading.__excepthook__:
         threading.excepthook = _thread_failed
     try:
+        overrides = HydraConfig.get().overrides.task
+        refuse_what_is_merely_like_a_flag(overrides)
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            composed.run_dir = f"{composed.run_dir}/{_short(HydraConfig.get().job.override_dirname)}"
+            composed.run_dir = f"{composed.run_dir}/{sweep_folder(overrides, composed.run_dir)}"
         run(OmegaConf.to_object(composed))  # type: ignore[arg-type]
+    except OmegaConfBaseException as error:  # a value that refers to a key that is not there, or is missing
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
+        sys.exit(2)
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -117,7 +128,20 @@ def _start(composed: Any) -> None:
 
 
 register()
-main = hydra.main(version_base="1.3", config_path="configs", config_name="config")(_start)
+_composed_and_started = hydra.main(version_base="1.3", config_path="configs", config_name="config")(_start)
+
+
+def main() -> None:
+    """What `python run.py` does."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what is wrong with the command line, and it is said here
+    try:
+        _composed_and_started()
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # of what was typed; _start has its own
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # of python run.py --help | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
 
 if __name__ == "__main__":
     main()

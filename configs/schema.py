@@ -1,13 +1,16 @@
-"""Every key of a run, typed: a misspelt key or a value of the wrong type fails before any work."""
+"""Every key of a run: its type, default, meaning and range; see configs/keys.py for how they are declared."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import II, MISSING
+from omegaconf import II, MISSING, OmegaConf
 
+from configs.describe import describe
+from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, key, one_of
 from data.biocite import BiociteCorpus
 from data.files import FilesCorpus
 from data.identifiers import IdsConfig
@@ -18,107 +21,94 @@ from data.world import WorldCorpus
 from model.config import ModelConfig
 from train.config import OptimizerConfig, TrainerConfig
 
+CORPORA = (WorldCorpus, BiociteCorpus, FilesCorpus, ShardsCorpus)
 METHODS = ("none", "labels", "r_tuning", "r_tuning_refuse", "r_tuning_u", "consistent", "graded", "judge")
 
 
 @dataclass
-class BatchConfig:
-    """`row` tokens in a packed row, `rows` rows in an optimiser step (over all devices)."""
+class BatchConfig(Section):
+    """The form of what is trained on."""
 
-    row: int = 256
-    rows: int = 8
+    section: ClassVar[str] = "batch"
+
+    row: int = key(256, "tokens in a packed row", at_least(1))
+    rows: int = key(8, "rows in an optimiser step, over all devices", at_least(1))
 
 
 @dataclass
-class PretrainConfig:
-    """`tokens`: places in all rows, so equal tokens are equal compute. `mix`: their share of tuning questions."""
+class PretrainConfig(Section):
+    """Pretraining on tagged documents."""
 
-    tokens: int = 2_000_000
-    mix: float = 0.3
+    section: ClassVar[str] = "pretrain"
+
+    tokens: int = key(2_000_000, "places in all rows, so equal tokens are equal compute", at_least(1))
+    mix: float = key(0.3, "their share of tuning questions", PART)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
 
 @dataclass
-class TuneConfig:
-    """`tokens` as in pretraining, 0 for no tuning stage. `replay`: share of them that are tagged documents.
+class TuneConfig(Section):
+    """Tuning on questions."""
 
-    `seed`: of this stage and the second phase, by default that of the run.
-    """
+    section: ClassVar[str] = "tune"
 
-    tokens: int = 100_000
-    replay: float = 0.5
-    seed: int = II("seed")
+    tokens: int = key(100_000, "as in pretraining; 0 for no tuning", at_least(0))
+    replay: float = key(0.5, "their share of tagged documents", PART)
+    seed: int = key(II("seed"), "of this stage and the second phase", SEED)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=0.001))
 
 
 @dataclass
-class SecondConfig:
-    """A second phase of tuning, on the model's own answers to questions that its tuning never saw.
+class SecondConfig(Section):
+    """A second phase of tuning, on the model's own answers to questions that its tuning never saw."""
 
-    Attributes:
-        method: one of `METHODS` (see eval/teaching.py), none for no such phase.
-        tokens: as in pretraining, of all rounds together.
-        rounds: times that the model is asked and graded anew, each followed by its share of the tokens.
-        absent: share of lessons without an answer, for method labels.
-        samples: answers sampled to each question.
-        temperature: of the samples.
-        replay: share of the tokens that are tagged documents.
-    """
+    section: ClassVar[str] = "second"
 
-    method: str = "none"
-    tokens: int = 100_000
-    rounds: int = 2
-    absent: float = 0.2
-    samples: int = 10
-    temperature: float = 1.0
-    replay: float = 0.5
+    method: str = key("none", "what is taught (eval/teaching.py); none for no such phase", one_of(*METHODS))
+    tokens: int = key(100_000, "as in pretraining, of all rounds together", at_least(1))
+    rounds: int = key(
+        2, "times that the model is asked and graded anew, each followed by its share of the tokens", at_least(1)
+    )
+    absent: float = key(0.2, "share of lessons without an answer, for method labels", PART)
+    samples: int = key(10, "answers sampled to each question", at_least(1))
+    temperature: float = key(1.0, "of the samples", POSITIVE)
+    replay: float = key(0.5, "share of the tokens that are tagged documents", PART)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=0.001))
 
-    def check(self) -> None:
-        """Raises ValueError, naming the key, for a value outside its range."""
-        if self.method not in METHODS:
-            raise ValueError(f"second.method={self.method} is not one of {', '.join(METHODS)}")
-        for key, share in (("absent", self.absent), ("replay", self.replay)):
-            if not 0.0 <= share < 1.0:
-                raise ValueError(f"second.{key}={share} is not a share in [0, 1)")
-        for key, number in (("rounds", self.rounds), ("samples", self.samples), ("temperature", self.temperature)):
-            if number <= 0:
-                raise ValueError(f"second.{key}={number} must be positive")
+
+@dataclass
+class EvalConfig(Section):
+    """How answers are drawn and judged."""
+
+    section: ClassVar[str] = "eval"
+
+    citations: int = key(10, "ranked per question", at_least(1))
+    batch: int = key(256, "questions side by side", at_least(1))
+    samples: int = key(
+        0,
+        "further answers drawn to each question, whose agreement is a signal; 0 for none. Only the expert is sampled "
+        "and probed: a second phase is judged by what it says",
+        at_least(0),
+    )
+    refused: float = key(
+        0.02,
+        "share of the dev fold's right answers that may be withheld, at most: the threshold of abstention is lower "
+        "where a smaller share already equals that of the others which are not withheld",
+        SHARE,
+    )
 
 
 @dataclass
-class EvalConfig:
-    """How answers are drawn and judged.
+class Config(Section):
+    """A run."""
 
-    Attributes:
-        citations: ranked per question.
-        batch: questions side by side.
-        samples: further answers drawn to each question, whose agreement is a signal; 0 for none. Only the expert is
-            sampled and probed: a second phase is judged by what it says.
-        refused: share of the dev fold's right answers that may be withheld, at most: the threshold of abstention is
-            lower where a smaller share already equals that of the others which are not withheld.
-    """
-
-    citations: int = 10
-    batch: int = 256
-    samples: int = 0
-    refused: float = 0.02
-
-
-@dataclass
-class Config:
-    """Every key of a run; see the classes of its parts.
-
-    `cache_dir` holds up to `cache_bytes` of the shards that lie at a url; it changes nothing but the time.
-    """
-
-    name: str = "run"
-    run_dir: str = "runs/${name}"
-    stages_dir: str = "runs/stages"
-    cache_dir: str = "${stages_dir}/cache"
-    cache_bytes: int = 2**34
-    seed: int = 0
-    duplicates: str = "error"
+    name: str = key("run", "of the run")
+    run_dir: str = key("runs/${name}", "where its results stand", GIVEN)
+    stages_dir: str = key("runs/stages", "where the stages stand that runs share", GIVEN)
+    cache_dir: str = key("${stages_dir}/cache", "holds shards that lie at a url; changes nothing but the time", GIVEN)
+    cache_bytes: int = key(2**34, "of them that are kept, about", at_least(0))
+    seed: int = key(0, "of the weights, the order of training and what is drawn", SEED)
+    duplicates: str = key("error", "of a document's id: refused, or all but the first dropped", one_of("error", "drop"))
     corpus: Any = MISSING
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     ids: IdsConfig = field(default_factory=IdsConfig)
@@ -131,10 +121,17 @@ class Config:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
 
+    def contradictions(self, path: str) -> Iterator[str]:
+        from configs.contradictions import ACROSS
+
+        for contradiction in ACROSS:
+            yield from contradiction(self)
+
 
 def register() -> None:
     """Make the schema known to Hydra."""
+    OmegaConf.register_new_resolver("keys", lambda *, _root_: describe(_root_).replace("$", "$$"), replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    for corpus in (WorldCorpus, BiociteCorpus, FilesCorpus, ShardsCorpus):
+    for corpus in CORPORA:
         store.store(group="corpus", name=f"{corpus.kind}_schema", node=corpus)

@@ -17,8 +17,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
+from configs.keys import FILE, GIVEN, SEED, SHARE, Section, at_least, key, one_of
 from data.biocite_unsaid import with_unsaid
 from data.corpus import Corpus
 from data.records import Document, Question, RecordError, read_jsonl
@@ -37,26 +39,28 @@ Asked = tuple[str, str, list[str], str, str]  # question, answer, support, entit
 
 
 @dataclass
-class BiociteCorpus:
-    """Config of BioCite.
+class BiociteCorpus(Section):
+    """BioCite, as its authors or we wrote it."""
 
-    Attributes:
-        path: a local JSONL file; when empty, `dataset` is streamed from the Hugging Face hub.
-        revision: of the dataset, for a run that can be repeated.
-        in_domain: share of the tuned half's questions kept out of tuning.
-        heldout: documents set aside for perplexity, with their questions.
-        unsaid: questions on facts never said of the test half's people, and as many on the people of held-out documents
-            only, per question that BioCite asks about the test half; its questions then come in folds, with statements.
-    """
+    section: ClassVar[str] = "corpus"
 
-    kind: str = "biocite"
-    path: str = ""
-    dataset: str = "mkhalifa/BioCite"
-    revision: str = "main"
-    seed: int = 0
-    in_domain: float = 0.2
-    heldout: int = 0
-    unsaid: float = 0.0
+    kind: str = key("biocite", "of corpus", one_of("biocite"))
+    path: str = key("", "a local JSONL file; when empty, the dataset is streamed from the Hugging Face hub", FILE)
+    dataset: str = key("mkhalifa/BioCite", "its name on the hub", GIVEN)
+    revision: str = key("main", "of the dataset, for a run that can be repeated", GIVEN)
+    seed: int = key(0, "draws what is held out and what is kept out of tuning", SEED)
+    in_domain: float = key(0.2, "share of the tuned half's questions kept out of tuning", SHARE)
+    heldout: int = key(0, "documents set aside for perplexity, with their questions", at_least(0))
+    unsaid: float = key(
+        0.0,
+        "questions on facts never said of the test half's people, and as many on the people of held-out documents "
+        "only, per question that BioCite asks about the test half; its questions then come in folds, with statements",
+        at_least(0),
+    )
+
+    def inputs(self) -> list[Path]:
+        """The files that it is read from."""
+        return [Path(self.path)] if self.path else []
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,10 @@ class Row:
 
 def open_biocite(config: BiociteCorpus) -> Corpus:
     """Read all of BioCite into memory. Raises ValueError naming file and line, or the key of the config, at fault."""
-    if not 0.0 <= config.in_domain <= 1.0:
-        raise ValueError(f"biocite: in_domain is {config.in_domain}, a share must be between 0 and 1")
-    if config.unsaid < 0:
-        raise ValueError(f"biocite: unsaid is {config.unsaid}, it can't be negative")
+    config.check()
     rows = list(_rows(config))
-    if not 0 <= config.heldout <= len(rows):
-        raise ValueError(f"biocite: heldout is {config.heldout}, of {len(rows)} documents")
+    if config.heldout > len(rows):
+        raise ValueError(f"corpus.heldout={config.heldout}: must be at most the {len(rows)} documents that there are")
     chosen = set(random.Random(f"biocite/{config.seed}/heldout").sample(range(len(rows)), config.heldout))
     kept = [row for place, row in enumerate(rows) if place not in chosen]
     heldout = tuple(_document(rows[place]) for place in sorted(chosen))

@@ -51,9 +51,9 @@ def with_unsaid(
     found = []
     for kind, pairs in (("absent_attribute", missing), ("absent_entity", unknown)):
         if len(pairs) < wanted:
-            more = ", or raise heldout" if kind == "absent_entity" else ""
+            more = ", or raise corpus.heldout" if kind == "absent_entity" else ""
             raise ValueError(
-                f"biocite: unsaid={share} asks for {wanted} questions of class {kind} and there are {len(pairs)}; "
+                f"corpus.unsaid={share} asks for {wanted} questions of class {kind} and there are {len(pairs)}; "
                 f"lower it{more}"
             )
         found += [(kind, *pair) for pair in rng.sample(pairs, wanted)]

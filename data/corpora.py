@@ -19,8 +19,7 @@ __all__ = ["BiociteCorpus", "Corpus", "FilesCorpus", "ShardsCorpus", "WorldCorpu
 
 def open_corpus(config: WorldCorpus | BiociteCorpus | FilesCorpus) -> Corpus:
     """Open the corpus that `config` describes. Raises ValueError, naming the key or the file and line at fault."""
-    if config.kind not in OPENERS:
-        raise ValueError(f"corpus.kind is {config.kind!r}, not one of {', '.join(OPENERS)}")
+    config.check()
     return OPENERS[config.kind](config)
 
 

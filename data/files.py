@@ -11,51 +11,56 @@ import glob
 import hashlib
 import heapq
 import multiprocessing
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+from configs.keys import FILE, GIVEN, SEED, Range, Section, at_least, key, one_of, shown
 from data.corpus import Corpus
 from data.records import Document, Question, RecordError, read_jsonl
 from data.sentences import split_sentences
 
+LANGUAGE = Range("an ISO 639 code, as en or pt-br", lambda code: bool(re.fullmatch("[a-z]{2,3}(-[a-z]+)?", code)))
 BLOCK_OF_A_PROCESS = 1024  # rows; enough to hide the cost of handing them over
 
 
 @dataclass
-class FilesCorpus:
-    """Config of a corpus in files.
+class FilesCorpus(Section):
+    """Your own documents."""
 
-    Attributes:
-        path: a `.jsonl` or `.parquet` file, a folder of them, or a glob pattern; read in the order of their names.
-        dataset: instead of `path`, a dataset of the hub, with its configuration, split and revision.
-        text_column: running text, or a list of sentences.
-        source_column: who published it; "" for none.
-        metadata_columns: kept with each document; dates become ISO strings, null is left out.
-        language: ISO 639 code, for splitting sentences.
-        questions: a JSONL file of questions; "" for none.
-        heldout: documents set aside for perplexity: those whose ids have the smallest hash, no question's support.
-        num_proc: processes that split sentences; the result does not depend on it.
-    """
+    section: ClassVar[str] = "corpus"
 
-    kind: str = "files"
-    path: str = ""
-    dataset: str = ""
-    dataset_config: str = ""
-    dataset_split: str = "train"
-    revision: str = "main"
-    id_column: str = "id"
-    text_column: str = "text"
-    source_column: str = ""
-    metadata_columns: list[str] = field(default_factory=list)
-    language: str = "en"
-    questions: str = ""
-    heldout: int = 0
-    seed: int = 0
-    num_proc: int = 1
+    kind: str = key("files", "of corpus", one_of("files"))
+    path: str = key("", "a .jsonl or .parquet file, a folder of them, or a glob pattern, in the order of their names")
+    dataset: str = key("", "instead of the path, a dataset of the Hugging Face hub")
+    dataset_config: str = key("", "its configuration")
+    dataset_split: str = key("train", "its split", GIVEN)
+    revision: str = key("main", "its revision", GIVEN)
+    id_column: str = key("id", "what names a document", GIVEN)
+    text_column: str = key("text", "running text, or a list of sentences", GIVEN)
+    source_column: str = key("", "who published it; empty for none")
+    metadata_columns: list[str] = key([], "kept with each document; dates become ISO strings, null is left out")  # noqa: RUF009
+    language: str = key("en", "ISO 639 code, for splitting sentences", LANGUAGE)
+    questions: str = key("", "a JSONL file of questions; empty for none", FILE)
+    heldout: int = key(
+        0,
+        "documents set aside for perplexity: those whose ids have the smallest hash, no question's support",
+        at_least(0),
+    )
+    seed: int = key(0, "of that hash", SEED)
+    num_proc: int = key(1, "processes that split sentences; the result does not depend on it", at_least(1))
+
+    def contradictions(self, path: str) -> Iterator[str]:
+        if bool(self.path) == bool(self.dataset):
+            yield f"{path}.path={shown(self.path)} and {path}.dataset={shown(self.dataset)}: give one of the two"
+
+    def inputs(self) -> list[Path]:
+        """The files that it is read from; a folder or a pattern stands for what it holds."""
+        return [Path(name) for name in (self.path, self.questions) if name]
 
 
 Row = tuple[str, str, dict[str, Any]]  # where it stands, for messages; its id; all its columns
@@ -112,18 +117,13 @@ def open_files(config: FilesCorpus) -> Corpus:
     Raises:
         ValueError: a key of the config, a column, or a line of a file that is not as it should be.
     """
-    if bool(config.path) == bool(config.dataset):
-        raise ValueError("files: give either path or dataset")
-    if config.num_proc < 1 or config.heldout < 0:
-        raise ValueError(f"files: num_proc is {config.num_proc} and heldout {config.heldout}; at least 1 and 0, please")
+    config.check()
     questions = tuple(read_jsonl(config.questions, Question)) if config.questions else ()
     supporting = {document for question in questions for document in question.support}
     eligible = (row for row in read_rows(config) if row[1] not in supporting) if config.heldout else iter(())
     chosen = heapq.nsmallest(config.heldout, eligible, key=lambda row: _hash(config.seed, row[1]))
     if len(chosen) < config.heldout:
-        raise ValueError(
-            f"files: heldout is {config.heldout} and only {len(chosen)} documents support no question; lower it"
-        )
+        raise ValueError(f"corpus.heldout={config.heldout}: only {len(chosen)} documents support no question; lower it")
     columns = _columns(config)
     heldout = tuple(columns.document(row) for row in chosen)
     return Corpus(Documents(config, frozenset(document.id for document in heldout)), questions, heldout)
@@ -158,10 +158,10 @@ def find_files(path: str) -> list[Path]:
     else:
         found = [Path(name) for name in glob.glob(path, recursive=True)]
     if not found:
-        raise ValueError(f"files: no .jsonl or .parquet file at path {path!r}")
+        raise ValueError(f"corpus.path={path}: no .jsonl or .parquet file there")
     for file in found:
         if file.suffix not in (".jsonl", ".parquet"):
-            raise ValueError(f"files: {file} is neither .jsonl nor .parquet; convert it or narrow path")
+            raise ValueError(f"{file} is neither .jsonl nor .parquet; convert it or narrow corpus.path")
     return sorted(found)
 
 

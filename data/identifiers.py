@@ -14,27 +14,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from configs.keys import SEED, Section, key, one_of
 from data.order import Permutation, mix
 from data.ragged import CHUNK, Ragged
 from data.records import Document
+from data.tags import CONTENTS
 from data.tokenizer import Codec
 
 SCHEMES = ("opaque", "random_text", "given")
-CONTENTS = ("id", "rated", "source", "url", "reliability")
 OF_ITS_OWN = ("id", "rated")  # contents that name one document
 SPARSITY = 16  # codes per document at least: so few that a guessed code is hardly ever a valid one
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 @dataclass
-class IdsConfig:
-    """How documents are named in tags; `seed` draws the codes."""
+class IdsConfig(Section):
+    """How documents are named in tags."""
 
-    scheme: str = "opaque"
-    seed: int = 0
+    section: ClassVar[str] = "ids"
+
+    scheme: str = key("opaque", "short random codes, random letters, or the corpus's own ids", one_of(*SCHEMES))
+    seed: int = key(0, "draws the codes", SEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,7 @@ def assign(documents: Iterable[Document], codec: Codec, config: IdsConfig, conte
     Raises ValueError for an unknown scheme or content, for two documents that would get the same identifier, and for a
     document that lacks what its tag should carry.
     """
-    if config.scheme not in SCHEMES:
-        raise ValueError(f"ids.scheme={config.scheme} is not one of {', '.join(SCHEMES)}")
+    config.check()
     if content not in CONTENTS:
         raise ValueError(f"tags.content={content} is not one of {', '.join(CONTENTS)}")
     documents = list(documents)

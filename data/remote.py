@@ -13,7 +13,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
+from configs.keys import GIVEN, Section, key, one_of
 from data.fetch import fetch
 from data.prepare import HELDOUT, LEDGER, PREPARED, QUESTIONS, check_splits
 from data.records import Question, read_jsonl
@@ -21,11 +23,17 @@ from data.shards import INDEX, MANIFEST, Manifest, ShardError, parse_manifest, r
 
 
 @dataclass
-class ShardsCorpus:
-    """Config of a prepared folder. `url`: where it lies, in any form that fsspec knows, or a path."""
+class ShardsCorpus(Section):
+    """A folder that was prepared before, anywhere."""
 
-    kind: str = "shards"
-    url: str = ""
+    section: ClassVar[str] = "corpus"
+
+    kind: str = key("shards", "of corpus", one_of("shards"))
+    url: str = key("", "where the folder lies that prepare has made: a path, or a url that fsspec knows", GIVEN)
+
+    def inputs(self) -> list[Path]:
+        """The files that it is read from: none that `digest` does not stand for."""
+        return []
 
 
 def adopt(config: ShardsCorpus, folder: Path) -> Manifest:
@@ -57,8 +65,7 @@ def digest(config: ShardsCorpus) -> str:
 
 
 def _root(config: ShardsCorpus) -> str:
-    if not config.url:
-        raise ValueError("shards: give corpus.url, a folder that prepare has made")
+    config.check()
     url = config.url.rstrip("/")
     return url if "://" in url else str(Path(url).absolute())
 

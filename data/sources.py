@@ -19,7 +19,7 @@ from data.identifiers import Identifiers
 from data.order import mix
 from data.ragged import Ragged
 from data.records import Document, Question
-from data.tags import Sample, TagsConfig, Tokens, plain, question, tag
+from data.tags import Sample, TagsConfig, Tokens, check_room, plain, question, tag
 from data.tokenizer import Codec
 
 KEPT = 2**29  # bytes of tokenised documents in each process: 100 million tokens and more
@@ -96,6 +96,7 @@ class Documents:
         self.begins = [0, *accumulate(self.sizes)]  # of the shards, and the end
         if len(self) != len(identifiers.labels):
             raise ValueError(f"there are {len(self)} documents and {len(identifiers.labels)} identifiers for them")
+        check_room(room, max(map(len, identifiers.tokens), default=0))
         self.tokenized: OrderedDict[int, Tokenized] = OrderedDict()
         self.bytes = 0
 

@@ -72,6 +72,8 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if min(self.row, self.rows, self.steps) < 1:
+            raise ValueError(f"{self.steps} steps of {self.rows} rows of {self.row} tokens: each must be at least 1")
         if not 0.0 <= self.share < 1.0:
             raise ValueError(f"the share of the second source is {self.share}, not in [0, 1)")
 
@@ -112,7 +114,7 @@ class Stream(IterableDataset[Microbatch]):
         world: int = 1,
         accumulation: int = 1,
     ) -> None:
-        if plan.rows % (world * accumulation):
+        if world < 1 or accumulation < 1 or plan.rows % (world * accumulation):
             raise ValueError(
                 f"{plan.rows} rows a step do not divide among {world} devices x {accumulation} accumulation steps"
             )

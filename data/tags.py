@@ -25,20 +25,21 @@ Shape letters: N tokens of one sample.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.keys import SHARE, Section, key, one_of
 from data.order import mix, uniform
 from data.tokenizer import Codec
 
 PLACEMENTS = ("none", "begin", "end", "repeat", "both", "footnote")
 LOSSES = ("all", "first", "none")
-UNTAGGED = ("plain", "nosrc")
+CONTENTS = ("id", "rated", "source", "url", "reliability")
 IGNORE = -100  # target of a position that predicts nothing
 TEXT, TAG, ANSWER, QUESTION = 0, 1, 2, 3  # kinds of token; a question's own tokens are never targets
 KINDS = ("text", "tag", "answer")  # of targets
@@ -49,46 +50,29 @@ ORDER_AND_WORDING = np.array([[1], [2]])  # numbers of two draws
 
 
 @dataclass
-class TagsConfig:
-    """The tag policy, one axis of an ablation.
+class TagsConfig(Section):
+    """The tag policy, one axis of an ablation."""
 
-    Attributes:
-        placement: one of `PLACEMENTS`.
-        recall: share of a document's visits that go ID to text.
-        content: what the tag carries: id, rated, source, url or reliability (data/identifiers.py).
-        loss: which tags of a document are learnt: all, first or none.
-        dropout: share of visits without any tag (MeCo's and conditional training's 1-10%).
-        untagged: what stands for the tag in documents that never carry one: plain, nothing, or nosrc, the mark
-            `<|nosrc|>` for their identifier, the same for all, so that what is known without a source is known as such.
-        cooldown: last share of the training that is plain text (MeCo, arXiv 2501.01956: 0.1).
-        permute: sentences in a new order at each visit, else as written.
-        reword: a random wording of each sentence at each visit, else the canonical one.
-    """
+    section: ClassVar[str] = "tags"
 
-    placement: str = "footnote"
-    recall: float = 0.25
-    content: str = "id"
-    loss: str = "all"
-    dropout: float = 0.0
-    untagged: str = "plain"
-    cooldown: float = 0.0
-    permute: bool = True
-    reword: bool = True
+    placement: str = key("footnote", "where the tag stands (data/tags.py)", one_of(*PLACEMENTS))
+    recall: float = key(0.25, "share of a document's visits that go ID to text", SHARE)
+    content: str = key("id", "what the tag carries (data/identifiers.py)", one_of(*CONTENTS))
+    loss: str = key("all", "which tags of a document are learnt", one_of(*LOSSES))
+    dropout: float = key(0.0, "share of visits without any tag (MeCo's and conditional training's 1-10%)", SHARE)
+    untagged: str = key(
+        "plain",
+        "what stands for the tag in documents that never carry one: nothing, or the mark <|nosrc|>, the same for all, "
+        "so that what is known without a source is known as such",
+        one_of("plain", "nosrc"),
+    )
+    cooldown: float = key(0.0, "last share of the training that is plain text (MeCo, arXiv 2501.01956: 0.1)", SHARE)
+    permute: bool = key(True, "sentences in a new order at each visit, else as written")
+    reword: bool = key(True, "a random wording of each sentence at each visit, else the canonical one")
 
-    def check(self) -> None:
-        """Raises ValueError, naming the key, for a value outside its range."""
-        for key, value, allowed in (
-            ("placement", self.placement, PLACEMENTS),
-            ("loss", self.loss, LOSSES),
-            ("untagged", self.untagged, UNTAGGED),
-        ):
-            if value not in allowed:
-                raise ValueError(f"tags.{key}={value} is not one of {', '.join(allowed)}")
-        for key, share in (("recall", self.recall), ("dropout", self.dropout), ("cooldown", self.cooldown)):
-            if not 0.0 <= share <= 1.0:
-                raise ValueError(f"tags.{key}={share} is not a share between 0 and 1")
+    def contradictions(self, path: str) -> Iterator[str]:
         if self.placement == "none" and self.recall:
-            raise ValueError(f"tags.recall={self.recall} shows identifiers, but tags.placement=none; set tags.recall=0")
+            yield f"{path}.recall={self.recall} shows identifiers, but {path}.placement=none; set {path}.recall=0"
 
 
 class Part(NamedTuple):
@@ -313,12 +297,18 @@ def _place(placement: str, loss: str, codec: Codec, sentences: Sequence[Tokens],
     return Sample(parts, codec.end_src)
 
 
+def check_room(room: int, identifier: int) -> None:
+    """Raises ValueError where rows of `room` tokens can't hold text beside the tags of an identifier so long."""
+    least = 3 * (identifier + 2) + 10  # a tag at either end, one behind a sentence of eight tokens, and both marks
+    if room < least:
+        raise ValueError(f"batch.row={room}: must be at least {least}, for identifiers of {identifier} tokens")
+
+
 def _pieces(sentences: Sequence[Tokens], identifier: Tokens, room: int) -> list[list[Tokens]]:
     """Cut so that each piece fits into `room` under every placement."""
     tag_size = len(identifier) + 2
     most = room - 2 - 2 * tag_size  # <|doc|>, <|end|>, and a tag at either end
-    if most < tag_size + 8:
-        raise ValueError(f"rows of {room} tokens are too short for tags of {tag_size}: raise data.row")
+    check_room(room, len(identifier))
     pieces: list[list[Tokens]] = [[]]
     used = 0
     for sentence in sentences:

@@ -17,9 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from configs.keys import FILE, Section, at_least, key
 
 MARKS = {
     "pad": "<|pad|>",
@@ -38,12 +41,18 @@ CODES = tuple(f"<|id_{k}|>" for k in range(256))
 RESERVED = (*MARKS.values(), *CONFIDENCES, *CODES)
 
 
-@dataclass
-class TokenizerConfig:
-    """`vocab_size` counts the reserved tokens; `base` is a tokenizer.json to extend instead of training one."""
+CUT = " \ufffd"  # what a decoder leaves of a letter without one of its bytes
+LEAST = len(RESERVED) + 256  # tokens of a vocabulary: the reserved ones and the bytes
 
-    vocab_size: int = 2048
-    base: str = ""
+
+@dataclass
+class TokenizerConfig(Section):
+    """How text becomes tokens."""
+
+    section: ClassVar[str] = "tokenizer"
+
+    vocab_size: int = key(2048, "tokens, the reserved ones among them", at_least(LEAST))
+    base: str = key("", "a tokenizer.json to extend instead of training one", FILE)
 
 
 class Codec:
@@ -104,16 +113,15 @@ def build_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Codec:
 
     Raises ValueError when the vocabulary can't hold the reserved tokens and the 256 bytes, or `base` can't be read.
     """
+    config.check()
     if config.base:
         try:
             tokenizer = Tokenizer.from_file(config.base)
         except Exception as error:  # tokenizers raises bare Exception for a missing or malformed file
             raise ValueError(f"tokenizer.base={config.base} can't be read: {error}") from error
+        _check_nothing_is_lost(tokenizer, config.base)
         tokenizer.add_special_tokens(list(RESERVED))
         return Codec(tokenizer)
-    least = len(RESERVED) + 256
-    if config.vocab_size < least:
-        raise ValueError(f"tokenizer.vocab_size={config.vocab_size} is below {least} (reserved tokens and bytes)")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -125,6 +133,39 @@ def build_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Codec:
     )
     tokenizer.train_from_iterator(_spaced(texts), trainer)
     return Codec(tokenizer)
+
+
+def _check_nothing_is_lost(tokenizer: Tokenizer, base: str) -> None:
+    """Every byte that text can have must have a token: Unicode up to U+07FF and every longer lead byte are tried."""
+    leads = (
+        0x800,
+        *range(0x1000, 0xD000, 0x1000),
+        0xD000,
+        0xE000,
+        0xF000,
+        0x10000,
+        0x40000,
+        0x80000,
+        0xC0000,
+        0x100000,
+    )
+    tried = [letter for letter in map(chr, (*range(0x800), *leads)) if letter.isprintable() and not letter.isspace()]
+    unknown = _unknown(tokenizer)
+    lost = [
+        letter
+        for letter, encoded in zip(tried, tokenizer.encode_batch_fast(tried, add_special_tokens=False), strict=True)
+        if unknown in encoded.ids or not tokenizer.decode(encoded.ids, skip_special_tokens=False).strip(CUT)
+    ]
+    if lost:
+        raise ValueError(
+            f"tokenizer.base={base} has no token for {lost[0]!r} and {len(lost) - 1} of {len(tried)} other letters, "
+            "which training would leave out: choose one that falls back to bytes, or train one (tokenizer.base='')"
+        )
+
+
+def _unknown(tokenizer: Tokenizer) -> int | None:
+    name = getattr(tokenizer.model, "unk_token", None)
+    return tokenizer.token_to_id(name) if name else None
 
 
 def _spaced(texts: Iterable[str]) -> Iterator[str]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
+from configs.keys import SEED, SHARE, Range, Section, at_least, between, key, one_of
 from data.world_text import OUTLETS
 
 SMALLEST_PART = 10  # documents; fewer can't hold five sources of a fact and shared names
@@ -12,77 +16,68 @@ SHARES = ("contested", "untagged", "low_reliability")
 
 
 @dataclass
-class WorldCorpus:
-    """Config of a closed world. The number of people follows from the number of documents (about 0.9 a document).
+class WorldCorpus(Section):
+    """A generated world. The number of people follows from the number of documents (about 0.9 a document)."""
 
-    Attributes:
-        documents: how many are trained on.
-        heldout: documents about other people, never trained on, for perplexity.
-        tuned: share of documents (and so of people) that tuning questions may be about.
-        in_domain: share of the tuned half's questions kept out of tuning.
-        second: share of documents that the second phase of tuning asks about, and nothing else does; hard worlds only.
-        told: chance that an attribute of a person is asserted at all.
-        multi: share of asserted facts that several documents assert; of plain facts, when hard.
-        absent_attribute: questions on what was never said of a known person, per asserted fact.
-        absent_entity: questions on people never mentioned, whose name pieces are known, per asserted fact.
-        absent_name: questions on people never mentioned, whose name pieces are unheard of, per asserted fact.
-        false_premise: sets of questions that differ in their premise only (true, contradicted, unsupported), per
-            asserted fact.
-        sources: outlets the documents come from.
-        hard: sources contradict each other, lose their tags and are unreliable; facts are told 1, 2, 4, ... times; and
-            no document is shared between calibration, dev and test. The four keys below are for hard worlds only.
-        contested: share of asserted facts on which sources disagree.
-        untagged: share told only in documents that never carry a tag.
-        low_reliability: share told only by one source of low reliability.
-        exposures: the most often that a fact is told, a power of two.
-    """
+    section: ClassVar[str] = "corpus"
 
-    kind: str = "world"
-    seed: int = 0
-    documents: int = 400
-    heldout: int = 40
-    tuned: float = 0.5
-    in_domain: float = 0.2
-    second: float = 0.0
-    told: float = 0.8
-    multi: float = 0.15
-    absent_attribute: float = 0.1
-    absent_entity: float = 0.1
-    absent_name: float = 0.0
-    false_premise: float = 0.0
-    sources: int = 12
-    hard: bool = False
-    contested: float = 0.1
-    untagged: float = 0.1
-    low_reliability: float = 0.1
-    exposures: int = 64
+    kind: str = key("world", "of corpus", one_of("world"))
+    seed: int = key(0, "of everything that is drawn", SEED)
+    documents: int = key(400, "how many are trained on", at_least(1))
+    heldout: int = key(40, "documents about other people, never trained on, for perplexity", at_least(0))
+    tuned: float = key(0.5, "share of documents (and so of people) that tuning questions may be about", SHARE)
+    in_domain: float = key(0.2, "share of the tuned half's questions kept out of tuning", SHARE)
+    second: float = key(
+        0.0,
+        "share of documents that the second phase of tuning asks about, and nothing else does; hard worlds only",
+        SHARE,
+    )
+    told: float = key(0.8, "chance that an attribute of a person is asserted at all", SHARE)
+    multi: float = key(0.15, "share of asserted facts that several documents assert; of plain facts, when hard", SHARE)
+    absent_attribute: float = key(0.1, "questions on what was never said of a known person, per asserted fact", SHARE)
+    absent_entity: float = key(
+        0.1, "questions on people never mentioned, whose name pieces are known, per asserted fact", SHARE
+    )
+    absent_name: float = key(
+        0.0, "questions on people never mentioned, whose name pieces are unheard of, per asserted fact", SHARE
+    )
+    false_premise: float = key(
+        0.0,
+        "sets of questions that differ in their premise only (true, contradicted, unsupported), per asserted fact",
+        SHARE,
+    )
+    sources: int = key(12, "outlets that the documents come from; a hard world needs 8", between(1, len(OUTLETS)))
+    hard: bool = key(
+        False,
+        "sources contradict each other, lose their tags and are unreliable; facts are told 1, 2, 4, ... times; and no "
+        "document is shared between calibration, dev and test. The keys below are for hard worlds only",
+    )
+    contested: float = key(0.1, "share of asserted facts on which sources disagree", SHARE)
+    untagged: float = key(0.1, "share told only in documents that never carry a tag", SHARE)
+    low_reliability: float = key(0.1, "share told only by one source of low reliability", SHARE)
+    exposures: int = key(
+        64,
+        "the most often that a fact is told",
+        Range("a power of two from 2 on", lambda value: value > 1 and not value & (value - 1)),
+    )
 
-    def check(self) -> None:
-        """Raises ValueError, naming the key, for a value outside its range."""
-        absent = ("absent_attribute", "absent_entity", "absent_name", "false_premise")
-        for key in ("tuned", "in_domain", "second", "told", "multi", *absent, *SHARES):
-            if not 0.0 <= getattr(self, key) <= 1.0:
-                raise ValueError(f"world: {key} is {getattr(self, key)}, a share must be between 0 and 1")
+    def contradictions(self, path: str) -> Iterator[str]:
         tuned = round(self.documents * self.tuned)
         if min(tuned, self.documents - tuned) < SMALLEST_PART:
-            raise ValueError(
-                f"world: documents={self.documents} with tuned={self.tuned} leaves a half of under {SMALLEST_PART} "
-                "documents; raise documents"
+            yield (
+                f"{path}.documents={self.documents} with {path}.tuned={self.tuned} leaves a half of under "
+                f"{SMALLEST_PART} documents: raise {path}.documents"
             )
-        if self.heldout < 0:
-            raise ValueError(f"world: heldout is {self.heldout}, it can't be negative")
-        if not 1 <= self.sources <= len(OUTLETS):
-            raise ValueError(f"world: sources is {self.sources}, it must be between 1 and {len(OUTLETS)}")
-        if not self.hard:
-            if self.second:
-                raise ValueError(f"world: second is {self.second}, only a hard world has that part; set hard=true")
-            return
-        if sum(getattr(self, key) for key in SHARES) >= 1.0:
-            raise ValueError(f"world: {' + '.join(SHARES)} must stay below 1, some facts have to be plain")
-        if self.exposures < 2 or self.exposures & (self.exposures - 1):
-            raise ValueError(f"world: exposures is {self.exposures}, it must be a power of two from 2 on")
-        if self.sources < 8:
-            raise ValueError(f"world: sources is {self.sources}, a hard world needs 8 for some to be unreliable")
+        if self.second and not self.hard:
+            yield f"{path}.second={self.second}: only a hard world has that part; set {path}.hard=true"
+        if self.hard and sum(getattr(self, name) for name in SHARES) >= 1.0:
+            yield f"{' + '.join(f'{path}.{name}' for name in SHARES)} must stay below 1: some facts have to be plain"
+        if self.hard and self.sources < 8:
+            yield f"{path}.sources={self.sources}: a hard world needs 8, for some to be unreliable"
+
+    def inputs(self) -> list[Path]:
+        """The files that it is read from."""
+        return []
 
     def stream(self, part: str) -> random.Random:
         """The random numbers of one part of the world: stable anywhere, for a string seed is hashed by SHA-512."""

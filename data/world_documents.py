@@ -70,7 +70,7 @@ def make_drafts(
         taken = {drafts[other].outlet for other in rivals[number] if other < number}
         free = [outlet for outlet in fit[kind] if outlet not in taken]
         if not free:
-            raise ValueError(f"world: sources={config.sources} are too few for documents that contradict each other")
+            raise ValueError(f"corpus.sources={config.sources} are too few for documents that contradict each other")
         outlet = rng.choice(free)
         year, month, day = rng.randint(2010, 2024), rng.randint(1, 12), rng.randint(1, 28)
         site = outlet.name.lower().replace(" ", "")

@@ -70,8 +70,8 @@ def make_strangers(config: WorldCorpus, groups: Sequence[Hashable]) -> list[Pers
         size = groups.count(group)
         if size > most:
             raise ValueError(
-                f"world: absent_name={config.absent_name} needs {size} unheard-of surnames where there are {most}; "
-                "lower it, or documents"
+                f"corpus.absent_name={config.absent_name} needs {size} unheard-of surnames where there are {most}; "
+                "lower it, or corpus.documents"
             )
         own_firsts, own_lasts = firsts[place :: len(order)], lasts[place :: len(order)]
         names.append([f"{own_firsts[n % len(own_firsts)]} {own_lasts[n]}" for n in range(size)])
@@ -123,6 +123,6 @@ def _pieces(told: int, wanted: int, rng: random.Random) -> tuple[list[str], list
 
 def _too_many(people: int, names: int) -> ValueError:
     return ValueError(
-        f"world: {people} people need names and only {names} full names can be formed; lower "
-        "heldout or absent_entity next to documents, or documents itself"
+        f"{people} people need names and only {names} full names can be formed: lower corpus.heldout or "
+        "corpus.absent_entity next to corpus.documents, or corpus.documents itself"
     )

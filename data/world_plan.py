@@ -196,8 +196,8 @@ def _hard(name: str, documents: int, config: WorldCorpus) -> Part:
         told = [(number, person.get(kind, [])) for number, person in enumerate(people)]
         if documents < SMALLEST_PART or max(len(visits) for _, visits in told) > size:
             raise ValueError(
-                f"world: {documents} documents, {size} of them {kind}, are too few for the part {name} of a hard world "
-                f"where a fact is told {config.exposures} times; raise documents, or lower exposures"
+                f"{documents} documents, {size} of them {kind}, are too few for the part {name} of a hard world where "
+                f"a fact is told {config.exposures} times: raise corpus.documents, or lower corpus.exposures"
             )
         plan += _seat(told, size, rng)
         kinds += [kind] * size

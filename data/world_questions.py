@@ -118,8 +118,8 @@ def _wanted(config: WorldCorpus, key: str, asserted: int, facts: Sequence[Fact])
     wanted = round(getattr(config, key) * asserted)
     if wanted > len(facts):
         raise ValueError(
-            f"world: {key}={getattr(config, key)} asks for {wanted} facts that were never told and there "
-            f"are {len(facts)} to choose from; lower it, or lower told"
+            f"corpus.{key}={getattr(config, key)} asks for {wanted} facts that were never told and there "
+            f"are {len(facts)} to choose from; lower it, or lower corpus.told"
         )
     return wanted
 

@@ -119,6 +119,8 @@ class Transformer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         config.check()
+        if not config.vocab_size:
+            raise ValueError("model.vocab_size=0: a model needs at least 1")
         self.config = config
         self.compiled = False  # see model.loss.compile_model
         self.embed_tokens = nn.Embedding(config.vocab_size, config.dim)

@@ -23,13 +23,12 @@ def prepare(config: Config) -> Stage:
     from data.remote import digest
     from data.tokenizer import build_tokenizer
 
-    corpus = asdict(config.corpus)
-    files = [corpus.get(key) for key in ("path", "questions")] + [config.tokenizer.base]
-    contents = {str(path): _digest(Path(path)) for path in files if path}
+    files = config.corpus.inputs() + ([Path(config.tokenizer.base)] if config.tokenizer.base else [])
+    contents = {str(path): _digest(path) for path in files}
     if isinstance(config.corpus, ShardsCorpus):
         contents["url"] = digest(config.corpus)
     settings = {
-        "corpus": corpus,
+        "corpus": asdict(config.corpus),
         "contents": contents,
         "tokenizer": asdict(config.tokenizer),
         "duplicates": config.duplicates,

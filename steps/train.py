@@ -100,8 +100,6 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
     from train.sharding import whole_weights
 
     config, codec = corpus.config, corpus.codec
-    if not len(course.first) or (course.share and not len(course.second)):
-        raise ValueError("the corpus has no tuning questions: set pretrain.mix=0 and tune.tokens=0")
     tokens_a_step = config.batch.row * config.batch.rows
     plan = Plan(
         row=config.batch.row,

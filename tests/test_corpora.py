@@ -46,7 +46,7 @@ def test_world_is_opened_with_its_ledger() -> None:
 
 
 def test_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="'wold', not one of world, biocite, files"):
+    with pytest.raises(ValueError, match="corpus\\.kind=wold: must be world"):
         open_corpus(WorldCorpus(kind="wold"))
 
 
@@ -216,7 +216,8 @@ def test_jsonl_documents(tmp_path: Path) -> None:
     assert list(corpus.documents) == expected, "a corpus can be read twice"
     assert (corpus.questions, corpus.heldout) == ((), ())
     structured = OmegaConf.merge(OmegaConf.structured(FilesCorpus), {"path": config.path, "metadata_columns": ["year"]})
-    assert [d.metadata for d in open_corpus(cast(FilesCorpus, structured)).documents] == [d.metadata for d in expected]
+    typed = cast(FilesCorpus, OmegaConf.to_object(structured))
+    assert [d.metadata for d in open_corpus(typed).documents] == [d.metadata for d in expected]
 
 
 def test_parquet_documents(tmp_path: Path) -> None:
@@ -321,5 +322,5 @@ def test_several_processes_give_the_same_documents(tmp_path: Path) -> None:
     "config", [FilesCorpus(), FilesCorpus(path="a", dataset="b"), FilesCorpus(path="a", num_proc=0)]
 )
 def test_files_bad_config_is_refused(config: FilesCorpus) -> None:
-    with pytest.raises(ValueError, match="files: "):
+    with pytest.raises(ValueError, match=r"corpus\."):
         open_corpus(config)

@@ -73,7 +73,7 @@ def test_a_tag_may_carry_the_id_after_a_mark_of_reliability(codec: Codec) -> Non
 
 
 def test_bad_settings_and_documents_are_named(codec: Codec) -> None:
-    with pytest.raises(ValueError, match=r"ids\.scheme=secret is not one of opaque"):
+    with pytest.raises(ValueError, match=r"ids\.scheme=secret: must be one of opaque"):
         assign(many(1), codec, IdsConfig("secret"))
     with pytest.raises(ValueError, match=r"tags\.content=author is not one of id"):
         assign(many(1), codec, IdsConfig(), "author")

@@ -60,7 +60,7 @@ def test_what_does_not_belong_together_is_refused(made: Path, tmp_path: Path) ->
         shutil.copytree(made, tmp_path / name)
         return tmp_path / name
 
-    with pytest.raises(ValueError, match=r"give corpus\.url"):
+    with pytest.raises(ValueError, match=r"corpus\.url='': must be not empty"):
         prepare_corpus(ShardsCorpus(), tmp_path / "a")
     with pytest.raises(ShardError, match=r"nowhere/manifest\.json: no such file"):
         prepare_corpus(ShardsCorpus(url=f"{tmp_path}/nowhere"), tmp_path / "b")

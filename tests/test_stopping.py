@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from jobs import Job, Strike, assert_same_end, copied, start, trained
 
+import train.stopping
+from train.stopping import Stopping
+
 CLIP = "train.module:SourceAwareLM.configure_gradient_clipping"
 TERM, INT, USR1 = signal.SIGTERM, signal.SIGINT, signal.SIGUSR1
 SLURM = {
@@ -147,3 +150,16 @@ def test_asked_twice_means_now(whole: Path, tmp_path: Path) -> None:
     job.send(INT)
     assert job.end() == 130, job.said
     assert not list(tmp_path.glob("runs/stages/pretrain-*/checkpoints/step=*"))
+
+
+def test_asked_again_in_vain_a_run_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nothing that never ends a step can ignore SIGTERM."""
+    clock = [100.0]
+    monkeypatch.setattr(train.stopping.time, "monotonic", lambda: clock[0])
+    stopping = Stopping(every=1)
+    stopping._note(signal.SIGTERM, None)
+    clock[0] += 1
+    stopping._note(signal.SIGTERM, None)  # a system that tells the group and the process: still the same request
+    clock[0] += train.stopping.PATIENCE
+    with pytest.raises(SystemExit, match="143"):
+        stopping._note(signal.SIGTERM, None)

@@ -206,6 +206,11 @@ def test_bad_plans_are_refused(make: Make, codec: Codec, identifiers: Identifier
         make(world=3)
     with pytest.raises(ValueError, match=r"the share of the second source is 1\.0"):
         Plan(row=ROW, rows=1, steps=1, share=1.0)
+    for less in ({"row": 0}, {"rows": -8}, {"steps": 0}):  # which never ended
+        with pytest.raises(ValueError, match="each must be at least 1"):
+            Plan(**{"row": ROW, "rows": 1, "steps": 1} | less)
+    with pytest.raises(ValueError, match="do not divide among"):
+        make(PLAN, accumulation=-2)
     nothing = Documents([], Identifiers((), ()), codec, TagsConfig(), ROW, seed=0)
     with pytest.raises(ValueError, match="a source is empty"):
         Stream(nothing, None, Plan(row=ROW, rows=1, steps=1), codec.pad)

@@ -170,7 +170,7 @@ def test_long_documents_are_cut_and_no_token_is_lost(
 
 
 def test_rows_too_short_for_their_tags_are_refused(codec: Codec) -> None:
-    with pytest.raises(ValueError, match=r"rows of 21 tokens are too short for tags of 4: raise data\.row"):
+    with pytest.raises(ValueError, match=r"batch\.row=21: must be at least 22, for identifiers of 2 tokens"):
         tag(AS_WRITTEN, codec, SENTENCES, ID, 0, 21)
     assert len(tag(AS_WRITTEN, codec, SENTENCES, ID, 0, 22)) == 1
 
@@ -273,12 +273,12 @@ def test_each_epoch_seed_and_document_has_visits_of_its_own(codec: Codec, docume
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"placement": "middle"}, r"tags\.placement=middle is not one of none"),
-        ({"loss": "some"}, r"tags\.loss=some is not one of all"),
-        ({"untagged": "none"}, r"tags\.untagged=none is not one of plain, nosrc"),
-        ({"recall": 1.5}, r"tags\.recall=1\.5 is not a share"),
-        ({"dropout": -0.1}, r"tags\.dropout=-0\.1 is not a share"),
-        ({"cooldown": float("nan")}, r"tags\.cooldown=nan is not a share"),
+        ({"placement": "middle"}, r"tags\.placement=middle: must be one of none"),
+        ({"loss": "some"}, r"tags\.loss=some: must be one of all"),
+        ({"untagged": "none"}, r"tags\.untagged=none: must be one of plain, nosrc"),
+        ({"recall": 1.5}, r"tags\.recall=1\.5: must be a share"),
+        ({"dropout": -0.1}, r"tags\.dropout=-0\.1: must be a share"),
+        ({"cooldown": float("nan")}, r"tags\.cooldown=nan: must be a finite number"),
         ({"placement": "none"}, r"set tags\.recall=0"),
     ],
 )

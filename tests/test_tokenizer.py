@@ -1,12 +1,13 @@
 """Text never becomes a reserved token, and comes back as it was."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from data.tokenizer import MARKS, RESERVED, Codec, TokenizerConfig, build_tokenizer
 
@@ -15,6 +16,18 @@ SPOKEN = st.sampled_from(RESERVED) | st.text(st.characters(codec="utf-8"), max_s
 
 def reserved_ids(codec: Codec) -> set[int]:
     return {codec.tokenizer.token_to_id(token) for token in RESERVED}
+
+
+def saved(tokenizer: Tokenizer, folder: Path) -> TokenizerConfig:
+    tokenizer.save(str(folder / "base.json"))
+    return TokenizerConfig(base=str(folder / "base.json"))
+
+
+def byte_level(letters: Iterable[str]) -> Tokenizer:
+    base = Tokenizer(models.BPE({letter: place for place, letter in enumerate(letters)}, []))
+    base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    base.decoder = decoders.ByteLevel()
+    return base
 
 
 @given(parts=st.lists(SPOKEN, max_size=6))
@@ -55,19 +68,32 @@ def test_round_trip_through_a_file(codec: Codec, tmp_path: Path) -> None:
 
 
 def test_a_base_is_extended_and_neither_cuts_nor_fills(tmp_path: Path) -> None:
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    base = Tokenizer(models.BPE({letter: place for place, letter in enumerate(alphabet)}, []))
-    base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    base = byte_level(sorted(pre_tokenizers.ByteLevel.alphabet()))
     base.enable_truncation(4)
     base.enable_padding(length=9)
-    base.save(str(tmp_path / "base.json"))
-    codec = build_tokenizer(TokenizerConfig(base=str(tmp_path / "base.json")), [])
+    codec = build_tokenizer(saved(base, tmp_path), [])
     assert len(codec) == 256 + len(RESERVED)
     assert [len(tokens) for tokens in codec.encode(["ab", "abcdefghij"])] == [3, 11]
 
 
+def test_a_base_that_would_lose_letters_is_refused(tmp_path: Path) -> None:
+    """Such a one made "Zo uill" of "Zoë Ķuill", and said nothing."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    without = byte_level(letter for letter in alphabet if letter != "¶")  # the last byte of ö and of many others
+    ascii_only = Tokenizer(models.BPE({chr(code): code for code in range(128)}, []))
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    fallback = {f"<0x{byte:02X}>": byte for byte in range(256)}
+    for base in (without, ascii_only, words):
+        with pytest.raises(ValueError, match=r"tokenizer\.base=.*has no token for '.' and \d+ of \d+ other letters"):
+            build_tokenizer(saved(base, tmp_path), [])
+    whole = Tokenizer(models.BPE(fallback, [], byte_fallback=True))
+    whole.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    codec = build_tokenizer(saved(whole, tmp_path), [])
+    assert codec.decode(codec.encode(["Zoë Ķuill"])[0]) == "Zoë Ķuill"
+
+
 def test_bad_settings_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"vocab_size=532 is below 533"):
+    with pytest.raises(ValueError, match=r"tokenizer\.vocab_size=532: must be at least 533"):
         build_tokenizer(TokenizerConfig(vocab_size=532), ["a"])
     with pytest.raises(ValueError, match=r"tokenizer\.base=.*nowhere\.json"):
         build_tokenizer(TokenizerConfig(base=str(tmp_path / "nowhere.json")), [])

@@ -156,8 +156,8 @@ def test_a_compiled_model_learns_the_same(make_model: Make) -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ({"dim": 0}, "model.dim=0 must be at least 1"),
-        ({"vocab_size": 0}, "model.vocab_size=0 must be at least 1"),
+        ({"dim": 0}, "model.dim=0: must be at least 1"),
+        ({"vocab_size": 0}, "model.vocab_size=0: a model needs at least 1"),
         ({"heads": 4, "kv_heads": 3}, "model.kv_heads=3 does not divide model.heads=4"),
         ({"head_dim": 7}, "model.head_dim=7 must be even"),
     ],

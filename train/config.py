@@ -2,65 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
+
+from configs.keys import PART, POSITIVE, SHARE, Range, Section, at_least, key, one_of
+
+DEVICES = Range("at least 1, or -1 for all", lambda value: value == -1 or value >= 1)
 
 
 @dataclass
-class OptimizerConfig:
-    """How weights move.
+class OptimizerConfig(Section):
+    """How weights move."""
 
-    Attributes:
-        name: muon or adamw.
-        warmup, decay: shares of the run; the rate is constant between and ends at 0.
-        clip: gradient norm at most.
-        skip: leave out steps whose gradient norm is this many standard deviations above the mean of the last 128, or
-            not finite; 0 for none, and one that is not finite stops the run.
-    """
+    section: ClassVar[str] = "optimizer"
 
-    name: str = "muon"
-    lr: float = 0.005
-    weight_decay: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.95
-    momentum: float = 0.95
-    warmup: float = 0.05
-    decay: float = 0.5
-    clip: float = 1.0
-    skip: float = 0.0
+    name: str = key("muon", "muon for the matrices inside and AdamW for the rest, or AdamW", one_of("muon", "adamw"))
+    lr: float = key(0.005, "the highest learning rate", POSITIVE)
+    weight_decay: float = key(0.01, "of matrices, as a share of the learning rate", at_least(0))
+    beta1: float = key(0.9, "AdamW's average of gradients", PART)
+    beta2: float = key(0.95, "AdamW's average of their squares", PART)
+    momentum: float = key(0.95, "Muon's", PART)
+    warmup: float = key(0.05, "share of the run in which the rate rises; it is constant between", SHARE)
+    decay: float = key(0.5, "share of the run in which it falls, to 0 at the end", SHARE)
+    clip: float = key(1.0, "gradient norm at most", POSITIVE)
+    skip: float = key(
+        0.0,
+        "leave out steps whose gradient norm is this many standard deviations above the mean of the last 128, or not "
+        "finite; 0 for none, and one that is not finite stops the run",
+        at_least(0),
+    )
 
-    def check(self) -> None:
-        """Raises ValueError, naming the key, for a value outside its range."""
-        if self.name not in ("muon", "adamw"):
-            raise ValueError(f"optimizer.name={self.name} is neither muon nor adamw")
-        if self.lr <= 0 or self.warmup < 0 or self.decay < 0 or self.warmup + self.decay > 1:
-            raise ValueError("optimizer: lr must be positive, warmup and decay shares that together are at most 1")
-        if self.clip <= 0 or self.skip < 0:
-            raise ValueError("optimizer: clip must be positive, skip positive or 0")
+    def contradictions(self, path: str) -> Iterator[str]:
+        if self.warmup + self.decay > 1:
+            yield f"{path}.warmup={self.warmup} and {path}.decay={self.decay}: together they must be at most 1"
 
 
 @dataclass
-class TrainerConfig:
-    """Where and how training runs; nothing here changes what is trained, but for the rounding of `precision`.
+class TrainerConfig(Section):
+    """Where and how training runs; nothing here changes what is trained, but for the rounding of precision."""
 
-    Attributes:
-        accelerator, devices, num_nodes: as Lightning's Trainer takes them.
-        strategy: as Lightning's Trainer takes it (auto, ddp), or fsdp for FSDP2: parameters spread over the devices.
-        precision: bf16-mixed, 32-true, or auto for what the hardware is made for (train/precision.py).
-        compiled: torch.compile the model; slower to start, faster to run.
-        accumulation: microbatches per optimiser step.
-        workers: loader processes; 0 where cores are few.
-        log_every, save_every: steps between rows of metrics, and between checkpoints.
-        validate_every: steps between readings of the held-out documents, 0 for none; the best checkpoint is kept too.
-    """
+    section: ClassVar[str] = "trainer"
 
-    accelerator: str = "cpu"
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
-    precision: str = "auto"
-    compiled: bool = True
-    accumulation: int = 1
-    workers: int = 0
-    log_every: int = 10
-    save_every: int = 100
-    validate_every: int = 200
+    accelerator: str = key("cpu", "as Lightning's Trainer takes it", one_of("cpu", "gpu", "cuda", "mps", "tpu", "auto"))
+    devices: int = key(1, "of each machine, as Lightning's Trainer takes them", DEVICES)
+    num_nodes: int = key(1, "machines", at_least(1))
+    strategy: str = key(
+        "auto",
+        "as Lightning's Trainer takes it, or fsdp: parameters spread over devices",
+        one_of("auto", "ddp", "fsdp"),
+    )
+    precision: str = key(
+        "auto", "auto is what the hardware is made for (train/precision.py)", one_of("auto", "bf16-mixed", "32-true")
+    )
+    compiled: bool = key(True, "torch.compile the model: slower to start, faster to run")
+    accumulation: int = key(1, "microbatches in an optimiser step", at_least(1))
+    workers: int = key(0, "loader processes; 0 where cores are few", at_least(0))
+    log_every: int = key(10, "steps between rows of metrics", at_least(1))
+    save_every: int = key(100, "steps between checkpoints", at_least(1))
+    validate_every: int = key(
+        200,
+        "steps between readings of the held-out documents, 0 for none; the best checkpoint is kept too",
+        at_least(0),
+    )

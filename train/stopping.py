@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 import lightning as L
@@ -20,6 +21,7 @@ import torch
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 log = logging.getLogger(__name__)
+PATIENCE = 10.0  # seconds that the step has; asked again after that, the run ends at once, without a checkpoint
 REQUEUE = signal.SIGUSR1  # sbatch --signal=USR1@300: five minutes before the time is up
 
 
@@ -50,6 +52,7 @@ class Stopping(L.Callback):
     def __init__(self, every: int) -> None:
         self.every = every
         self.received = self.signum = 0
+        self.asked = 0.0
         self.requeues = SLURMEnvironment.detect()
         self.handled = {signal.SIGTERM, signal.SIGINT}
         self.before = {signum: signal.getsignal(signum) for signum in signal.valid_signals()}
@@ -79,10 +82,14 @@ class Stopping(L.Callback):
             signal.raise_signal(self.received)  # it came after the last step: for whoever is responsible now
 
     def _note(self, signum: int, frame: Any) -> None:
-        if self.received and signum == signal.SIGINT:
+        if self.received and (signum == signal.SIGINT or time.monotonic() > self.asked + PATIENCE):
             sys.exit(128 + signum)  # asked twice
+        if not self.received:
+            self.asked = time.monotonic()
         self.received = signum
-        log.warning("%s: stopping after this step, with a checkpoint", signal.Signals(signum).name)
+        log.warning(
+            "%s: stopping after this step, with a checkpoint; asked once more, at once", signal.Signals(signum).name
+        )
 
     def _agreed(self, trainer: L.Trainer) -> int:
         if trainer.world_size == 1:

@@ -1,0 +1,120 @@
+"""Whether this machine has what a run asks for: devices, and memory for the model and a step. Asked before any work.
+
+Memory is estimated from below, so that only what can't fit is refused:
+
+    12 bytes a parameter: weight, gradient and momentum in float32 (Muon; AdamW has four more)
+    of each token and layer, in 2 bytes each, what the backward pass needs: 4 C + 2 F
+    on a CPU, where attention is written out: the weights of one layer, 4 R H T^2 bytes
+
+Shape letters: C width, F inner width, H heads, R rows of a microbatch, T tokens of a row.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.config import ModelConfig
+from train.config import TrainerConfig
+
+if TYPE_CHECKING:
+    from configs.schema import Config
+
+LIMIT = Path("/sys/fs/cgroup/memory.max")
+LAUNCHED = ("MASTER_ADDR", "NODE_RANK", "SLURM_JOB_ID", "TORCHELASTIC_RUN_ID", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE")
+SMALLEST_VOCABULARY = 533  # of a tokenizer of ours
+GB = 1e9
+
+
+def check_machine(config: Config) -> None:
+    """Raises ValueError, naming the key, for what this machine does not have."""
+    trainer, rows = config.trainer, config.batch.rows
+    processes = local_devices(trainer) * trainer.num_nodes
+    if trainer.num_nodes > 1 and not any(name in os.environ for name in LAUNCHED):
+        raise ValueError(
+            f"trainer.num_nodes={trainer.num_nodes}: start it on each of them, with torchrun or srun (see README)"
+        )
+    if rows % (processes * trainer.accumulation):
+        raise ValueError(
+            f"batch.rows={rows} can't be divided among {processes} device{'s' * (processes > 1)} with "
+            f"trainer.accumulation={trainer.accumulation}: set a multiple of {processes * trainer.accumulation}"
+        )
+    spread = processes if trainer.strategy == "fsdp" else 1
+    check_memory(config.model, config.batch.row, rows // processes // trainer.accumulation, spread, *memory(trainer))
+
+
+def local_devices(trainer: TrainerConfig) -> int:
+    """How many devices of this machine a run takes. Raises ValueError, naming the key, where there are not so many."""
+    if trainer.accelerator == "cpu":
+        found = 0
+    elif trainer.accelerator == "tpu":
+        found = 1024 if find_spec("torch_xla") else 0  # its own errors are clear
+    else:
+        found = _gpus(trainer.accelerator)
+    if not found and trainer.accelerator not in ("cpu", "auto"):
+        raise ValueError(
+            f"trainer.accelerator={trainer.accelerator}: PyTorch finds none on this machine; set trainer=cpu, or "
+            "install a PyTorch for it"
+        )
+    if trainer.devices == -1 and not found:
+        raise ValueError("trainer.devices=-1: must be at least 1 on a CPU, the number of its processes")
+    if found and trainer.devices > found:
+        raise ValueError(f"trainer.devices={trainer.devices}: must be at most {found}, the devices of this machine")
+    return found if trainer.devices == -1 else trainer.devices
+
+
+def check_memory(model: ModelConfig, row: int, rows: int, spread: int, available: float, on_cpu: bool = True) -> None:
+    """Raises ValueError where training needs more than `available` bytes on a device.
+
+    Args:
+        row, rows: tokens in a row and rows in a microbatch.
+        spread: devices that share a copy of the weights.
+    """
+    vocabulary = model.vocab_size or SMALLEST_VOCABULARY
+    weights = 12 * model.parameters(vocabulary) / spread
+    if weights > available:
+        raise ValueError(
+            f"model.dim={model.dim} with model.layers={model.layers} and a vocabulary of {vocabulary} or more: "
+            f"training {model.parameters(vocabulary):.3g} parameters needs at least {_gigabytes(weights)}, and there "
+            f"are {_gigabytes(available)}; make the model smaller"
+        )
+    step = 2.0 * rows * row * model.layers * (4 * model.dim + 2 * model.hidden)
+    written_out = 4.0 * rows * model.heads * row**2 if on_cpu else 0.0
+    if weights + step + written_out > available:
+        raise ValueError(
+            f"batch.row={row} with {rows} rows at once needs at least {_gigabytes(weights + step + written_out)}, and "
+            f"there are {_gigabytes(available)}: lower batch.row or batch.rows, or raise trainer.accumulation"
+        )
+
+
+def memory(trainer: TrainerConfig) -> tuple[float, bool]:
+    """Bytes of a device, and whether it is a CPU."""
+    if trainer.accelerator in ("gpu", "cuda", "auto"):
+        import torch
+
+        if torch.cuda.is_available():
+            return float(torch.cuda.get_device_properties(0).total_memory), False
+    return cpu_memory(), trainer.accelerator in ("cpu", "auto")
+
+
+def cpu_memory() -> float:
+    """Bytes of this machine, or of the container that we are in."""
+    whole = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    try:
+        return min(whole, float(LIMIT.read_text(encoding="utf-8")))
+    except (OSError, ValueError):  # no container, or one without a limit: "max"
+        return whole
+
+
+def _gpus(accelerator: str) -> int:
+    import torch  # takes seconds: only where a GPU is asked for
+
+    if accelerator != "mps" and torch.cuda.is_available():
+        return torch.cuda.device_count()
+    return int(accelerator != "cuda" and torch.backends.mps.is_available())
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / GB:,.0f} GB" if size >= 10 * GB else f"{size / GB:.2g} GB"
