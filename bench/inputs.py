@@ -18,9 +18,9 @@ import torch
 from omegaconf import OmegaConf
 
 from bench.settings import Measured, Settings, contend
-from data.corpora import open_corpus
 from data.order import Permutation
 from data.prepare import prepare
+from data.readers.corpora import open_corpus
 from data.records import Document, Question, read_jsonl
 from data.shards import read_documents
 from data.tokenizer import Codec, TokenizerConfig, build_tokenizer

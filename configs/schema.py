@@ -8,10 +8,10 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import II, MISSING
 
-from data.biocite import BiociteCorpus
-from data.files import FilesCorpus
 from data.identifiers import IdsConfig
-from data.remote import ShardsCorpus
+from data.readers.biocite import BiociteCorpus
+from data.readers.files import FilesCorpus
+from data.readers.remote import ShardsCorpus
 from data.tags import TagsConfig
 from data.tokenizer import TokenizerConfig
 from data.world import WorldCorpus

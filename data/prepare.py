@@ -27,8 +27,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.corpus import Corpus
 from data.order import Permutation, mix
+from data.readers.corpus import Corpus
 from data.records import ANSWERABLE, Document, Question, write_jsonl
 from data.shards import SHARD, Manifest, canonical, read_manifest, read_shard, write_shards
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from data.biocite import BiociteCorpus
-from data.corpora import FilesCorpus, WorldCorpus, open_corpus
+from data.readers.biocite import BiociteCorpus
+from data.readers.corpora import FilesCorpus, WorldCorpus, open_corpus
+from data.readers.sentences import split_sentences
 from data.records import Document, Question, RecordError, write_jsonl
-from data.sentences import split_sentences
 from data.world import build_world
 
 

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from data.biocite_unsaid import with_unsaid
-from data.corpus import Corpus
+from data.readers.biocite_unanswerable import with_unsaid
+from data.readers.corpus import Corpus
 from data.records import Document, Question, RecordError, read_jsonl
 
 FORMS = {

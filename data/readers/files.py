@@ -18,9 +18,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
 
-from data.corpus import Corpus
+from data.readers.corpus import Corpus
+from data.readers.sentences import split_sentences
 from data.records import Document, Question, RecordError, read_jsonl
-from data.sentences import split_sentences
 
 BLOCK_OF_A_PROCESS = 1024  # rows; enough to hide the cost of handing them over
 
