@@ -1,26 +1,32 @@
-"""Any corpus of documents with an id and a text: JSONL, Parquet, or a dataset of the Hugging Face hub.
+"""Any corpus of documents with an id and a text: files of JSON, CSV, Parquet or text, or a data set of the hub.
 
-JSONL is read line by line, so that a malformed line is named; Parquet and the hub are streamed by `datasets`. Rows are
-never all in memory. The questions, if any, are a JSONL file of `data.records.Question`.
+Rows are never all in memory, but for `.json`. The questions, if any, are a JSONL file of `data.records.Question`.
 """
 
 from __future__ import annotations
 
 import datetime
-import glob
 import hashlib
 import heapq
+import json
+import logging
 import multiprocessing
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from data.fetch import open_text
 from data.readers.corpus import Corpus
-from data.readers.sentences import split_sentences
-from data.records import Document, Question, RecordError, read_jsonl
+from data.readers.folders import SAVED, TEXTS, File, find_files
+from data.readers.json_files import read_json, read_json_lines
+from data.readers.sentences import Split, split_sentences
+from data.readers.tables import Records, read_csv, read_hub, read_parquet, read_saved
+from data.records import Document, Question, read_numbered
+
+log = logging.getLogger("whence")
 
 BLOCK_OF_A_PROCESS = 1024  # rows; enough to hide the cost of handing them over
 
@@ -30,11 +36,15 @@ class FilesCorpus:
     """Config of a corpus in files.
 
     Attributes:
-        path: a `.jsonl` or `.parquet` file, a folder of them, or a glob pattern; read in the order of their names.
+        path: a file, a folder with all below it, or a glob pattern; read in the order of their names. Tables of
+            documents are `.jsonl`, `.ndjson`, `.json`, `.csv`, `.tsv`, `.parquet` and folders of `save_to_disk`;
+            `.txt` and `.md` are a document each, whose id is its path in the folder. `.gz` and `.zst` may follow.
         dataset: instead of `path`, a dataset of the hub, with its configuration, split and revision.
+        id_column: a string or a whole number; here and below, `meta.id` is the column `id` of an object `meta`.
         text_column: running text, or a list of sentences.
         source_column: who published it; "" for none.
-        metadata_columns: kept with each document; dates become ISO strings, null is left out.
+        metadata_columns: kept with each document, nested ones by their last name; dates become ISO strings, null is
+            left out.
         language: ISO 639 code, for splitting sentences.
         questions: a JSONL file of questions; "" for none.
         heldout: documents set aside for perplexity: those whose ids have the smallest hash, no question's support.
@@ -74,17 +84,23 @@ class Columns:
         """Raises ValueError naming the row and the column at fault."""
         where, id, _ = row
         text = _column(row, self.text)
-        if isinstance(text, list) and all(isinstance(sentence, str) for sentence in text):
-            sentences = tuple(stripped for sentence in text if (stripped := sentence.strip()))
-        elif isinstance(text, str) or text is None:
-            sentences = split_sentences(text or "", self.language)
-        else:
+        if not (isinstance(text, str | None) or _is_list_of_strings(text)):
             raise ValueError(f"{where}: column {self.text!r} must be a string or a list of them, not {text!r:.60}")
         source = _column(row, self.source) if self.source else ""
-        if not (isinstance(source, str) or source is None):
+        if not isinstance(source, str | None):
             raise ValueError(f"{where}: column {self.source!r} must be a string, not {source!r:.60}")
-        metadata = {name: _plain(value) for name in self.metadata if (value := _column(row, name)) is not None}
-        return Document(id, tuple((sentence,) for sentence in sentences), source or "", metadata)
+        found = ((name.rpartition(".")[2], _column(row, name)) for name in self.metadata)
+        metadata = {name: _plain(name, value) for name, value in found if value is not None}
+        try:
+            sentences, joiner = self._sentences(text)
+            return Document(id, tuple((sentence,) for sentence in sentences), source or "", metadata, joiner)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+
+    def _sentences(self, text: str | list[str] | None) -> Split:
+        if isinstance(text, list):
+            return Split(tuple(sentence.rstrip(" ") for sentence in text if sentence.strip()), " ")
+        return split_sentences(text or "", self.language)
 
 
 class Documents:
@@ -116,7 +132,10 @@ def open_files(config: FilesCorpus) -> Corpus:
         raise ValueError("files: give either path or dataset")
     if config.num_proc < 1 or config.heldout < 0:
         raise ValueError(f"files: num_proc is {config.num_proc} and heldout {config.heldout}; at least 1 and 0, please")
-    questions = tuple(read_jsonl(config.questions, Question)) if config.questions else ()
+    columns = _columns(config)
+    if config.path and (unread := find_files(config.path)[1]):
+        log.warning("files: not read in %s: %s", config.path, _listed(unread))
+    questions = _read_questions(config.questions) if config.questions else ()
     supporting = {document for question in questions for document in question.support}
     eligible = (row for row in read_rows(config) if row[1] not in supporting) if config.heldout else iter(())
     chosen = heapq.nsmallest(config.heldout, eligible, key=lambda row: _hash(config.seed, row[1]))
@@ -124,66 +143,59 @@ def open_files(config: FilesCorpus) -> Corpus:
         raise ValueError(
             f"files: heldout is {config.heldout} and only {len(chosen)} documents support no question; lower it"
         )
-    columns = _columns(config)
     heldout = tuple(columns.document(row) for row in chosen)
-    return Corpus(Documents(config, frozenset(document.id for document in heldout)), questions, heldout)
+    documents = Documents(config, frozenset(document.id for document in heldout))
+    return Corpus(documents, questions, heldout, questions_file=config.questions)
 
 
 def read_rows(config: FilesCorpus) -> Iterator[Row]:
-    """All rows in order. Raises ValueError naming the file and line that is no JSON object, or a column not there."""
-    from datasets import load_dataset  # over a second to import: only when it is needed
-
+    """All rows in order. Raises ValueError naming what can't be read, or the record without an id."""
     if config.dataset:
-        name = config.dataset_config or None
-        found = load_dataset(config.dataset, name, split=config.dataset_split, revision=config.revision, streaming=True)
-        yield from _with_ids(found, config.dataset, config.id_column)
+        found = read_hub(config.dataset, config.dataset_config, config.dataset_split, config.revision)
+        yield from _with_ids(found, config.id_column)
         return
-    for path in find_files(config.path):
-        if path.suffix == ".parquet":
-            rows: Iterable[dict[str, Any]] = load_dataset(
-                "parquet", data_files=str(path), split="train", streaming=True
+    for file in find_files(config.path)[0]:
+        yield from _with_ids(_records(file, config), config.id_column)
+
+
+def _records(file: File, config: FilesCorpus) -> Records:
+    match file.kind:
+        case ".jsonl" | ".ndjson":
+            return read_json_lines(file.path)
+        case ".json":
+            return read_json(file.path)
+        case ".csv":
+            return read_csv(file.path)
+        case ".tsv":
+            return read_csv(file.path, "\t")
+        case ".parquet":
+            return read_parquet(file.path)
+        case kind if kind == SAVED:
+            return read_saved(file.path, config.dataset_split)
+        case kind if kind in TEXTS:
+            with open_text(file.path) as text:
+                return iter([(str(file.path), {config.id_column: file.name, config.text_column: text.read()})])
+    raise AssertionError(f"{file} is of no kind that is read")
+
+
+def _read_questions(path: str) -> tuple[Question, ...]:
+    """Raises ValueError, naming file and line, for a malformed question, an id that comes twice, or none at all."""
+    lines: dict[str, int] = {}
+    questions = []
+    for number, question in read_numbered(path, Question):
+        if (first := lines.setdefault(question.id, number)) != number:
+            raise ValueError(
+                f"{path}, line {number}: question id {question.id!r} comes twice, first on line {first}; "
+                "give them different ids"
             )
-        else:
-            rows = (item.values for item in read_jsonl(path, JsonObject))
-        yield from _with_ids(rows, str(path), config.id_column)
+        questions.append(question)
+    if not questions:
+        raise ValueError(f"{path} holds no questions; leave corpus.questions away for a corpus without any")
+    return tuple(questions)
 
 
-def find_files(path: str) -> list[Path]:
-    """The `.jsonl` and `.parquet` files that `path` means, sorted by name. Raises ValueError if there are none."""
-    whole = Path(path)
-    if whole.is_dir():
-        found = [file for file in whole.iterdir() if file.suffix in (".jsonl", ".parquet")]
-    elif whole.is_file():
-        found = [whole]
-    else:
-        found = [Path(name) for name in glob.glob(path, recursive=True)]
-    if not found:
-        raise ValueError(f"files: no .jsonl or .parquet file at path {path!r}")
-    for file in found:
-        if file.suffix not in (".jsonl", ".parquet"):
-            raise ValueError(f"files: {file} is neither .jsonl nor .parquet; convert it or narrow path")
-    return sorted(found)
-
-
-@dataclass(frozen=True)
-class JsonObject:
-    """A line of a JSONL file whose columns are not known in advance."""
-
-    values: dict[str, Any]
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        if not isinstance(value, dict):
-            raise RecordError("expected a JSON object")
-        return cls(value)
-
-    def to_json(self) -> dict[str, Any]:
-        return self.values
-
-
-def _with_ids(rows: Iterable[dict[str, Any]], origin: str, column: str) -> Iterator[Row]:
-    for number, values in enumerate(rows, start=1):
-        where = f"{origin}, record {number}"
+def _with_ids(records: Records, column: str) -> Iterator[Row]:
+    for where, values in records:
         id = _column((where, "", values), column)
         if isinstance(id, bool) or not isinstance(id, str | int) or id == "":
             raise ValueError(f"{where}: column {column!r} must be a non-empty string or a whole number, not {id!r:.60}")
@@ -191,14 +203,39 @@ def _with_ids(rows: Iterable[dict[str, Any]], origin: str, column: str) -> Itera
 
 
 def _column(row: Row, name: str) -> Any:
+    """The value of a column; `meta.id` is that of `id` in the object `meta`, unless there is a column of that name."""
     where, _, values = row
-    if name not in values:
-        raise ValueError(f"{where}: there is no column {name!r}; the columns are {', '.join(map(repr, values))}")
-    return values[name]
+    if name in values:
+        return values[name]
+    found: Any = values
+    for part in name.split("."):
+        if not isinstance(found, dict) or part not in found:
+            raise ValueError(f"{where}: there is no column {name!r}; the columns are {', '.join(_names(values))}")
+        found = found[part]
+    return found
+
+
+def _names(values: dict[str, Any]) -> list[str]:
+    nested = (
+        [f"{name}.{inner}" for inner in value] if isinstance(value, dict) and value else [name]
+        for name, value in values.items()
+    )
+    return [repr(name) for names in nested for name in names]
 
 
 def _columns(config: FilesCorpus) -> Columns:
+    kept = Counter(name.rpartition(".")[2] for name in config.metadata_columns)
+    if twice := [name for name, count in kept.items() if count > 1]:
+        raise ValueError(f"files: two of corpus.metadata_columns would be kept as {twice[0]!r}; leave one away")
     return Columns(config.text_column, config.source_column, tuple(config.metadata_columns), config.language)
+
+
+def _listed(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _is_list_of_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _map(columns: Columns, rows: Iterator[Row], processes: int) -> Iterator[Document]:
@@ -213,7 +250,13 @@ def _map(columns: Columns, rows: Iterator[Row], processes: int) -> Iterator[Docu
             yield from pool.map(columns.document, block, chunksize=BLOCK_OF_A_PROCESS)
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
+    """A value of the metadata as JSON has it; in CSV all is text, so what must not be is read from it."""
+    if isinstance(value, str) and name in ("reliability", "untagged"):
+        try:
+            return json.loads(value.lower() or "null")
+        except ValueError:
+            return value
     return value.isoformat() if isinstance(value, datetime.date | datetime.time) else value
 
 
