@@ -38,7 +38,7 @@ def test_no_character_is_lost(text: str) -> None:
     ("text", "found"),
     [
         ("1. First item.\n2. Second item.\n", ["1. First item.\n", "2. Second item.\n"]),
-        ("Do: a) Wash it. b) Dry it.", ["Do: a) Wash it.", "b) Dry it."]),
+        ("Do: a) Wash it. b) Dry it.", ["Do:", "a) Wash it.", "b) Dry it."]),
         ("- milk\n- eggs\n  from hens\n", ["- milk\n", "- eggs\n", "  from hens\n"]),
         ("# A. Title. Here\nText. More.\n", ["# A. Title. Here\n", "Text.", "More.\n"]),
         ("| a. B | c |\n|---|---|\n| 1 | 2 |\n", ["| a. B | c |\n|---|---|\n", "| 1 | 2 |\n"]),
