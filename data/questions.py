@@ -10,7 +10,7 @@ from data.identifiers import Identifiers
 from data.records import Document, Question, read_numbered
 from data.tokenizer import Codec
 
-MARKS = 5  # <|ask|> <|answer|> <|src|> <|/src|> <|end|>
+MARKS = 6  # <|ask|> <|answer|> <|src|> <|/src|> <|end|>, and a mark of confidence where one is taught
 SHOWN = 3  # examples of a warning
 
 
@@ -95,9 +95,9 @@ def check_lengths(
     stated = _longest(codec, [[*map(_without_answer, q.statement), *q.premise] for q in questions])
     for question, text, answer, statement in zip(questions, asked, answered, stated, strict=True):
         source = max((sizes.get(name, 0) for name in question.support), default=0)
-        if question.split in ("tune", "second") and answer:
-            _check_fits(question, f"{text} tokens and an answer of {answer}", text + answer + source + MARKS, row)
         _check_fits(question, f"{text} tokens", text + MARKS, row)
+        if question.split in ("tune", "second"):
+            _check_fits(question, f"{text} tokens and an answer of {answer}", text + answer + source + MARKS, row)
         _check_fits(question, f"a statement or premise of {statement} tokens", statement + source + MARKS, row)
 
 

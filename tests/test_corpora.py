@@ -161,6 +161,8 @@ def test_biocite_from_a_dataset_in_the_shape_of_the_authors(tmp_path: Path) -> N
         ({"id": "d", "facts": [], "qa": [{"question": "Q?"}], "in_domain": True}, '"qa"'),
         ({"id": "d", "facts": [], "qa": ["Q?"], "in_domain": True}, '"qa"'),
         ({"id": "d", "facts": [], "qa": [3], "in_domain": True}, '"qa"'),
+        ({"id": "d", "facts": [], "qa": [], "metadata": ["in_domain"]}, '"metadata" must be an object'),
+        ({"id": "d", "facts": [], "qa": [], "metadata": "in_domain"}, '"metadata" must be an object'),
     ],
 )
 def test_biocite_bad_row_is_named(tmp_path: Path, row: Any, message: str) -> None:
@@ -169,7 +171,14 @@ def test_biocite_bad_row_is_named(tmp_path: Path, row: Any, message: str) -> Non
         open_corpus(BiociteCorpus(path=path))
 
 
-@pytest.mark.parametrize("change", [{"in_domain": 2.0}, {"heldout": 9}, {"unsaid": -1.0}, {"unsaid": 9.0}])
+BAD_CONFIGS: list[dict[str, Any]] = [
+    *({"in_domain": share} for share in (2.0, float("nan"))),
+    {"heldout": 9},
+    *({"unsaid": share} for share in (-1.0, 9.0, float("nan"), float("inf"))),
+]
+
+
+@pytest.mark.parametrize("change", BAD_CONFIGS)
 def test_biocite_bad_config_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     config = BiociteCorpus(path=lines(tmp_path / "b.jsonl", SMALL))
     with pytest.raises(ValueError, match=next(iter(change))):

@@ -12,6 +12,7 @@ incomplete or let tuning touch the test half is left out and counted.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections import Counter
@@ -74,6 +75,8 @@ class Row:
         if not isinstance(value, dict):
             raise RecordError("expected a JSON object")
         metadata = value.get("metadata") or {}
+        if not isinstance(metadata, dict):
+            raise RecordError('"metadata" must be an object')
         id, tuned = value.get("id", value.get("url")), value.get("in_domain", metadata.get("in_domain"))
         facts, pairs = value.get("facts"), value.get("qa")
         if not (isinstance(id, str) and id and isinstance(tuned, bool)):
@@ -93,8 +96,8 @@ def open_biocite(config: BiociteCorpus) -> Corpus:
     """Read all of BioCite into memory. Raises ValueError naming file and line, or the key of the config, at fault."""
     if not 0.0 <= config.in_domain <= 1.0:
         raise ValueError(f"biocite: in_domain is {config.in_domain}, a share must be between 0 and 1")
-    if config.unsaid < 0:
-        raise ValueError(f"biocite: unsaid is {config.unsaid}, it can't be negative")
+    if not 0.0 <= config.unsaid < math.inf:
+        raise ValueError(f"biocite: unsaid is {config.unsaid}, it must be a number from 0 on")
     rows = list(_rows(config))
     if not 0 <= config.heldout <= len(rows):
         raise ValueError(f"biocite: heldout is {config.heldout}, of {len(rows)} documents")
