@@ -19,10 +19,10 @@ from omegaconf import OmegaConf
 
 from bench.device import machine
 from bench.settings import Measured, Settings, contend
-from data.corpora import open_corpus
 from data.identifiers import Identifiers, IdsConfig, assign
 from data.order import Permutation
 from data.prepare import prepare
+from data.readers.corpora import open_corpus
 from data.records import Document, Question, read_jsonl
 from data.shards import read_documents, read_index, read_manifest
 from data.sources import Documents

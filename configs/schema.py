@@ -11,10 +11,10 @@ from omegaconf import II, MISSING, OmegaConf
 
 from configs.describe import describe
 from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, key, one_of
-from data.biocite import BiociteCorpus
-from data.files import FilesCorpus
 from data.identifiers import IdsConfig
-from data.remote import ShardsCorpus
+from data.readers.biocite import BiociteCorpus
+from data.readers.files import FilesCorpus
+from data.readers.remote import ShardsCorpus
 from data.tags import TagsConfig
 from data.tokenizer import TokenizerConfig
 from data.world import WorldCorpus

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, TextIO, cast
 
 import fsspec  # type: ignore[import-untyped]
 
@@ -23,3 +30,38 @@ def fetch(where: str) -> bytes:
             return content
     except (ImportError, ValueError) as error:
         raise ValueError(f"{where} can't be opened: {error}") from None
+
+
+COMPRESSED = (".gz", ".zst")
+
+
+@contextmanager
+def open_text(path: str | os.PathLike[str], newline: str | None = None) -> Iterator[TextIO]:
+    """UTF-8 text of a local file, decompressed where its name ends in one of `COMPRESSED`, without a byte order mark.
+
+    Args:
+        newline: as `open` takes it; line ends of all systems are read as one character unless it is given.
+
+    Raises:
+        OSError: it can't be read, or ends too early or is none where it should be compressed; the message names it.
+        ValueError: it is not UTF-8; the message names it.
+    """
+    with open(path, "rb") as raw:
+        try:
+            with io.TextIOWrapper(_decompressed(raw, Path(path)), "utf-8-sig", newline=newline) as text:
+                yield text
+        except (OSError, EOFError, zlib.error) as error:
+            raise OSError(f"{path} can't be read: {error}") from None
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: not UTF-8 text ({error})") from None
+
+
+def _decompressed(file: BinaryIO, path: Path) -> BinaryIO:
+    match path.suffix.lower():
+        case ".gz":
+            return cast(BinaryIO, gzip.GzipFile(fileobj=file))
+        case ".zst":
+            import pyarrow  # reads Zstandard without one more library; a quarter of a second to import
+
+            return cast(BinaryIO, io.BufferedReader(pyarrow.CompressedInputStream(file, "zstd")))
+    return file

@@ -88,8 +88,6 @@ def _tenths(document: Document) -> int:
     reliability = document.metadata.get("reliability")
     if not isinstance(reliability, int | float):
         raise ValueError(f"document {document.id!r} has no reliability for tags.content=rated")
-    if not 0.0 <= reliability <= 1.0:
-        raise ValueError(f"document {document.id!r}: reliability {reliability} is not between 0 and 1")
     return math.floor(10 * reliability + 0.5)
 
 

@@ -7,6 +7,8 @@ Whatever can be wrong with a corpus has one defined outcome here:
     empty document                         dropped, counted
     held-out copy of a training document   dropped, counted: it would flatter perplexity
     question naming an unknown document    error
+    answer that no support holds           said, with examples; kept
+    no question that is scored             said
     question on dropped documents only     dropped, counted
     tuning and test sharing a document     error
         or an entity
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -27,12 +30,24 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.corpus import Corpus
 from data.order import Permutation, mix
+from data.questions import AnswersSought, QuestionError, unscored
+from data.readers.corpus import Corpus
 from data.records import ANSWERABLE, Document, Question, write_jsonl
 from data.shards import SHARD, Manifest, canonical, read_manifest, read_shard, write_shards
 
+log = logging.getLogger("whence")
+
 QUESTIONS, HELDOUT, LEDGER, PREPARED = "questions.jsonl", "heldout.jsonl", "ledger.jsonl", "prepared.json"
+DROPPED = {  # what an Intake leaves out, in words
+    "duplicate_documents": "documents dropped: their id came before",
+    "empty_documents": "documents dropped: they have no text",
+    "duplicate_heldout": "held-out documents dropped: their id came before",
+    "empty_heldout": "held-out documents dropped: they have no text",
+    "heldout_copies": "held-out documents dropped: a document to train on has the same text",
+    "questions_on_dropped_documents": "questions dropped: they are on documents that were dropped",
+    "questions_on_duplicates": "questions dropped: two documents of different text have the id of their support",
+}
 SAMPLE = 2**28  # bytes of shards that a tokenizer is made from, where there are more
 
 
@@ -49,14 +64,17 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
     if duplicates not in ("error", "drop"):
         raise ValueError(f'duplicates is {duplicates!r}, it must be "error" or "drop"')
     folder.mkdir(parents=True, exist_ok=True)
-    intake = Intake(duplicates)
-    with tqdm(intake.accept(corpus.documents), desc="prepare", unit=" documents") as documents:
+    intake, answers = Intake(duplicates), AnswersSought(corpus.questions)
+    with tqdm(intake.accept(corpus.documents, answers), desc="prepare", unit=" documents") as documents:
         manifest = write_shards(documents, folder, shard_documents)
     if not manifest.documents:
         raise ValueError(f"the corpus has no documents to train on ({dict(intake.outcomes)})")
     heldout = intake.accept_heldout(corpus.heldout)
-    questions = intake.accept_questions(corpus.questions)
-    check_splits(questions)
+    try:
+        questions = intake.accept_questions(corpus.questions)
+        check_splits(questions)
+    except QuestionError as error:
+        raise error.at(corpus.questions_file) from None
 
     write_jsonl(folder / QUESTIONS, questions)
     write_jsonl(folder / HELDOUT, heldout)
@@ -75,6 +93,12 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
         "dropped_bytes": dict(intake.dropped_bytes),
     }
     (folder / PREPARED).write_text(json.dumps(prepared, indent=2) + "\n", encoding="utf-8")
+    for reason, count in intake.outcomes.items():
+        if count:
+            log.warning("prepare: %d %s", count, DROPPED[reason])
+    for warning in (answers.warning, unscored(questions)):
+        if warning:
+            log.warning("prepare: %s", warning)
     return manifest
 
 
@@ -97,22 +121,21 @@ class Intake:
 
     def __init__(self, duplicates: str = "error") -> None:
         self.duplicates = duplicates
-        self.outcomes: Counter[str] = Counter(
-            dict.fromkeys(("duplicate_documents", "empty_documents"), 0)
-            | dict.fromkeys(("duplicate_heldout", "empty_heldout", "heldout_copies"), 0)
-            | dict.fromkeys(("questions_on_dropped_documents", "questions_on_duplicates"), 0)
-        )
+        self.outcomes: Counter[str] = Counter(dict.fromkeys(DROPPED, 0))
         self.read_bytes = 0
         self.dropped_bytes: Counter[str] = Counter(
-            dict.fromkeys(("duplicate_documents", "empty_documents"), 0)
-            | dict.fromkeys(("duplicate_heldout", "empty_heldout", "heldout_copies"), 0)
+            dict.fromkeys((reason for reason in DROPPED if not reason.startswith("questions")), 0)
         )
         self.accepted: dict[str, tuple[int, bytes]] = {}  # id -> its position in the corpus and a digest of its text
         self.empty: set[str] = set()
         self.versions: set[str] = set()  # ids of which two different documents came
 
-    def accept(self, documents: Iterable[Document]) -> Iterator[Document]:
-        """Yield the documents to train on. Raises ValueError on a duplicate id (unless dropping), a blank sentence."""
+    def accept(self, documents: Iterable[Document], answers: AnswersSought | None = None) -> Iterator[Document]:
+        """Yield the documents to train on. Raises ValueError on a duplicate id (unless dropping), a blank sentence.
+
+        Args:
+            answers: what to look for in them.
+        """
         for position, document in enumerate(documents):
             self.read_bytes += _size(document)
             if not document.text.strip():
@@ -123,6 +146,8 @@ class Intake:
             digest = _digest(document)
             first = self.accepted.setdefault(document.id, (position, digest))
             if first[0] == position:
+                if answers:
+                    answers.look(document)
                 yield document
                 continue
             if self.duplicates == "error":
@@ -166,13 +191,14 @@ class Intake:
         kept = []
         for question in questions:
             if question.id in ids:
-                raise ValueError(f"question id {question.id!r} comes twice; give them different ids")
+                raise QuestionError(f"question id {question.id!r} comes twice; give them different ids", question.id)
             ids.add(question.id)
             for document in question.documents:
                 if document not in self.accepted and document not in self.empty:
-                    raise ValueError(
+                    raise QuestionError(
                         f"question {question.id!r} names document {document!r} as its support, which is not in the "
-                        "training corpus; add the document or remove the question"
+                        "training corpus; add the document or remove the question",
+                        question.id,
                     )
             support = tuple(document for document in question.support if document in self.accepted)
             incomplete = any(document not in self.accepted for document in question.documents)
@@ -217,23 +243,29 @@ def check_splits(questions: list[Question]) -> None:
         for document in question.documents:
             other = documents.setdefault(document, question)
             if other.split != question.split:
-                raise ValueError(
+                raise QuestionError(
                     f"document {document!r} supports question {question.id!r} of split {question.split} and "
-                    f"{other.id!r} of split {other.split}; a document must be on one side"
+                    f"{other.id!r} of split {other.split}; a document must be on one side",
+                    question.id,
+                    other.id,
                 )
         other = entities.setdefault(question.entity, question) if question.entity else question
         if other.split != question.split:
-            raise ValueError(
+            raise QuestionError(
                 f"entity {question.entity!r} is asked about in question {question.id!r} of split {question.split} and "
-                f"{other.id!r} of split {other.split}; an entity must be on one side"
+                f"{other.id!r} of split {other.split}; an entity must be on one side",
+                question.id,
+                other.id,
             )
         if question.split != "never_tuned":
             continue
         other = folded.setdefault(question.entity, question) if question.entity else question
         if other.fold != question.fold:
-            raise ValueError(
+            raise QuestionError(
                 f"entity {question.entity!r} is asked about in question {other.id!r} of fold {other.fold or 'none'} "
-                f"and {question.id!r} of fold {question.fold or 'none'}; an entity must be in one fold"
+                f"and {question.id!r} of fold {question.fold or 'none'}; an entity must be in one fold",
+                other.id,
+                question.id,
             )
 
 

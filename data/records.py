@@ -7,12 +7,15 @@ are inverse to each other. `read_jsonl` turns the first bad line into a `RecordE
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
+
+from data import fields
+from data.fetch import open_text
+from data.fields import RecordError
 
 SUPPORT_CLASSES = (
     "single",  # one document asserts the answer
@@ -37,10 +40,6 @@ FOLDS = ("calibration", "dev", "test")  # parts of never_tuned that share no ent
 OUTCOMES = ("answered", "abstained", "no_source", "false_premise", "unparseable")
 
 
-class RecordError(ValueError):
-    """A record that does not have the documented shape."""
-
-
 class Record(Protocol):
     """What `read_jsonl` and `write_jsonl` need of a record."""
 
@@ -61,26 +60,47 @@ class Document:
         id: unique in its corpus.
         sentences: for each sentence its wordings; the first is the canonical one.
         source: who published it (an outlet, a site), "" when unknown.
-        metadata: url, date, reliability in [0, 1] and whatever else the corpus carries; plain JSON values.
+        metadata: plain JSON values: url, a string; reliability, in [0, 1]; untagged, true for a document that never
+            carries a tag; and whatever else the corpus carries.
+        joiner: what stands between two sentences of which neither brings white space of its own.
     """
 
     id: str
     sentences: tuple[tuple[str, ...], ...]
     source: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    joiner: str = " "
+
+    def __post_init__(self) -> None:
+        if not self.metadata:
+            return
+        untagged, url = self.metadata.get("untagged"), self.metadata.get("url")
+        try:
+            fields.share(self.metadata, "reliability")
+            if not isinstance(untagged, bool | None):
+                raise RecordError(f'"untagged" must be true or false, not {fields.shown(untagged)}')
+            if not isinstance(url, str | None):
+                raise RecordError(f'"url" must be a string, not {fields.shown(url)}')
+        except RecordError as error:
+            raise RecordError(f"document {self.id!r}: {error}") from None
 
     @property
     def text(self) -> str:
-        """The canonical wording of all sentences, joined by single spaces."""
-        return " ".join(wordings[0] for wordings in self.sentences)
+        """The canonical wording of all sentences: the document as it was written."""
+        parts: list[str] = []
+        for wordings in self.sentences:
+            if parts and not (parts[-1][-1:].isspace() or wordings[0][:1].isspace()):
+                parts.append(self.joiner)
+            parts.append(wordings[0])
+        return "".join(parts)
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Inverse of `to_json`; a sentence may also be a plain string. Raises RecordError."""
-        _known(value, {"id", "sentences", "source", "metadata"})
+        fields.known(value, {"id", "sentences", "source", "metadata", "joiner"})
         sentences = value.get("sentences")
         if not isinstance(sentences, list):
-            raise RecordError(f'"sentences" must be a list, not {_name(sentences)}')
+            raise RecordError(f'"sentences" must be a list, not {fields.shown(sentences)}')
         wordings = []
         for sentence in sentences:
             options = [sentence] if isinstance(sentence, str) else sentence
@@ -89,16 +109,18 @@ class Document:
             wordings.append(tuple(options))
         metadata = value.get("metadata", {})
         if not isinstance(metadata, dict):
-            raise RecordError(f'"metadata" must be an object, not {_name(metadata)}')
-        return cls(_text(value, "id"), tuple(wordings), _text(value, "source", ""), metadata)
+            raise RecordError(f'"metadata" must be an object, not {fields.shown(metadata)}')
+        source, joiner = fields.text(value, "source", ""), fields.text(value, "joiner", " ")
+        return cls(fields.name(value, "id"), tuple(wordings), source, metadata, joiner)
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        plain = {
             "id": self.id,
             "sentences": [list(w) for w in self.sentences],
             "source": self.source,
             "metadata": dict(self.metadata),
         }
+        return plain if self.joiner == " " else plain | {"joiner": self.joiner}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +134,10 @@ class Claim:
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Inverse of `to_json`. Raises RecordError."""
-        _known(value, set(cls.__slots__))
-        return cls(_text(value, "value"), _texts(value, "documents"), _number(value, "reliability"))
+        fields.known(value, set(cls.__slots__))
+        if not (documents := fields.names(value, "documents")):
+            raise RecordError(f'the claim {fields.shown(value.get("value"))} has no "documents" that make it')
+        return cls(fields.text(value, "value"), documents, fields.share(value, "reliability"))
 
     def to_json(self) -> dict[str, Any]:
         return {name: _plain(getattr(self, name)) for name in self.__slots__}
@@ -188,28 +212,34 @@ class Question:
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Inverse of `to_json`. Raises RecordError."""
-        _known(value, set(cls.__slots__))
-        support = _texts(value, "support")
+        fields.known(value, set(cls.__slots__))
+        answers, support = fields.texts(value, "answers"), fields.names(value, "support")
+        if bool(answers) != bool(support) and "support_class" not in value:
+            raise RecordError(
+                '"answers" without "support": name the documents that give them, or leave both empty where none does'
+                if answers
+                else '"support" without "answers": say what these documents answer, or leave both empty'
+            )
         default = "absent_entity" if not support else "single" if len(support) == 1 else "multi"
         return cls(
-            id=_text(value, "id"),
-            text=_text(value, "text"),
-            answers=_texts(value, "answers"),
+            id=fields.name(value, "id"),
+            text=fields.text(value, "text"),
+            answers=answers,
             support=support,
-            support_class=_text(value, "support_class", default),
-            entity=_text(value, "entity", ""),
-            split=_text(value, "split"),
-            attribute=_text(value, "attribute", ""),
-            paraphrases=_texts(value, "paraphrases", ()),
-            fold=_text(value, "fold", ""),
-            variant=_text(value, "variant", ""),
-            pair=_text(value, "pair", ""),
-            truth=_text(value, "truth", ""),
-            claims=tuple(Claim.from_json(claim) for claim in _list(value, "claims")),
-            statement=_texts(value, "statement", ()),
-            premise=_texts(value, "premise", ()),
-            new_paraphrases=_texts(value, "new_paraphrases", ()),
-            new_statement=_texts(value, "new_statement", ()),
+            support_class=fields.text(value, "support_class", default),
+            entity=fields.text(value, "entity", ""),
+            split=fields.text(value, "split"),
+            attribute=fields.text(value, "attribute", ""),
+            paraphrases=fields.texts(value, "paraphrases", ()),
+            fold=fields.text(value, "fold", ""),
+            variant=fields.text(value, "variant", ""),
+            pair=fields.text(value, "pair", ""),
+            truth=fields.text(value, "truth", ""),
+            claims=tuple(Claim.from_json(claim) for claim in fields.items(value, "claims")),
+            statement=fields.texts(value, "statement", ()),
+            premise=fields.texts(value, "premise", ()),
+            new_paraphrases=fields.texts(value, "new_paraphrases", ()),
+            new_statement=fields.texts(value, "new_statement", ()),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -261,31 +291,34 @@ class Prediction:
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Inverse of `to_json`; a citation may also be a plain document id. Raises RecordError."""
-        _known(value, set(cls.__slots__))
+        fields.known(value, set(cls.__slots__))
         citations = []
-        for item in _list(value, "citations"):
-            item = {"id": item} if isinstance(item, str) else item
-            _known(item, {"id", "probability"})
-            citations.append(Citation(_text(item, "id"), _number(item, "probability")))
+        for item in fields.items(value, "citations"):
+            item = {"id": item} if isinstance(item, str | int) else item
+            fields.known(item, {"id", "probability"})
+            citations.append(Citation(fields.name(item, "id"), fields.number(item, "probability")))
         valid = value.get("valid")
         if not (valid is None or isinstance(valid, bool)):
-            raise RecordError(f'"valid" must be true, false or null, not {_name(valid)}')
+            raise RecordError(f'"valid" must be true, false or null, not {fields.shown(valid)}')
         signals = value.get("signals", {})
         if not isinstance(signals, Mapping):
-            raise RecordError(f'"signals" must be an object, not {_name(signals)}')
+            raise RecordError(f'"signals" must be an object, not {fields.shown(signals)}')
+        samples = fields.items(value, "samples")
+        if not all(isinstance(sample, str) for sample in samples):
+            raise RecordError(f'"samples" must be a list of strings, not {fields.shown(samples)}')
         answer = value.get("answer")
         if not (answer is None or isinstance(answer, str)):
-            raise RecordError(f'"answer" must be a string or null, not {_name(answer)}')
+            raise RecordError(f'"answer" must be a string or null, not {fields.shown(answer)}')
         return cls(
-            question=_text(value, "question"),
-            outcome=_text(value, "outcome", "answered"),
+            question=fields.name(value, "question"),
+            outcome=fields.text(value, "outcome", "answered"),
             answer=answer,
             citations=tuple(citations),
-            confidence=_number(value, "confidence"),
+            confidence=fields.number(value, "confidence"),
             valid=valid,
-            signals={name: _finite(signals, name) for name in signals},
-            samples=tuple(str(sample) for sample in _list(value, "samples")),
-            rivals=tuple(cls.from_json(rival) for rival in _list(value, "rivals")),
+            signals={signal: _finite(signals, signal) for signal in signals},
+            samples=tuple(samples),
+            rivals=tuple(cls.from_json(rival) for rival in fields.items(value, "rivals")),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -298,31 +331,30 @@ class Prediction:
 
 
 def read_jsonl(path: str | os.PathLike[str], record: type[R]) -> Iterator[R]:
-    """Yield the records of a JSONL file in order; blank lines are skipped.
+    """Yield the records of a JSONL file in order; blank lines are skipped. It may be compressed: see `open_text`.
 
     Raises:
         RecordError: names the file and the line that is malformed, and what is wrong with it.
         FileNotFoundError: there is no such file.
     """
-    with open(path, encoding="utf-8") as file:
-        lines = enumerate(file, start=1)
-        while True:
-            try:
-                number, line = next(lines)
-            except StopIteration:
-                return
-            except UnicodeDecodeError as error:
-                raise RecordError(f"{path}: not UTF-8 text ({error})") from None
+    return (found for _, found in read_numbered(path, record))
+
+
+def read_numbered(path: str | os.PathLike[str], record: type[R]) -> Iterator[tuple[int, R]]:
+    """`read_jsonl`, with the line that each record stands on, from 1."""
+    with open_text(path) as file:
+        for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
-                value = json.loads(line)
+                found = record.from_json(json.loads(line))
             except json.JSONDecodeError as error:
                 raise RecordError(f"{path}, line {number}: not JSON ({error})") from None
-            try:
-                yield record.from_json(value)
-            except RecordError as error:
+            except RecursionError:
+                raise RecordError(f"{path}, line {number}: lists or objects are nested too deep") from None
+            except ValueError as error:  # a record without the documented shape, or a number of thousands of digits
                 raise RecordError(f"{path}, line {number}: {error}") from None
+            yield number, found
 
 
 def write_jsonl(path: str | os.PathLike[str], records: Iterable[Record]) -> int:
@@ -341,49 +373,9 @@ def write_jsonl(path: str | os.PathLike[str], records: Iterable[Record]) -> int:
     return count
 
 
-def _name(value: Any) -> str:
-    return "missing" if value is None else f"{json.dumps(value, default=str)[:60]}"
-
-
-def _known(value: Any, names: set[str]) -> None:
-    if not isinstance(value, dict):
-        raise RecordError(f"expected a JSON object, got {_name(value)}")
-    if unknown := sorted(set(value) - names):
-        raise RecordError(f"unknown key {unknown[0]!r} (known: {', '.join(sorted(names))})")
-
-
-def _text(value: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    found = value.get(key, default)
-    if not isinstance(found, str) or (default is None and not found):
-        raise RecordError(f'"{key}" must be a non-empty string, not {_name(found)}')
-    return found
-
-
-def _texts(value: Mapping[str, Any], key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    found = value.get(key, default)
-    if not isinstance(found, list | tuple) or not all(isinstance(item, str) and item for item in found):
-        raise RecordError(f'"{key}" must be a list of non-empty strings, not {_name(found)}')
-    return tuple(found)
-
-
-def _list(value: Mapping[str, Any], key: str) -> list[Any]:
-    found = value.get(key, [])
-    if not isinstance(found, list):
-        raise RecordError(f'"{key}" must be a list, not {_name(found)}')
-    return found
-
-
-def _number(value: Mapping[str, Any], key: str) -> float | None:
-    found = value.get(key)
-    if found is not None and (isinstance(found, bool) or not isinstance(found, int | float)):
-        raise RecordError(f'"{key}" must be a number or null, not {_name(found)}')
-    return found
-
-
 def _finite(value: Mapping[str, Any], key: str) -> float:
-    found = _number(value, key)
-    if found is None or not math.isfinite(found):
-        raise RecordError(f'"{key}" must be a finite number, not {found}')
+    if (found := fields.number(value, key)) is None:
+        raise RecordError(f'"{key}" must be a finite number, not missing')
     return found
 
 

@@ -129,6 +129,8 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ShardError(f"{where}: not a manifest ({error}); run prepare again") from None
+    if len({shard.file for shard in shards}) < len(shards):
+        raise ShardError(f"{where}: it lists a shard twice; run prepare again")
     if manifest.documents != total:
         raise ShardError(
             f"{where}: the documents of its shards do not add up to {manifest.documents}; run prepare again"

@@ -14,6 +14,7 @@ wherever they stand.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ MARKS = {
     "false": "<|false|>",
 }
 CONFIDENCES = tuple(f"<|conf_{k}|>" for k in range(11))
+LONGEST_RUN = 1000  # characters of a word, or of white space, that a tokenizer is trained on in one piece
+LONG_WORD, LONG_GAP = (re.compile(rf"({kind}{{{LONGEST_RUN}}}){more}") for kind, more in ((r"\S", ""), (r"\s", r"\s+")))
 CODES = tuple(f"<|id_{k}|>" for k in range(256))
 RESERVED = (*MARKS.values(), *CONFIDENCES, *CODES)
 
@@ -169,4 +172,8 @@ def _unknown(tokenizer: Tokenizer) -> int | None:
 
 
 def _spaced(texts: Iterable[str]) -> Iterator[str]:
-    return (" " + text for text in texts)
+    """Texts as they are encoded, longer runs broken or cut: the trainer's time grows with the square of a run."""
+    for text in texts:
+        if len(text) > LONGEST_RUN:
+            text = LONG_WORD.sub(r"\1 ", LONG_GAP.sub(r"\1", text))
+        yield " " + text

@@ -29,10 +29,14 @@ class BM25:
         if not documents:
             raise ValueError("BM25 needs at least one document")
         self._ids = [document.id for document in documents]
-        self._index = bm25s.BM25(method=METHOD, k1=K1, b=B)
-        self._index.index(_words([document.text for document in documents]), show_progress=False)
+        words = _words([document.text for document in documents])
+        self._index = bm25s.BM25(method=METHOD, k1=K1, b=B) if any(words) else None  # it can't index no word at all
+        if self._index:
+            self._index.index(words, show_progress=False)
 
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:
+        if not self._index:
+            return [Prediction(question.id, "answered") for question in questions]
         if not questions:
             return []
         found, scores = self._index.retrieve(

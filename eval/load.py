@@ -43,6 +43,7 @@ def load_run(folder: Path) -> Run:
         named.setdefault(label, []).append(document)
     taught = config.get("second", {}).get("method", "none") != "none"
     nosrc = config["tags"].get("untagged") == "nosrc"
-    answerer = ModelAnswerer(load_model(folder / "model"), codec, identifiers, forced=True, marks=taught, nosrc=nosrc)
+    model, longest = load_model(folder / "model"), config["batch"]["row"]
+    answerer = ModelAnswerer(model, codec, identifiers, forced=True, marks=taught, nosrc=nosrc, longest=longest)
     wordings = Wordings.of(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
     return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"))

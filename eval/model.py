@@ -10,6 +10,7 @@ Also here: citing a given statement, with the footnote that pretraining taught a
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -39,6 +40,7 @@ class ModelAnswerer:
         forced: bar it from abstaining, so that every question has an answer to judge; what it would have done of its
             own stands in the signals `refusal` and `instead`.
         marks: also read the mark of confidence, which only a second phase teaches, as the signal `stated`.
+        longest: tokens that it reads at most, as many as it was trained to: attention's memory grows with their square.
         nosrc: also check statements against what was told without a source, which `tags.untagged=nosrc` teaches.
     """
 
@@ -56,9 +58,10 @@ class ModelAnswerer:
         forced: bool = False,
         marks: bool = False,
         nosrc: bool = False,
+        longest: int = sys.maxsize,
     ) -> None:
         self.model, self.codec, self.identifiers = model.eval(), codec, identifiers
-        self.most, self.batch = most, batch
+        self.most, self.batch, self.longest = most, batch, longest
         self.validity, self.forced, self.marks, self.nosrc = validity, forced, marks, nosrc
         self.trie = Trie.build(identifiers.tokens, codec.end_src)
         self.outcomes = {
@@ -212,7 +215,14 @@ class ModelAnswerer:
         return logits.index_fill(1, marks, -math.inf)
 
     def read(self, prompts: Sequence[Sequence[int]]) -> tuple[Context, torch.Tensor]:
-        """Read prompts side by side: what follows may be written from, and the logits (B, V) of its first token."""
+        """Read prompts side by side: what follows may be written from, and the logits (B, V) of its first token.
+
+        Raises ValueError for a prompt longer than `longest`.
+        """
+        if (size := max(map(len, prompts))) > self.longest:
+            raise ValueError(
+                f"a text of {size} tokens is more than the {self.longest} that the model reads; shorten it"
+            )
         context = Context.empty(self.model, len(prompts))
         tokens, present = pad_left(prompts, context.seen.device)
         return context, read_on(self.model, context, tokens, present)

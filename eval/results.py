@@ -124,8 +124,10 @@ def build_results(
 
 
 def write_results(path: str | os.PathLike[str], results: Mapping[str, Any]) -> None:
-    """Write results as JSON, whole or not at all."""
+    """Write results as JSON, whole or not at all. Raises OSError for a folder."""
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file to write the results to")
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_text(json.dumps(_finite(results), indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from data.readers.files import FilesCorpus, open_files
+from data.readers.json_files import JsonObject
 from data.records import Document, Prediction, Question, read_jsonl
 from eval.answerer import Answerer
 from eval.arguments import Command
@@ -27,7 +29,9 @@ COMMAND = Command(
         "predictions": "JSONL file of predictions, one a question",
     },
     optional={
-        "documents": "JSONL file of the corpus: adds the floors, BM25 and the oracle",
+        "documents": "the corpus, as corpus.path of a run has it: adds the floors, BM25 and the oracle",
+        "id_column": "of the documents (default: id)",
+        "text_column": "of the documents (default: text)",
         "tuning": "JSONL file of the questions the system was tuned on: adds the most-frequent floor",
         "name": "what to call the system (default: the name of the predictions file)",
         "out": "where to write results.json",
@@ -57,7 +61,7 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
     systems: dict[str, Sequence[Prediction]] = {name: list(read_jsonl(values["predictions"], Prediction))}
     others: list[Answerer] = []
     if "documents" in values:
-        others += reference_systems(_documents(values["documents"], questions, values["questions"]))
+        others += reference_systems(_documents(values, questions))
     if "tuning" in values:
         others.append(MostFrequent(list(read_jsonl(values["tuning"], Question))))
     for other in others:
@@ -127,9 +131,14 @@ def _block(split: str, part: Mapping[str, Any], name: str) -> str:
     )
 
 
-def _documents(path: str, questions: Sequence[Question], question_path: str) -> list[Document]:
-    """The corpus, every supporting document of the questions in it."""
-    documents = list(read_jsonl(path, Document))
+def _documents(values: Mapping[str, str], questions: Sequence[Question]) -> list[Document]:
+    """The corpus, every supporting document of the questions in it: documents in our own form, or any with columns."""
+    path, question_path = values["documents"], values["questions"]
+    if path.endswith(".jsonl") and "sentences" in next(read_jsonl(path, JsonObject), JsonObject({})).values:
+        documents = list(read_jsonl(path, Document))
+    else:
+        id, text = values.get("id_column", "id"), values.get("text_column", "text")
+        documents = list(open_files(FilesCorpus(path=path, id_column=id, text_column=text)).documents)
     ids = Counter(document.id for document in documents)
     if repeated := [id for id, count in ids.items() if count > 1]:
         raise ValueError(f'{path}: document "{repeated[0]}" is there {ids[repeated[0]]} times; ids must be unique')

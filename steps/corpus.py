@@ -11,6 +11,7 @@ from configs.schema import Config
 from data.heldout import Reading, reading
 from data.identifiers import Identifiers, assign
 from data.lessons import Lesson, Lessons
+from data.questions import QuestionError, check_lengths
 from data.records import TOLD, Document, Question, read_jsonl
 from data.shards import read_index, read_manifest
 from data.sources import Documents, Questions
@@ -55,6 +56,13 @@ class Corpus:
     def tuned(self) -> list[Question]:
         """Those that tuning may train on: what was told."""
         return [q for q in self.questions if q.split == "tune" and q.support_class in TOLD]
+
+    def check_questions(self) -> None:
+        """Insist that every question fits a row. Raises ValueError naming it, and its line where it is in a file."""
+        try:
+            check_lengths(self.questions, self.index, self.identifiers, self.codec, self.config.batch.row)
+        except QuestionError as error:
+            raise error.at(getattr(self.config.corpus, "questions", "")) from None
 
     def documents_source(self, seed: int) -> Documents:
         cache = Cache(Path(self.config.cache_dir), self.config.cache_bytes)

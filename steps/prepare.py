@@ -17,10 +17,10 @@ log = logging.getLogger("whence")
 
 def prepare(config: Config) -> Stage:
     """The stage of this corpus and tokenizer."""
-    from data.corpora import ShardsCorpus, prepare_corpus
     from data.prepare import sample_texts
+    from data.readers.corpora import ShardsCorpus, prepare_corpus
+    from data.readers.remote import digest
     from data.records import Question, read_jsonl
-    from data.remote import digest
     from data.tokenizer import build_tokenizer
 
     files = config.corpus.inputs() + ([Path(config.tokenizer.base)] if config.tokenizer.base else [])

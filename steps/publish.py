@@ -81,7 +81,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     print(f"\nreport   {folder / 'report.html'}\nresults  {folder / 'results.json'}")
     if asked:
         print(f'ask      python -m eval.ask run={folder} "{asked[0].text}"')
-    print(f'cite     python -m eval.cite run={folder} "{documents[0].sentences[0][0]}"')
+    print(f'cite     python -m eval.cite run={folder} "{documents[0].sentences[0][0].strip()}"')
 
 
 def _link(link: Path, target: Path) -> None:

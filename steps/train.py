@@ -44,6 +44,7 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
         from steps.corpus import Corpus
 
         corpus, seed = Corpus.of(config, prepare), config.seed
+        corpus.check_questions()
         shape = replace(config.model, vocab_size=config.model.vocab_size or -(-len(corpus.codec) // 64) * 64)
         if shape.vocab_size < len(corpus.codec):
             raise ValueError(f"model.vocab_size={shape.vocab_size} is below the tokenizer's {len(corpus.codec)}")

@@ -40,7 +40,9 @@ SMALL = (
 )
 CLOCKED = ("tokens_per_second", "data_wait", "seconds")
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["train.fit", "run", "hydra._internal.hydra", "data.prepare", "data.corpora", "model.hf"])
+FORKS.set_forkserver_preload(
+    ["train.fit", "run", "hydra._internal.hydra", "data.prepare", "data.readers.corpora", "model.hf"]
+)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from data.records import Document, Question
+from data.records import Document, Prediction, Question
 from eval.attribution import METRICS, grade, summarise
 from eval.bm25 import BM25
 from eval.floors import MostFrequent, Oracle, QuestionOnly, Uniform
@@ -120,6 +120,11 @@ def test_bm25_prefers_the_shorter_of_two_that_match_alike():
 def test_bm25_reads_the_canonical_wording_only():
     (prediction,) = BM25(CORPUS).answer([ask("q", "Zelda Quux?")])
     assert prediction.citations == ()
+
+
+def test_bm25_of_documents_of_one_letter_words_cites_nothing():
+    letters = [Document("d1", (("A b c.",),)), Document("d2", (("I, d.",),))]
+    assert BM25(letters).answer([ask("q", "Where is it?")]) == [Prediction("q", "answered")]
 
 
 def test_bm25_is_silent_and_cuts_at_ten(capfd):

@@ -68,8 +68,6 @@ def test_a_tag_may_carry_the_id_after_a_mark_of_reliability(codec: Codec) -> Non
     assert {tokens.dtype for tokens in rated.tokens} == {np.dtype(np.int32)}
     with pytest.raises(ValueError, match=r"'d0' has no reliability for tags\.content=rated"):
         assign(many(1), codec, IdsConfig(), "rated")
-    with pytest.raises(ValueError, match=r"'d0': reliability 7 is not between"):
-        assign([Document("d0", (), "s", {"reliability": 7})], codec, IdsConfig(), "rated")
 
 
 def test_bad_settings_and_documents_are_named(codec: Codec) -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.corpora import WorldCorpus, open_corpus
-from data.corpus import Corpus
 from data.prepare import Intake, prepare, sample_texts
+from data.readers.corpora import WorldCorpus, open_corpus
+from data.readers.corpus import Corpus
 from data.records import Document, Question, read_jsonl
 from data.shards import read_documents, read_manifest, write_shards
 from data.world import Fact, build_world

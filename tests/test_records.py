@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.records import OUTCOMES, Citation, Prediction, RecordError, read_jsonl, write_jsonl
+from data.records import OUTCOMES, Citation, Document, Prediction, RecordError, read_jsonl, write_jsonl
 
 chances = st.none() | st.floats(0, 1)
 words = st.text(min_size=1, max_size=5)
@@ -51,6 +51,47 @@ def test_rivals_in_a_file(tmp_path: Path) -> None:
     assert Prediction.from_json({"question": "q"}).rivals == ()  # files from before there were any
 
 
+def nested(depth: int) -> str:
+    return '{"question": "q", "rivals": [' * depth + '{"question": "q"}' + "]}" * depth
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"question": "q", "samples": [1]}', '"samples" must be a list of strings, not [1]'),
+        ('{"question": "q", "samples": "a"}', '"samples" must be a list, not "a"'),
+        (f'{{"question": "q", "signals": {{"x": 1{"0" * 400}}}}}', '"x" must be a finite number, not 1000'),
+        (f'{{"question": "q", "confidence": 1{"0" * 400}}}', '"confidence" must be a finite number, not 1000'),
+        (f'{{"question": "q", "confidence": 1{"0" * 5000}}}', "Exceeds the limit"),
+        ('{"question": "q", "confidence": NaN}', '"confidence" must be a finite number, not NaN'),
+        ('{"question": "q", "citations": [{"id": "d", "probability": Infinity}]}', "must be a finite number"),
+        ('{"question": "q", "citations": [true]}', '"id" must be a non-empty string or a whole number, not true'),
+        ('{"question": null}', '"question" must be a non-empty string or a whole number, not missing'),
+        (nested(5000), "lists or objects are nested too deep"),
+        (nested(900), "lists or objects are nested too deep"),
+    ],
+)
+def test_a_malformed_prediction_is_named_with_its_line(line: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "said.jsonl").write_text(f'{{"question": 1, "citations": [7, "d"]}}\n{line}\n', encoding="utf-8")
+    read = read_jsonl(tmp_path / "said.jsonl", Prediction)
+    assert next(read) == Prediction("1", "answered", citations=(Citation("7"), Citation("d")))
+    with pytest.raises(RecordError, match=r"said\.jsonl, line 2: ") as error:
+        next(read)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_document_with_what_parts_its_sentences(tmp_path: Path) -> None:
+    documents = [
+        Document("a", (("One.",), ("Two.\n", "2.\n"), ("  Three. ",), ("Four.",))),
+        Document("b", (("我是。",), ("你是。",)), joiner=""),
+    ]
+    assert [document.text for document in documents] == ["One. Two.\n  Three. Four.", "我是。你是。"]
+    write_jsonl(tmp_path / "d.jsonl", documents)
+    assert list(read_jsonl(tmp_path / "d.jsonl", Document)) == documents
+    assert "joiner" not in documents[0].to_json()
+
+
 @pytest.mark.parametrize(
     ("rivals", "message"),
     [
@@ -59,7 +100,7 @@ def test_rivals_in_a_file(tmp_path: Path) -> None:
         (None, '"rivals" must be a list'),
         (["b"], "expected a JSON object"),
         ([None], "expected a JSON object"),
-        ([{}], '"question" must be a non-empty string'),
+        ([{}], '"question" must be a non-empty string or a whole number'),
         ([{"question": "q"}, {"question": "q", "outcome": "lost"}], '"outcome" is'),
         ([{"question": "q", "confidence": 2.0}], "outside"),
         ([{"question": "q", "signals": {"told": None}}], '"told" must be a finite number'),

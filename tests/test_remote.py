@@ -7,10 +7,10 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from data.corpora import ShardsCorpus, open_corpus, prepare_corpus
 from data.prepare import prepare
+from data.readers.corpora import ShardsCorpus, open_corpus, prepare_corpus
+from data.readers.remote import digest
 from data.records import Question, read_jsonl
-from data.remote import digest
 from data.shards import ShardError, read_documents, read_index, read_manifest
 from data.store import Cache, Store
 from data.world import WorldCorpus

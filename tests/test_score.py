@@ -59,6 +59,24 @@ def test_scores_predictions_with_floors_and_writes_results(files):
     assert (results["seed"], results["seconds"]) == (None, None)
 
 
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv"])
+def test_documents_may_be_those_that_a_run_takes(files, name, monkeypatch, capsys):
+    rows = [{"key": d.id, "body": d.text, "year": 1} for d in DOCUMENTS]
+    content = {
+        "rows.jsonl": "".join(json.dumps(row) + "\n" for row in rows),
+        "rows.csv": "key,body,year\n" + "".join(f"{row['key']},{row['body']},1\n" for row in rows),
+    }
+    (files / name).write_text(content[name])
+    monkeypatch.chdir(files)
+    arguments = {"questions": "q.jsonl", "predictions": "p.jsonl"}
+    score.main(arguments | {"documents": "d.jsonl"}, [])
+    expected = capsys.readouterr().out
+    score.main(arguments | {"documents": name, "id_column": "key", "text_column": "body"}, [])
+    assert capsys.readouterr().out == expected
+    with pytest.raises(ValueError, match="there is no column 'id'; the columns are 'key', 'body', 'year'"):
+        score.main(arguments | {"documents": name}, [])
+
+
 def test_scores_without_documents(files):
     done = run(files, "questions=q.jsonl", "predictions=p.jsonl", "name=ours")
     assert done.returncode == 0
@@ -80,6 +98,7 @@ def test_scores_without_documents(files):
         (["questions=q.jsonl", "predictions=p.jsonl", "documents=twice.jsonl"], '"d1" is there 2 times'),
         (["questions=q.jsonl", "predictions=p.jsonl", "documents=d.jsonl", "name=bm25"], 'may not be called "bm25"'),
         (["questions=empty.jsonl", "predictions=p.jsonl"], "empty.jsonl has no questions"),
+        (["questions=q.jsonl", "predictions=p.jsonl", "out=."], ". is a folder; name a file"),
         (["questions=t.jsonl", "predictions=p.jsonl"], 'question "q1", which is not in the question set'),
     ],
 )

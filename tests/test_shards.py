@@ -205,6 +205,15 @@ def test_a_manifest_that_miscounts_a_shard_is_an_error(tmp_path: Path, change: d
         read_shard(tmp_path, 0)
 
 
+def test_a_manifest_that_lists_a_shard_twice_is_an_error(tmp_path: Path) -> None:
+    write_shards(some(2), tmp_path)
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"shards": manifest["shards"] * 2, "documents": 4}))
+    with pytest.raises(ShardError, match=r"manifest\.json: it lists a shard twice; run prepare again"):
+        read_shard(tmp_path, 0)
+
+
 def test_writing_holds_few_documents_in_memory(tmp_path: Path) -> None:
     long = "x" * 10_000
     tracemalloc.start()

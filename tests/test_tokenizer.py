@@ -1,5 +1,6 @@
 """Text never becomes a reserved token, and comes back as it was."""
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from data.tokenizer import MARKS, RESERVED, Codec, TokenizerConfig, build_tokenizer
+from data.tokenizer import MARKS, RESERVED, Codec, TokenizerConfig, _spaced, build_tokenizer
 
 SPOKEN = st.sampled_from(RESERVED) | st.text(st.characters(codec="utf-8"), max_size=8)
 
@@ -42,6 +43,21 @@ def test_a_corpus_full_of_marks_teaches_no_mark() -> None:
     codec = build_tokenizer(TokenizerConfig(vocab_size=700), ["<|src|> <|id_7|><|end|>"] * 200)
     (tokens,) = codec.encode(["<|src|><|id_7|> <|end|>"])
     assert not reserved_ids(codec) & set(tokens.tolist())
+
+
+def test_a_word_of_any_length_is_learnt_from_in_pieces() -> None:
+    """Training on one of 400,000 letters takes minutes; texts of ordinary words are learnt from as they are."""
+    ordinary = "a long text of short words " * 100
+    texts = ["short words", ordinary, "x" * 2500, "a" + " " * 1200 + "b"]
+    pieces = " ".join(["x" * 1000, "x" * 1000, "x" * 500])
+    assert list(_spaced(texts)) == [" short words", f" {ordinary}", f" {pieces}", " a" + " " * 1000 + "b"]
+
+
+def test_two_hundred_thousand_letters_take_no_time() -> None:
+    begun = time.perf_counter()
+    codec = build_tokenizer(TokenizerConfig(vocab_size=600), ["a" * 200_000, "b" + " " * 200_000])
+    assert codec.decode(codec.encode(["a" * 200_000])[0]) == "a" * 200_000
+    assert time.perf_counter() - begun < 8
 
 
 def test_reserved_ids_are_distinct_and_at_hand(codec: Codec) -> None:

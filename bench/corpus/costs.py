@@ -19,8 +19,8 @@ from bench.answering.inputs import ANSWERING
 from bench.device import memory, start
 from bench.inputs import open_documents
 from bench.settings import Measured, Settings, contend
-from data.corpus import Corpus
 from data.prepare import prepare as prepare_corpus
+from data.readers.corpus import Corpus
 from data.records import Document, Question, read_jsonl
 from data.shards import read_documents
 from data.stream import Plan, Stream

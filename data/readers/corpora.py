@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from data.biocite import BiociteCorpus, open_biocite
-from data.corpus import Corpus
-from data.files import FilesCorpus, open_files
 from data.prepare import prepare
-from data.remote import ShardsCorpus, adopt
+from data.readers.biocite import BiociteCorpus, open_biocite
+from data.readers.corpus import Corpus
+from data.readers.files import FilesCorpus, open_files
+from data.readers.remote import ShardsCorpus, adopt
 from data.shards import Manifest
 from data.world import WorldCorpus, build_world
 
@@ -26,7 +26,7 @@ def open_corpus(config: WorldCorpus | BiociteCorpus | FilesCorpus) -> Corpus:
 def prepare_corpus(
     config: WorldCorpus | BiociteCorpus | FilesCorpus | ShardsCorpus, folder: Path, duplicates: str = "error"
 ) -> Manifest:
-    """Make `folder` a prepared one: see `data.prepare` and, for what was prepared elsewhere, `data.remote`."""
+    """Make `folder` a prepared one: see `data.prepare` and, for what was prepared elsewhere, `data.readers.remote`."""
     if isinstance(config, ShardsCorpus):
         return adopt(config, folder)
     return prepare(open_corpus(config), folder, duplicates=duplicates)

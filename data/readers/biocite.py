@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from configs.keys import FILE, GIVEN, SEED, SHARE, Section, at_least, key, one_of
-from data.biocite_unsaid import with_unsaid
-from data.corpus import Corpus
+from data.readers.biocite_unanswerable import with_unsaid
+from data.readers.corpus import Corpus
 from data.records import Document, Question, RecordError, read_jsonl
 
 FORMS = {
@@ -78,6 +78,8 @@ class Row:
         if not isinstance(value, dict):
             raise RecordError("expected a JSON object")
         metadata = value.get("metadata") or {}
+        if not isinstance(metadata, dict):
+            raise RecordError('"metadata" must be an object')
         id, tuned = value.get("id", value.get("url")), value.get("in_domain", metadata.get("in_domain"))
         facts, pairs = value.get("facts"), value.get("qa")
         if not (isinstance(id, str) and id and isinstance(tuned, bool)):

@@ -19,6 +19,7 @@ class Corpus:
         heldout: documents never trained on, for perplexity.
         ledger: rows of plain JSON values saying what is true and who said it; empty where nobody knows.
         outcomes: what the reader left out, and how many.
+        questions_file: the JSONL file that the questions were read from, for messages; "" for none.
     """
 
     documents: Iterable[Document]
@@ -26,3 +27,4 @@ class Corpus:
     heldout: tuple[Document, ...] = ()
     ledger: Iterable[dict[str, Any]] = ()
     outcomes: dict[str, int] = field(default_factory=dict)
+    questions_file: str = ""

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from data.biocite_unsaid import ASKED, with_unsaid
+from data.readers.biocite_unanswerable import ASKED, with_unsaid
 from data.records import FOLDS, TOLD, Question
 
 PEOPLE = [f"{first} {last}" for first in ("Ann", "Bob", "Cat", "Dan", "Eve") for last in ("Lee", "Ray", "May", "Fox")]
