@@ -28,6 +28,7 @@ from omegaconf import OmegaConf
 
 from configs.schema import Config, register
 from stages import rank
+from steps.run_dir import check_run_dir, writable
 
 log = logging.getLogger("whence")
 
@@ -37,8 +38,13 @@ def run(config: Config) -> Path:
 
     Raises ValueError or OSError, saying what is wrong, for a configuration or input that can't be worked with.
     """
-    folder = Path(config.run_dir)
-    _check_writable(folder, Path(config.stages_dir))
+    folder, stages_dir = Path(config.run_dir), Path(config.stages_dir)
+    check_run_dir(config.name, folder, stages_dir)
+    with writable(folder, stages_dir):
+        return _staged(config, folder)
+
+
+def _staged(config: Config, folder: Path) -> Path:
     config.tags.check()
     config.second.check()
     if config.trainer.precision == "auto":
@@ -63,19 +69,6 @@ def run(config: Config) -> Path:
 
     publish(config, folder, [prepared, *stages, evaluate(config, prepared, stages[-1])])
     return folder
-
-
-def _check_writable(*folders: Path) -> None:
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".writable"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise OSError(
-                f"{folder} can't be written to ({error.strerror}): choose another run_dir or stages_dir"
-            ) from None
 
 
 def _short(name: str, longest: int = 200) -> str:

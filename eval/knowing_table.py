@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from hydra.experimental.callback import Callback
 
+from data.atomic import atomic_file
 from data.records import Prediction, Question, read_jsonl
 from eval.abstention import penalty
 from eval.arguments import Command
@@ -96,7 +97,8 @@ def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
     print(text)
     for folder in folders:
         if Path(folder).is_dir():
-            (Path(folder) / "knowing.md").write_text(text + "\n", encoding="utf-8")
+            with atomic_file(Path(folder) / "knowing.md") as file:
+                file.write(text + "\n")
 
 
 def table(runs: Sequence[Path]) -> str:

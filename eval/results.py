@@ -44,6 +44,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from data.atomic import write_json
 from data.records import SPLITS, SUPPORT_CLASSES, Prediction, Question
 from eval.attribution import Grade, grade, margin, summarise
 
@@ -125,13 +126,7 @@ def build_results(
 
 def write_results(path: str | os.PathLike[str], results: Mapping[str, Any]) -> None:
     """Write results as JSON, whole or not at all."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(json.dumps(_finite(results), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_json(Path(path), _finite(results))
 
 
 def read_results(path: str | os.PathLike[str]) -> dict[str, Any]:

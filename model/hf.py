@@ -7,7 +7,6 @@ with `AutoModelForCausalLM.from_pretrained` as it is. It is the only form in whi
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from data.atomic import atomic_folder
 from model.config import ModelConfig
 from model.transformer import Transformer
 
@@ -59,17 +59,12 @@ def save_model(
         for name, tensor in (state or model.state_dict()).items()
         if not (model.config.tied and name.startswith("lm_head"))
     }
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
+        with atomic_folder(folder) as partial:
+            (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise OSError(f"{folder} can't be written: {error}") from None
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
 
 
 def load_model(folder: Path) -> Transformer:

@@ -52,7 +52,7 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
         course = Course(first, second, part.tokens, part.mix, part.optimizer, seed, config.tags.cooldown)
         return train(corpus, stage, folder, Transformer(shape), course)
 
-    stage = Stage("pretrain", settings, Path(config.stages_dir))
+    stage = Stage("pretrain", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)
     return stage
 
@@ -74,7 +74,7 @@ def tune(config: Config, prepare: Stage, pretrained: Stage) -> Stage:
         course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed)
         return train(corpus, stage, folder, load_model(pretrained.folder / "model"), course)
 
-    stage = Stage("tune", settings, Path(config.stages_dir))
+    stage = Stage("tune", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)
     return stage
 

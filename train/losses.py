@@ -25,6 +25,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from data.atomic import write_json
+
 ROOT = Path(__file__).parent.parent
 STAGES = ("pretrain", "tune")
 EXACT = ("trainer=cpu", "trainer.precision=32-true", "trainer.compiled=false", "trainer.log_every=1")
@@ -122,10 +124,8 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     path = Path(arguments[0])
     traced = trace(ROOT, GOLDEN)["pretrain"]
-    partial = path.with_name(path.name + ".partial")
     record = {"overrides": GOLDEN, "torch": torch.__version__, "loss": traced.losses, **traced.exact}
-    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_json(path, record)
     print(f"{len(traced.losses)} losses, {traced.losses[0]:.4f} to {traced.losses[-1]:.4f}: {path}")
     return 0
 
