@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
@@ -122,6 +123,8 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ShardError(f"{where}: not a manifest ({error}); run prepare again") from None
+    if twice := [name for name, count in Counter(shard.file for shard in shards).items() if count > 1]:
+        raise ShardError(f"{where}: lists {twice[0]} twice; run prepare again")
     if manifest.documents != total:
         raise ShardError(
             f"{where}: the documents of its shards do not add up to {manifest.documents}; run prepare again"

@@ -14,6 +14,7 @@ from eval.model import ModelAnswerer
 from eval.policy import Policy, read_policies
 from eval.wordings import Wordings
 from model.hf import load_model
+from stages.record import DONE, faults
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,38 @@ class Run:
 
 
 def load_run(folder: Path) -> Run:
-    """Read `folder` as `run.py` leaves it. Raises ValueError, saying what is missing, when it holds no finished run."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        codec = Codec.load(folder / "prepare" / "tokenizer.json")
-    except Exception as error:  # tokenizers raises bare Exception for a missing file
-        raise ValueError(
-            f"{folder} holds no finished run ({error}); make one with python run.py run_dir={folder}"
-        ) from None
+    """Read `folder` as `run.py` leaves it.
+
+    Raises ValueError, naming the file, when it holds no finished run, or one whose files are not as they were.
+    """
+    _check_whole(folder)
+    ids, content, taught, nosrc = _read_config(folder / "config.json")
+    codec = Codec.load(folder / "prepare" / "tokenizer.json")
     documents = list(read_documents(folder / "prepare"))
-    identifiers = assign(documents, codec, IdsConfig(**config["ids"]), config["tags"]["content"])
+    identifiers = assign(documents, codec, ids, content)
     named: dict[str, list[Document]] = {}
     for label, document in zip(identifiers.labels, documents, strict=True):
         named.setdefault(label, []).append(document)
-    taught = config.get("second", {}).get("method", "none") != "none"
-    nosrc = config["tags"].get("untagged") == "nosrc"
     answerer = ModelAnswerer(load_model(folder / "model"), codec, identifiers, forced=True, marks=taught, nosrc=nosrc)
     wordings = Wordings.of(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
     return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"))
+
+
+def _check_whole(folder: Path) -> None:
+    if found := faults(folder):
+        name, fault = next(iter(found.items()))
+        where = (folder / name).resolve()  # the stage that it lies in
+        raise ValueError(f"{where} is damaged ({fault}); the run.py command that made {folder} makes it anew")
+    if not (folder / DONE).exists():
+        raise ValueError(f"{folder} holds no finished run (no {DONE}); make one with python run.py run_dir={folder}")
+
+
+def _read_config(path: Path) -> tuple[IdsConfig, str, bool, bool]:
+    """Identifiers, what a tag carries, whether there was a second phase, whether `<|nosrc|>` was taught."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        tags = config["tags"]
+        second = config["second"]["method"] != "none"
+        return IdsConfig(**config["ids"]), tags["content"], second, tags["untagged"] == "nosrc"
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not the configuration of a run ({type(error).__name__}: {error})") from None

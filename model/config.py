@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -36,5 +37,9 @@ class ModelConfig:
                 raise ValueError(f"model.{key}={getattr(self, key)} must be at least 1")
         if self.heads % self.kv_heads:
             raise ValueError(f"model.kv_heads={self.kv_heads} does not divide model.heads={self.heads}")
+        if not (math.isfinite(self.theta) and self.theta > 0):
+            raise ValueError(f"model.theta={self.theta} must be a number above 0")
+        if not (math.isfinite(self.norm_eps) and self.norm_eps >= 0):
+            raise ValueError(f"model.norm_eps={self.norm_eps} must be a number, 0 or more")
         if self.head_dim % 2:
             raise ValueError(f"model.head_dim={self.head_dim} must be even (rotary positions turn pairs)")

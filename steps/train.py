@@ -127,7 +127,8 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
     seconds = fit(stage.name, module, config.trainer, folder)
     weights = whole_weights(model)
     if not rank():
-        save_model(model, folder / "model", longest=config.batch.row, end=codec.end, state=weights)
+        row = config.batch.row
+        save_model(model, folder / "model", row, codec.end, state=weights, beside=codec.exported(row))
     return {
         "seconds": seconds,
         "tokens": plan.steps * tokens_a_step,
