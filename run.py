@@ -31,6 +31,7 @@ from omegaconf.errors import OmegaConfBaseException
 from configs.command import in_one_line, refuse_what_is_merely_like_a_flag, sweep_folder
 from configs.schema import Config, register
 from stages import rank
+from steps.run_dir import check_run_dir, writable
 
 log = logging.getLogger("whence")
 
@@ -40,12 +41,17 @@ def run(config: Config) -> Path:
 
     Raises ValueError or OSError, saying what is wrong, for a configuration or input that can't be worked with.
     """
+    folder, stages_dir = Path(config.run_dir), Path(config.stages_dir)
+    check_run_dir(config.name, folder, stages_dir)
+    config.check()
     from train.machine import check_machine
 
-    config.check()
     check_machine(config)
-    folder = Path(config.run_dir)
-    _check_writable(folder, Path(config.stages_dir))
+    with writable(folder, stages_dir):
+        return _staged(config, folder)
+
+
+def _staged(config: Config, folder: Path) -> Path:
     if config.trainer.precision == "auto":
         from train.precision import fastest_precision
 
@@ -74,19 +80,6 @@ def run(config: Config) -> Path:
 
     publish(config, folder, [prepared, *stages, evaluate(config, prepared, stages[-1])])
     return folder
-
-
-def _check_writable(*folders: Path) -> None:
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".writable"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise OSError(
-                f"{folder} can't be written to ({error.strerror}): choose another run_dir or stages_dir"
-            ) from None
 
 
 def _terminated(signum: int, frame: Any) -> None:

@@ -26,6 +26,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from data.atomic import write_json
+
 ROOT = Path(__file__).parent.parent
 STAGES = ("pretrain", "tune")
 EXACT = ("trainer=cpu", "trainer.precision=32-true", "trainer.compiled=false", "trainer.log_every=1")
@@ -129,9 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         traced = trace(ROOT, GOLDEN)["pretrain"]
         record = {"overrides": GOLDEN, "torch": torch.__version__, "loss": traced.losses, **traced.exact}
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        write_json(path, record)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

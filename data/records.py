@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 from data import fields
+from data.atomic import atomic_file
 from data.fetch import open_text
 from data.fields import RecordError
 
@@ -359,17 +360,11 @@ def read_numbered(path: str | os.PathLike[str], record: type[R]) -> Iterator[tup
 
 def write_jsonl(path: str | os.PathLike[str], records: Iterable[Record]) -> int:
     """Write records one a line, whole or not at all; returns how many."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     count = 0
-    try:
-        with open(partial, "w", encoding="utf-8") as file:
-            for record in records:
-                file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
-                count += 1
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(Path(path)) as file:
+        for record in records:
+            file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
+            count += 1
     return count
 
 

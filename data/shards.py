@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
+from data.atomic import atomic_file
 from data.fetch import fetch
 from data.records import Document, RecordError, read_jsonl
 
@@ -79,15 +80,10 @@ def write_shards(documents: Iterable[Document], folder: Path, shard_documents: i
         raise ValueError(f"{folder} already holds shards; write into an empty folder")
     shards: list[Shard] = []
     rest = iter(documents)
-    partial = folder / f"{INDEX}.partial"
-    try:
-        with open(partial, "wb") as index:
-            tally = _Tally(index)
-            while shard := _write_shard(folder / f"shard-{len(shards):05}.tar", islice(rest, shard_documents), tally):
-                shards.append(shard)
-        os.replace(partial, folder / INDEX)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(folder / INDEX, "wb") as index:
+        tally = _Tally(index)
+        while shard := _write_shard(folder / f"shard-{len(shards):05}.tar", islice(rest, shard_documents), tally):
+            shards.append(shard)
     manifest = Manifest(
         tuple(shards),
         tally.documents,
@@ -101,10 +97,8 @@ def write_shards(documents: Iterable[Document], folder: Path, shard_documents: i
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    path = folder / MANIFEST
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(json.dumps({"format": FORMAT} | asdict(manifest)).encode())
-    os.replace(partial, path)
+    with atomic_file(folder / MANIFEST) as file:
+        file.write(json.dumps({"format": FORMAT} | asdict(manifest)))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -129,8 +123,8 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ShardError(f"{where}: not a manifest ({error}); run prepare again") from None
-    if len({shard.file for shard in shards}) < len(shards):
-        raise ShardError(f"{where}: it lists a shard twice; run prepare again")
+    if twice := [name for name, count in Counter(shard.file for shard in shards).items() if count > 1]:
+        raise ShardError(f"{where}: lists {twice[0]} twice; run prepare again")
     if manifest.documents != total:
         raise ShardError(
             f"{where}: the documents of its shards do not add up to {manifest.documents}; run prepare again"
@@ -248,24 +242,18 @@ def _write_shard(path: Path, documents: Iterator[Document], tally: _Tally) -> Sh
     first = next(documents, None)
     if first is None:
         return None
-    partial = path.with_name(path.name + ".partial")
     before = tally.documents
-    try:
-        with (
-            open(partial, "wb") as file,
-            TarWriter(file, user="whence", group="whence", mtime=0, encoder=False) as tar,
-        ):
-            for document in chain([first], documents):
-                line = canonical(document)
-                tar.write({"__key__": f"{tally.documents:09}", "json": line})
-                tally.add(document, line)
-        with open(partial, "rb") as written:
-            sha256 = hashlib.file_digest(written, "sha256").hexdigest()
-        shard = Shard(path.name, partial.stat().st_size, sha256, tally.documents - before)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return shard
+    with (
+        atomic_file(path, "wb") as file,
+        TarWriter(file, user="whence", group="whence", mtime=0, encoder=False) as tar,
+    ):
+        for document in chain([first], documents):
+            line = canonical(document)
+            tar.write({"__key__": f"{tally.documents:09}", "json": line})
+            tally.add(document, line)
+    with open(path, "rb") as written:
+        sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+    return Shard(path.name, path.stat().st_size, sha256, tally.documents - before)
 
 
 def canonical(document: Document) -> bytes:

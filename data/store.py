@@ -8,14 +8,14 @@ against the manifest; a damaged copy is reported and fetched again.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock
+
+from data.atomic import atomic_file
 from data.records import Document
 from data.shards import Manifest, Shard, damage, fetch_shard, locate, unpack
 
@@ -60,27 +60,19 @@ class Cache:
 
     def _keep(self, shard: Shard, content: bytes) -> None:
         path = self._path(shard)
-        partial = path.with_suffix(".partial")  # of a process that was killed, it is overwritten here
-        try:
-            partial.write_bytes(content)
-            with self._locked("evict"):
-                held = sorted((file.stat().st_mtime_ns, file) for file in self.folder.glob("*.tar") if file != path)
-                excess = sum(file.stat().st_size for _, file in held) + len(content) - self.limit
-                for _, file in held:
-                    if excess <= 0:
-                        break
-                    excess -= file.stat().st_size
-                    file.unlink()
-                os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with self._locked("evict"), atomic_file(path, "wb") as kept:
+            kept.write(content)
+            held = sorted((file.stat().st_mtime_ns, file) for file in self.folder.glob("*.tar") if file != path)
+            excess = sum(file.stat().st_size for _, file in held) + len(content) - self.limit
+            for _, file in held:
+                if excess <= 0:
+                    break
+                excess -= file.stat().st_size
+                file.unlink()
 
-    @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def _locked(self, name: str) -> BaseFileLock:
         """Alone among all processes; a lock is free again when its process dies."""
-        with open(self.folder / f".lock-{name}", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        return FileLock(self.folder / f".lock-{name}", fallback_to_soft=False)
 
 
 class Store:

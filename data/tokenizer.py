@@ -14,6 +14,7 @@ wherever they stand.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,27 @@ class Codec:
 
     def save(self, path: Path) -> None:
         self.tokenizer.save(str(path))
+
+    def exported(self, longest: int) -> dict[str, str]:
+        """The files, by name, from which transformers' `AutoTokenizer` makes a tokenizer with the same ids.
+
+        There, reserved tokens that a text spells out are taken for themselves, and a text brings its own leading space.
+
+        Args:
+            longest: tokens that the model was trained on at once.
+        """
+        # A borrowed tokenizer may put marks of its own around a text; they were never trained on.
+        tokenizer = json.loads(self.tokenizer.to_str()) | {"post_processor": None}
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",  # what is there as it is, not what goes with Qwen3 models
+            "pad_token": MARKS["pad"],
+            "eos_token": MARKS["end"],
+            "additional_special_tokens": list(RESERVED),
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": longest,
+        }
+        files = {"tokenizer.json": tokenizer, "tokenizer_config.json": config}
+        return {name: json.dumps(value, ensure_ascii=False, indent=1) + "\n" for name, value in files.items()}
 
     def __len__(self) -> int:
         return self.tokenizer.get_vocab_size(with_added_tokens=True)

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from hydra.experimental.callback import Callback
 
+from data.atomic import atomic_file
 from data.records import Prediction, Question, read_jsonl
 from eval.abstention import penalty
 from eval.arguments import Command
 from eval.calibration import worst_confidence
 from eval.compare import find
 from eval.policy import right
-from eval.results import read_results
+from eval.results import read_results, setting
 from eval.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
 from eval.systems import decide, in_fold
 
@@ -96,7 +97,8 @@ def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
     print(text)
     for folder in folders:
         if Path(folder).is_dir():
-            (Path(folder) / "knowing.md").write_text(text + "\n", encoding="utf-8")
+            with atomic_file(Path(folder) / "knowing.md") as file:
+                file.write(text + "\n")
 
 
 def table(runs: Sequence[Path]) -> str:
@@ -119,16 +121,20 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
     asked: list[Question] = []
     for path in runs:
         results = read_results(path)
-        second = results["config"]["second"]
+        try:
+            second = {key: setting(results, f"second.{key}") for key in ("method", "absent")}
+            refused = setting(results, "eval.refused")
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}, so it is no run that could show what it does not know") from None
         questions = list(read_jsonl(path.parent / "evaluate" / "questions.jsonl", Question))
         forced = list(read_jsonl(path.parent / "evaluate" / "restated.jsonl", Prediction))
-        decided = decide(questions, forced, results["config"]["eval"]["refused"])
+        decided = decide(questions, forced, refused)
         test = in_fold(questions, forced, "test")[0]
         if asked and [q.id for q in asked] != [q.id for q in test]:
             raise ValueError(f"{path} was asked other questions than the runs before it")
         asked = list(test)
         for (method, system), label in ROWS.items():
-            if method == second["method"] and system in results["systems"]:
+            if method == second["method"] and system in results.get("systems", {}):
                 answers, free = (
                     in_fold(questions, said, "test")[1] for said in (decided[system].forced, decided[system].free)
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from data.identifiers import Identifiers, IdsConfig, assign
 from data.records import Document, Question, read_jsonl
@@ -14,6 +15,7 @@ from eval.model import ModelAnswerer
 from eval.policy import Policy, read_policies
 from eval.wordings import Wordings
 from model.hf import load_model
+from stages.record import DONE, faults
 
 
 @dataclass(frozen=True)
@@ -28,22 +30,52 @@ class Run:
 
 
 def load_run(folder: Path) -> Run:
-    """Read `folder` as `run.py` leaves it. Raises ValueError, saying what is missing, when it holds no finished run."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        codec = Codec.load(folder / "prepare" / "tokenizer.json")
-    except Exception as error:  # tokenizers raises bare Exception for a missing file
-        raise ValueError(
-            f"{folder} holds no finished run ({error}); make one with python run.py run_dir={folder}"
-        ) from None
+    """Read `folder` as `run.py` leaves it.
+
+    Raises ValueError, naming the file, when it holds no finished run, or one whose files are not as they were.
+    """
+    _check_whole(folder)
+    made = _read_config(folder / "config.json")
+    codec = Codec.load(folder / "prepare" / "tokenizer.json")
     documents = list(read_documents(folder / "prepare"))
-    identifiers = assign(documents, codec, IdsConfig(**config["ids"]), config["tags"]["content"])
+    identifiers = assign(documents, codec, made.ids, made.content)
     named: dict[str, list[Document]] = {}
     for label, document in zip(identifiers.labels, documents, strict=True):
         named.setdefault(label, []).append(document)
-    taught = config.get("second", {}).get("method", "none") != "none"
-    nosrc = config["tags"].get("untagged") == "nosrc"
-    model, longest = load_model(folder / "model"), config["batch"]["row"]
-    answerer = ModelAnswerer(model, codec, identifiers, forced=True, marks=taught, nosrc=nosrc, longest=longest)
+    model = load_model(folder / "model")
+    answerer = ModelAnswerer(
+        model, codec, identifiers, forced=True, marks=made.marks, nosrc=made.nosrc, longest=made.longest
+    )
     wordings = Wordings.of(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
     return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"))
+
+
+def _check_whole(folder: Path) -> None:
+    if found := faults(folder):
+        name, fault = next(iter(found.items()))
+        where = (folder / name).resolve()  # the stage that it lies in
+        raise ValueError(f"{where} is damaged ({fault}); the run.py command that made {folder} makes it anew")
+    if not (folder / DONE).exists():
+        raise ValueError(f"{folder} holds no finished run (no {DONE}); make one with python run.py run_dir={folder}")
+
+
+class Made(NamedTuple):
+    """How a run was made: identifiers, what a tag carries, whether marks of confidence and `<|nosrc|>` were taught, and
+    the tokens of the longest text."""
+
+    ids: IdsConfig
+    content: str
+    marks: bool
+    nosrc: bool
+    longest: int
+
+
+def _read_config(path: Path) -> Made:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        tags = config["tags"]
+        second = config["second"]["method"] != "none"
+        longest = int(config["batch"]["row"])
+        return Made(IdsConfig(**config["ids"]), tags["content"], second, tags["untagged"] == "nosrc", longest)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not the configuration of a run ({type(error).__name__}: {error})") from None

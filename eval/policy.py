@@ -122,7 +122,8 @@ class Head:
         calibrator = calibrator_from_json(value["calibrator"])
         if not isinstance(calibrator, Isotonic):
             raise ValueError("the calibrator is not isotonic")
-        return cls(value["weights"], value["typical"], calibrator, float(value["threshold"]))
+        weights, typical = ({name: _finite(v) for name, v in value[key].items()} for key in ("weights", "typical"))
+        return cls(weights, typical, calibrator, _finite(value["threshold"]))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -223,8 +224,14 @@ def read_policies(path: Path) -> dict[str, Policy]:
         return {}
     try:
         return {name: Policy.from_json(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not the policies of a run ({error}); the same run.py command writes them") from None
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number")
+    return float(value)
 
 
 def is_right(question: Question, answer: str | None) -> bool:

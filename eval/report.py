@@ -7,7 +7,6 @@ to TensorBoard where a folder is given. Its sections are made in eval/report_*.p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
+from data.atomic import atomic_file
 from data.records import Document, Prediction, Question
 from eval.attribution import METRICS, Grade, grade
 from eval.outcomes import Outcomes
@@ -64,12 +64,8 @@ def write_report(
     drawn = {name: svg(figure, salt=name) for name, figure in plotted.items()}
     body = _body(results, drawn, grade(questions, predictions), by_id, outcomes)
     path = folder / "report.html"
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(page(f"{results['name']}: whence report", body), encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        file.write(page(f"{results['name']}: whence report", body))
     if tensorboard is not None:
         _write_tensorboard(tensorboard, results, plotted)
     return path

@@ -39,13 +39,14 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from data.atomic import write_json
 from data.records import SPLITS, SUPPORT_CLASSES, Prediction, Question
-from eval.attribution import Grade, grade, margin, summarise
+from eval.attribution import METRICS, Grade, grade, margin, summarise
 
 SCHEMA = 1
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -125,26 +126,34 @@ def build_results(
 
 def write_results(path: str | os.PathLike[str], results: Mapping[str, Any]) -> None:
     """Write results as JSON, whole or not at all. Raises OSError for a folder."""
-    path = Path(path)
-    if path.is_dir():
+    if Path(path).is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file to write the results to")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(json.dumps(_finite(results), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_json(Path(path), _finite(results))
 
 
 def read_results(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Inverse of `write_results`. Raises ValueError, naming the file, when it is not such a file."""
+    """Inverse of `write_results`. Raises ValueError, naming the file and the key, when it is not such a file."""
     try:
         results = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON ({error})") from None
     if not isinstance(results, dict) or results.get("schema") != SCHEMA:
         raise ValueError(f"{path}: not a results file of schema {SCHEMA}")
+    try:
+        _check_shape(results)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; the run.py command that made the run writes it anew") from None
     return results
+
+
+def setting(results: Mapping[str, Any], key: str) -> Any:
+    """A setting by its dotted key, "second.method". Raises ValueError where the configuration lacks it."""
+    value: Any = results["config"]
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise ValueError(f"the configuration has no {key}")
+        value = value[part]
+    return value
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -160,6 +169,46 @@ def percent(value: float | None, interval: Sequence[float] | None = None) -> str
     if value is None:
         return "-"
     return f"{100 * value:.1f}" + (f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]" if interval else "")
+
+
+def _check_shape(results: Mapping[str, Any]) -> None:
+    """Raises ValueError, naming the key, where what is read again is not as `build_results` has it."""
+    for key in ("name", "config", "seed", "attribution", "bits_per_byte", "seconds", "tokens"):
+        if key not in results:
+            raise ValueError(f"it has no {key!r}")
+    if not isinstance(results["name"], str):
+        raise ValueError("'name' is no text")
+    if not (results["seed"] is None or type(results["seed"]) is int):
+        raise ValueError("'seed' is neither a whole number nor null")
+    for key in ("config", "abstention", "signals", "probes"):
+        _object(results, key)
+    for key, number in _numbers(results):
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):
+            raise ValueError(f"{key!r} is neither a number nor null")
+
+
+def _numbers(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What tables and reports take for a number or null."""
+    yield from ((key, results[key]) for key in ("bits_per_byte", "seconds"))
+    yield from ((f"tokens.{stage}", count) for stage, count in _object(results, "tokens").items())
+    for split in _object(results, "attribution"):
+        part = _object(results["attribution"], split, "attribution.")
+        yield from ((f"attribution.{split}.{metric}", part.get(metric)) for metric in METRICS)
+        for metric, bounds in _object(part, "intervals", f"attribution.{split}.").items():
+            where = f"attribution.{split}.intervals.{metric}"
+            if bounds is not None and not (isinstance(bounds, list) and len(bounds) == 2):
+                raise ValueError(f"{where!r} is neither two bounds nor null")
+            yield from ((where, bound) for bound in bounds or ())
+    for system in _object(results, "systems"):
+        for metric, measure in _object(results["systems"], system, "systems.").items():
+            yield f"systems.{system}.{metric}", measure.get("value", measure) if isinstance(measure, dict) else measure
+
+
+def _object(holder: Mapping[str, Any], key: str, within: str = "") -> dict[str, Any]:
+    found = holder.get(key, {})
+    if not isinstance(found, dict):
+        raise ValueError(f"{within + key!r} is no object")
+    return found
 
 
 def _broken_down(grades: Sequence[Grade]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
             "bits_per_byte_train": bits_per_byte(model, corpus.codec, documents, config.batch.row),
         }
 
-    stage = Stage("evaluate", settings, Path(config.stages_dir))
+    stage = Stage("evaluate", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.whole, work)
     return stage
 

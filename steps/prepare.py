@@ -41,9 +41,10 @@ def prepare(config: Config) -> Stage:
         texts = (text for q in asked for text in (q.text, *q.paraphrases, *q.answers))
         codec = build_tokenizer(config.tokenizer, chain(sample_texts(folder), texts))
         codec.save(folder / "tokenizer.json")
-        return {"fingerprint": manifest.fingerprint, "documents": manifest.documents, "vocabulary": len(codec)}
+        record = {"fingerprint": manifest.fingerprint, "documents": manifest.documents, "vocabulary": len(codec)}
+        return record | {"sha256": {} if manifest.root else {shard.file: shard.sha256 for shard in manifest.shards}}
 
-    stage = Stage("prepare", settings, Path(config.stages_dir))
+    stage = Stage("prepare", settings, Path(config.stages_dir), Path(config.run_dir))
     record = announced(stage, stage.whole, work)
     log.info("         %d documents, vocabulary of %d", record["documents"], record["vocabulary"])
     return stage

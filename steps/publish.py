@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import compress
 from pathlib import Path
 
 from configs.schema import Config
+from data.atomic import atomic_link
 from data.records import ANSWERABLE
 from stages import Stage, write_json
+from stages.record import DONE, entry, write_record
+from stages.uses import publish_uses
+
+OWN = ("config.json", "policy.json", "results.json")
 
 
 def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
@@ -27,6 +31,8 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     from eval.score import abstention_table, table
     from train.fit import read_metrics
 
+    folder.mkdir(parents=True, exist_ok=True)  # it was there at the start, and empty
+    (folder / DONE).unlink(missing_ok=True)
     prepare, *_, evaluate = stages
     records = {stage.name: stage.done or {} for stage in stages}
     trained = [stage for stage in stages if "tokens" in records[stage.name]]
@@ -61,9 +67,8 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     curves = {stage.name: read_metrics(stage.folder) for stage in trained}
     write_json(folder / "config.json", asdict(config))
     write_json(folder / "policy.json", {name: p.to_json() for name, p in knowing.policies.items()} if knowing else {})
-    _link(folder / "model", trained[-1].folder / "model")
-    for stage in stages:
-        _link(folder / stage.name, stage.folder)
+    atomic_link(folder / "model", trained[-1].folder / "model")
+    publish_uses(folder, {stage.name: stage.folder for stage in stages})
     documents = list(read_documents(prepare.folder))
     write_report(
         folder,
@@ -77,6 +82,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
         outcomes=knowing.outcomes() if knowing else {},
     )
     write_results(folder / "results.json", results)
+    _record(folder, prepare, trained[-1])
     print(table(results["attribution"], "whence") + abstention_table(results["abstention"]))
     print(f"\nreport   {folder / 'report.html'}\nresults  {folder / 'results.json'}")
     if asked:
@@ -84,8 +90,9 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     print(f'cite     python -m eval.cite run={folder} "{documents[0].sentences[0][0].strip()}"')
 
 
-def _link(link: Path, target: Path) -> None:
-    partial = link.with_name(f".{link.name}.partial")
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
-    os.replace(partial, link)
+def _record(folder: Path, prepare: Stage, trained: Stage) -> None:
+    """done.json of the run: its own files, and those of its stages that `eval.load` reads."""
+    own = {name: entry(folder / name) for name in OWN}
+    corpus = {f"{prepare.name}/{name}": file for name, file in ((prepare.done or {}).get("files", {})).items()}
+    model = {name: file for name, file in (trained.done or {})["files"].items() if name.startswith("model/")}
+    write_record(folder, {}, own | corpus | model)

@@ -53,7 +53,7 @@ def _attempt(config: Config, prepare: Stage, trained: Stage, number: int) -> Sta
         write_jsonl(folder / "predictions.jsonl", drawn)
         return {"questions": len(questions)}
 
-    stage = Stage(f"attempt{number}", settings, Path(config.stages_dir))
+    stage = Stage(f"attempt{number}", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.whole, work)
     return stage
 
@@ -85,6 +85,6 @@ def _teach(config: Config, prepare: Stage, trained: Stage, attempt: Stage, numbe
         course = Course(first, second, part.tokens // part.rounds, part.replay, part.optimizer, seed + number)
         return train(corpus, stage, folder, load_model(trained.folder / "model"), course) | {"lessons": len(lessons)}
 
-    stage = Stage(f"second{number}", settings, Path(config.stages_dir))
+    stage = Stage(f"second{number}", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)
     return stage

@@ -53,7 +53,7 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
         course = Course(first, second, part.tokens, part.mix, part.optimizer, seed, config.tags.cooldown)
         return train(corpus, stage, folder, Transformer(shape), course)
 
-    stage = Stage("pretrain", settings, Path(config.stages_dir))
+    stage = Stage("pretrain", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)
     return stage
 
@@ -75,7 +75,7 @@ def tune(config: Config, prepare: Stage, pretrained: Stage) -> Stage:
         course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed)
         return train(corpus, stage, folder, load_model(pretrained.folder / "model"), course)
 
-    stage = Stage("tune", settings, Path(config.stages_dir))
+    stage = Stage("tune", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)
     return stage
 
@@ -126,7 +126,8 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
     seconds = fit(stage.name, module, config.trainer, folder)
     weights = whole_weights(model)
     if not rank():
-        save_model(model, folder / "model", longest=config.batch.row, end=codec.end, state=weights)
+        row = config.batch.row
+        save_model(model, folder / "model", row, codec.end, state=weights, beside=codec.exported(row))
     return {
         "seconds": seconds,
         "tokens": plan.steps * tokens_a_step,

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
+from data.tokenizer import RESERVED, Codec, TokenizerConfig, build_tokenizer
 from model.hf import CONFIG, WEIGHTS, load_model, save_model
 from model.transformer import Transformer
 
@@ -67,6 +69,18 @@ def test_there_and_back_is_the_same_model(make_model: Make, tmp_path: Path, shap
         assert torch.equal(left, right)
 
 
+def test_reading_draws_what_a_new_model_draws(make_model: Make, tmp_path: Path) -> None:
+    """Training goes on with the random numbers after it, so that a check must not take any."""
+    model = make_model()
+    save_model(model, tmp_path, longest=128, end=6)
+    after = []
+    for make in (lambda: load_model(tmp_path), lambda: Transformer(model.config)):
+        torch.manual_seed(3)
+        make()
+        after.append(torch.get_rng_state())
+    assert torch.equal(*after)
+
+
 def test_names_of_the_weights_are_frozen(make_model: Make, tmp_path: Path) -> None:
     block = (
         "input_layernorm mlp.down_proj mlp.gate_proj mlp.up_proj post_attention_layernorm self_attn.k_norm "
@@ -119,6 +133,17 @@ def cut(folder: Path) -> None:
         (change(use_sliding_window=True), CONFIG),
         (change(rope_parameters={"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0}), CONFIG),
         (change(rope_scaling={"rope_type": "linear", "factor": 2.0}), CONFIG),
+        (change(rope_theta="x"), CONFIG),
+        (change(rope_theta=0), CONFIG),
+        (change(rope_theta=float("nan")), CONFIG),
+        (change(rms_norm_eps=None), CONFIG),
+        (change(rms_norm_eps=-1), CONFIG),
+        (change(tie_word_embeddings="no"), CONFIG),
+        (change(num_hidden_layers=2.0), CONFIG),
+        (change(num_attention_heads=True), CONFIG),
+        (change(hidden_size=10**12), WEIGHTS),  # no memory is taken for it
+        (change(intermediate_size=10**12, hidden_size=10**12), WEIGHTS),
+        (change(num_hidden_layers=10**9), WEIGHTS),
         (lambda folder: (folder / WEIGHTS).unlink(), WEIGHTS),
         (lambda folder: (folder / WEIGHTS).write_bytes(b""), WEIGHTS),
         (cut, WEIGHTS),
@@ -161,3 +186,46 @@ def test_weights_may_come_from_elsewhere(make_model: Make, tmp_path: Path) -> No
     one, two = make_model(seed=1), make_model(seed=2)
     save_model(one, tmp_path, longest=128, end=6, state=two.state_dict())
     assert torch.equal(load_model(tmp_path).norm.weight, two.norm.weight)
+
+
+def borrowed(path: Path) -> TokenizerConfig:
+    """A tokenizer.json as others have them: it puts a mark before each text, and cuts it."""
+    theirs = Tokenizer(models.BPE())
+    theirs.pre_tokenizer, theirs.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    theirs.train_from_iterator(
+        [" Ada Moss was born in Oslo."] * 9, trainers.BpeTrainer(special_tokens=["<s>"], initial_alphabet=alphabet)
+    )
+    theirs.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    theirs.enable_truncation(3)
+    theirs.save(str(path))
+    return TokenizerConfig(base=str(path))
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_text_goes_in_and_out_in_transformers_alone(make_model: Make, codec: Codec, tmp_path: Path, own: bool) -> None:
+    ours = codec if own else build_tokenizer(borrowed(tmp_path / "base.json"), [])
+    folder = tmp_path / "model"
+    save_model(make_model(vocab_size=640), folder, longest=128, end=ours.end, beside=ours.exported(128))
+    theirs = AutoTokenizer.from_pretrained(folder)
+    assert (len(theirs), theirs.pad_token_id, theirs.eos_token_id) == (len(ours), ours.pad, ours.end)
+    assert theirs.convert_tokens_to_ids(list(RESERVED)) == [ours.tokenizer.token_to_id(token) for token in RESERVED]
+    for text in ("Ada Moss was born in Oslo.", "Zoë  Ķuill ,\n don't", "🙂 中", "<|unknown|> <s"):
+        ids = ours.encode([text])[0].tolist()
+        assert theirs(" " + text)["input_ids"] == ids
+        assert theirs.decode(ids) == " " + text == " " + ours.decode(ids)
+    asked, said = ours.encode(["Where was Ada Moss born?", "Oslo."])
+    marked = [ours.ask, *asked, ours.answer, *said, ours.src, ours.codes[255], ours.end_src, ours.idk, ours.end]
+    text = "<|ask|> Where was Ada Moss born?<|answer|> Oslo.<|src|><|id_255|><|/src|><|idk|><|end|>"
+    assert theirs(text)["input_ids"] == marked
+    assert theirs.decode(marked) == text
+    assert theirs.decode(marked, skip_special_tokens=True) == " Where was Ada Moss born? Oslo."
+    assert (
+        theirs("<|end|>", split_special_tokens=True)["input_ids"]
+        == ours.tokenizer.encode("<|end|>", add_special_tokens=False).ids
+    )
+
+
+def test_others_may_read_what_may_be_read(make_model: Make, tmp_path: Path) -> None:
+    save_model(make_model(), tmp_path / "model", longest=128, end=6)
+    assert len({path.stat().st_mode for path in (tmp_path / "model").iterdir()}) == 1

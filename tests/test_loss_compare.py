@@ -160,10 +160,9 @@ def test_stages_and_steps_that_one_side_lacks_are_differences():
 
 @pytest.mark.slow
 def test_this_checkout_as_a_revision_and_with_one_number_changed(tmp_path, monkeypatch, capsys):
-    for name in ("configs", "data", "eval", "model", "train"):
+    for name in ("configs", "data", "eval", "model", "stages", "steps", "train"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("run.py", "stages.py"):
-        shutil.copyfile(ROOT / name, tmp_path / name)
+    shutil.copyfile(ROOT / "run.py", tmp_path / "run.py")
     (tmp_path / ".gitignore").write_text("__pycache__/\n")
     monkeypatch.chdir(repository(tmp_path))
     assert main(["HEAD", *TINY]) == 0

@@ -147,9 +147,14 @@ def test_a_policy_is_read_as_it_was_written(everything, tmp_path: Path) -> None:
         write_json(tmp_path / "policy.json", {"two_way_sum": kept.to_json()})
         assert read_policies(tmp_path / "policy.json") == {"two_way_sum": kept}
     assert read_policies(tmp_path / "none.json") == {}
-    write_json(tmp_path / "bad.json", {"two_way": {"answer": {}}})
-    with pytest.raises(ValueError, match=r"bad\.json: not the policies of a run"):
-        read_policies(tmp_path / "bad.json")
+    whole = policy.to_json()
+    bad: list[Any] = [[], 3, None, {"x": []}, {"x": {"answer": {}}}]
+    for change in ({"weights": ["answer"]}, {"weights": {"answer": "1"}}, {"typical": None}, {"threshold": None}):
+        bad.append({"x": whole | {"answer": whole["answer"] | change}})
+    for value in bad:
+        write_json(tmp_path / "bad.json", value)
+        with pytest.raises(ValueError, match=r"bad\.json: not the policies of a run"):
+            read_policies(tmp_path / "bad.json")
 
 
 def test_results_by_hand(everything) -> None:

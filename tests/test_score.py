@@ -8,7 +8,7 @@ import pytest
 from data.records import Citation, Document, Prediction, Question, write_jsonl
 from eval import score
 from eval.arguments import Command
-from eval.results import build_results, percent, read_results, write_results
+from eval.results import build_results, percent, read_results, setting, write_results
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS = [
@@ -164,10 +164,10 @@ def results(**changes):
 
 def test_results_are_written_whole_with_null_for_nan(tmp_path):
     path = tmp_path / "results.json"
-    write_results(path, results(bits_per_byte=float("nan"), attribution={"x": [1.0, float("inf")]}))
+    write_results(path, results(bits_per_byte=float("nan"), attribution={"x": {"joint": 1.0, "cited": float("inf")}}))
     read = read_results(path)
     assert read["bits_per_byte"] is None
-    assert read["attribution"] == {"x": [1.0, None]}
+    assert read["attribution"] == {"x": {"joint": 1.0, "cited": None}}
     assert read["seconds"] == 3.5
     before = path.read_text()
     with pytest.raises(TypeError):
@@ -181,6 +181,38 @@ def test_other_files_are_not_results(tmp_path, text):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(ValueError, match=r"results\.json: not"):
         read_results(tmp_path / "results.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"config": []}, "'config' is no object"),
+        ({"attribution": None}, "'attribution' is no object"),
+        ({"attribution": {"never_tuned": []}}, "'attribution.never_tuned' is no object"),
+        ({"attribution": {"never_tuned": {"joint": "1"}}}, "'attribution.never_tuned.joint' is neither a number"),
+        ({"attribution": {"x": {"intervals": {"joint": [0]}}}}, "'attribution.x.intervals.joint' is neither two"),
+        ({"seed": [0]}, "'seed' is neither"),
+        ({"name": 3}, "'name' is no text"),
+        ({"tokens": {"pretrain": None, "tune": "many"}}, "'tokens.tune' is neither"),
+        ({"seconds": True}, "'seconds' is neither"),
+        ({"systems": {"own": []}}, "'systems.own' is no object"),
+        ({"systems": {"own": {"joint_free": {"value": "x"}}}}, "'systems.own.joint_free' is neither"),
+        ({"systems": {"own": {"joint_free": {}}}}, "'systems.own.joint_free' is neither"),
+        ({"config": {"second": 3}}, ""),
+    ],
+)
+def test_results_of_another_shape_are_named_by_key(tmp_path, changes, said):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results() | changes))
+    if said:
+        with pytest.raises(ValueError, match=rf"results\.json: {said}.*; the run.py command that made the run"):
+            read_results(path)
+    else:
+        with pytest.raises(ValueError, match="configuration has no second"):
+            setting(read_results(path), "second.method")
+    path.write_text('{"schema": 1}')
+    with pytest.raises(ValueError, match=r"results\.json: it has no 'name'"):
+        read_results(path)
 
 
 def test_percent():

@@ -155,6 +155,14 @@ def test_manifest_can_not_point_outside_its_folder(tmp_path: Path) -> None:
         read_shard(tmp_path / "a", 0)
 
 
+def test_a_manifest_lists_each_shard_once(tmp_path: Path) -> None:
+    write_shards(some(2), tmp_path, 1)
+    path = tmp_path / "manifest.json"
+    path.write_text(path.read_text().replace("shard-00001.tar", "shard-00000.tar"))
+    with pytest.raises(ShardError, match=r"manifest\.json: lists shard-00000\.tar twice"):
+        read_manifest(tmp_path)
+
+
 def test_failed_write_leaves_no_manifest_and_no_partial_file(tmp_path: Path) -> None:
     def failing() -> Iterator[Document]:
         yield from some(3)

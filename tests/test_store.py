@@ -147,7 +147,7 @@ def test_what_a_killed_process_left_is_not_read(tmp_path: Path, remote: tuple[Ma
     manifest, _ = remote
     cache = Cache(tmp_path / "cache", 10**6)
     cache.folder.mkdir()
-    (cache.folder / f"{manifest.shards[0].sha256}.partial").write_bytes(b"half of it")
+    (cache.folder / f"{manifest.shards[0].sha256}.tar.partial").write_bytes(b"half of it")
     assert Store(tmp_path, manifest, cache).read(0) == some(12)[:2]
     assert not list(cache.folder.glob("*.partial"))
 

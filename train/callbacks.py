@@ -7,7 +7,6 @@ checkpoint of that step is written, and a run continued from there never reads t
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import lightning as L
 from tqdm import tqdm
 
+from data.atomic import atomic_file
 from data.stream import Plan
 from train.module import SourceAwareLM
 
@@ -122,6 +122,5 @@ class Metrics(L.Callback):
     def _cut(self, step: int) -> None:
         rows = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
         kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= step]
-        partial = self.path.with_name(self.path.name + ".partial")
-        partial.write_text("".join(kept), encoding="utf-8")
-        os.replace(partial, self.path)
+        with atomic_file(self.path) as file:
+            file.writelines(kept)

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, contiguous_format
+
+from data.atomic import atomic_folder, settle
 
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 
@@ -47,36 +47,18 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     Raises TypeError, naming the place, for a value that is neither a tensor nor plain data; CheckpointError when it
     can't be written, on a full disk for one. What was at `path` is then still there.
     """
-    partial, old = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.old")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        partial.mkdir(parents=True)
-        tensors: dict[str, Tensor] = {}
-        state = _flatten(checkpoint, "", tensors)
-        # Copied, because safetensors refuses aliases (tied weights are) and anything that is not contiguous.
-        copies = {k: v.detach().cpu().clone(memory_format=contiguous_format) for k, v in tensors.items()}
-        save_file(copies, partial / TENSORS)
-        (partial / STATE).write_text(json.dumps(state), encoding="utf-8")
-        sums = {name: hashlib.sha256((partial / name).read_bytes()).hexdigest() for name in (TENSORS, STATE)}
-        (partial / MANIFEST).write_text(json.dumps({"sha256": sums}), encoding="utf-8")
-        for name in (TENSORS, STATE, MANIFEST):
-            _sync(partial / name)
-        _sync(partial)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            path.rename(old)
-            partial.rename(path)
-            shutil.rmtree(old)
-        else:
-            partial.rename(path)
-        _sync(path.parent)
-    except BaseException as error:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError | SafetensorError):
-            raise CheckpointError(f"checkpoint {path} can't be written ({error}); those before it are kept") from None
-        raise
+        with atomic_folder(path, flush=True) as partial:
+            tensors: dict[str, Tensor] = {}
+            state = _flatten(checkpoint, "", tensors)
+            # Copied, because safetensors refuses aliases (tied weights are) and anything that is not contiguous.
+            copies = {k: v.detach().cpu().clone(memory_format=contiguous_format) for k, v in tensors.items()}
+            save_file(copies, partial / TENSORS)
+            (partial / STATE).write_text(json.dumps(state), encoding="utf-8")
+            sums = {name: hashlib.sha256((partial / name).read_bytes()).hexdigest() for name in (TENSORS, STATE)}
+            (partial / MANIFEST).write_text(json.dumps({"sha256": sums}), encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"checkpoint {path} can't be written ({error}); those before it are kept") from None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -120,12 +102,7 @@ def _newest_first(folder: Path) -> list[Path]:
 def _clean(folder: Path) -> None:
     """Finish or undo what a run killed while it wrote or replaced a checkpoint; several ranks may do so at once."""
     for left in [*folder.glob(".step=*"), *folder.glob("best/.step=*")]:
-        whole = left.with_name(left.name[1:].removesuffix(".old"))
-        if left.suffix == ".old" and not whole.exists():
-            with suppress(FileNotFoundError):
-                left.rename(whole)
-        else:
-            shutil.rmtree(left, ignore_errors=True)
+        settle(left.with_name(left.stem[1:]))
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
@@ -157,11 +134,3 @@ def _restore(value: Any, tensors: dict[str, Tensor]) -> Any:
     if kind == "$tuple":
         return tuple(_restore(item, tensors) for item in content)
     return {key: _restore(item, tensors) for key, item in content}
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
