@@ -59,7 +59,7 @@ def _staged(config: Config, folder: Path) -> Path:
     from configs.contradictions import check_questions, without_tuning
     from steps.corpus import Corpus
     from steps.prepare import prepare
-    from steps.train import pretrain, tune
+    from steps.train import pretrain, sft
 
     prepared = prepare(config)
     questions = Corpus.of(config, prepared).questions
@@ -67,12 +67,12 @@ def _staged(config: Config, folder: Path) -> Path:
     if said := without_tuning(config, questions):
         log.info("         %s", said)
     stages = [pretrain(config, prepared)]
-    if config.tune.tokens:
-        stages.append(tune(config, prepared, stages[0]))
-    if config.second.method != "none":
-        from steps.second import second_phase
+    if config.sft.tokens:
+        stages.append(sft(config, prepared, stages[0]))
+    if config.abstention_sft.method != "none":
+        from steps.abstention_sft import abstention_sft
 
-        stages += second_phase(config, prepared, stages[-1])
+        stages += abstention_sft(config, prepared, stages[-1])
     if rank():
         return folder  # the first process of the job does the rest
     from steps.evaluate import evaluate

@@ -38,11 +38,11 @@ POLL = 0.1  # seconds
 # which would take a minute and a half on one core. One row at a time, so that accumulation is covered as well.
 GOLDEN = (
     "experiment=demo",
-    "batch.rows=2",
-    "batch.row=96",
+    "batch.sequences=2",
+    "batch.seq_len=96",
     "trainer.accumulation=2",
     "pretrain.tokens=19200",
-    "tune.tokens=0",
+    "sft.tokens=0",
 )
 
 
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.golden_losses",
         description="Train the demo's model for a hundred steps, about half a minute, and write its losses anew: "
-        "for when they are meant to change. tests/test_golden.py compares with tests/golden/demo.json.",
+        "for when they are meant to change. tests/test_golden_losses.py compares with tests/golden/demo.json.",
     )
     parser.add_argument("path", metavar="FILE.json", type=Path, help="replaced if it is there")
     path: Path = parser.parse_args(arguments).path

@@ -19,17 +19,17 @@ from omegaconf import OmegaConf
 
 from bench.device import machine
 from bench.settings import Measured, Settings, contend
-from data.identifiers import Identifiers, IdsConfig, assign
-from data.order import Permutation
-from data.prepare import prepare
+from data.pipeline.identifiers import Identifiers, IdsConfig, assign
+from data.pipeline.sources import Documents
+from data.pipeline.tags import TagsConfig
+from data.pipeline.tokenizer import Tokenizer, TokenizerConfig, build_tokenizer
 from data.readers.corpora import open_corpus
 from data.records import Document, Question, read_jsonl
-from data.shards import read_documents, read_index, read_manifest
-from data.sources import Documents
-from data.store import Store
-from data.tags import TagsConfig
-from data.tokenizer import Codec, TokenizerConfig, build_tokenizer
-from data.world import WorldCorpus
+from data.stateless_rng import Permutation
+from data.storage.prepare import prepare
+from data.storage.shards import read_documents, read_index, read_manifest
+from data.storage.store import Store
+from data.world.world import WorldCorpus
 from model.config import ModelConfig
 from model.hf import save_model
 from model.transformer import Transformer
@@ -45,12 +45,12 @@ def make(settings: Settings) -> Measured:
     torch.manual_seed(settings.seed)
     world = settings.corpus
     shutil.rmtree(world, ignore_errors=True)
-    codec = prepare_world(world, settings.documents, settings.seed)
-    shape = read_preset(settings.model, len(codec))
+    tokenizer = prepare_world(world, settings.documents, settings.seed)
+    shape = read_preset(settings.model, len(tokenizer))
     model = Transformer(shape)
-    save_model(model, settings.path / settings.model, longest=settings.row, end=codec.end)
+    save_model(model, settings.path / settings.model, longest=settings.row, end=tokenizer.end)
     write_json(settings.path / settings.model / SHAPE, asdict(shape))
-    plain = plain_documents(list(read_documents(world)), codec)
+    plain = plain_documents(list(read_documents(world)), tokenizer)
     np.save(settings.path / DOCUMENTS, fill(plain))
     np.save(settings.path / PACKED, concatenate(plain, settings.row + 1, settings.seed))
     return {
@@ -64,15 +64,15 @@ def make(settings: Settings) -> Measured:
     }
 
 
-def prepare_world(folder: Path, documents: int, seed: int) -> Codec:
+def prepare_world(folder: Path, documents: int, seed: int) -> Tokenizer:
     """A world of `documents` documents as run.py prepares it, tokenizer included."""
     prepare(open_corpus(WorldCorpus(seed=seed, documents=documents)), folder)
     texts = [w for document in read_documents(folder) for wordings in document.sentences for w in wordings]
     asked = [q for q in read_jsonl(folder / "questions.jsonl", Question) if q.split == "tune"]
     texts += [text for q in asked for text in (q.text, *q.paraphrases, *q.answers)]
-    codec = build_tokenizer(TokenizerConfig(), texts)
-    codec.save(folder / "tokenizer.json")
-    return codec
+    tokenizer = build_tokenizer(TokenizerConfig(), texts)
+    tokenizer.save(folder / "tokenizer.json")
+    return tokenizer
 
 
 def read_preset(name: str, vocabulary: int) -> ModelConfig:
@@ -90,20 +90,22 @@ def read_shape(settings: Settings) -> ModelConfig:
     return ModelConfig(**json.loads((settings.path / settings.model / SHAPE).read_text(encoding="utf-8")))
 
 
-def open_documents(settings: Settings) -> tuple[Documents, Identifiers, Codec]:
+def open_documents(settings: Settings) -> tuple[Documents, Identifiers, Tokenizer]:
     """The settings' corpus as it is trained on, the names of its documents, and its tokenizer."""
     folder = settings.corpus
-    codec = Codec.load(folder / "tokenizer.json")
-    identifiers = assign(read_index(folder), codec, IdsConfig())
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    identifiers = assign(read_index(folder), tokenizer, IdsConfig())
     store = Store(folder, read_manifest(folder))
-    return Documents(store, identifiers, codec, TagsConfig(), settings.row, settings.seed), identifiers, codec
+    return Documents(store, identifiers, tokenizer, TagsConfig(), settings.row, settings.seed), identifiers, tokenizer
 
 
-def plain_documents(documents: list[Document], codec: Codec) -> list[np.ndarray]:
+def plain_documents(documents: list[Document], tokenizer: Tokenizer) -> list[np.ndarray]:
     """Each document in its canonical wordings, int32, no provenance."""
-    encoded = iter(codec.encode([wordings[0] for document in documents for wordings in document.sentences]))
+    encoded = iter(tokenizer.encode([wordings[0] for document in documents for wordings in document.sentences]))
     return [
-        np.concatenate([[codec.doc], *(next(encoded) for _ in document.sentences), [codec.end]]).astype(np.int32)
+        np.concatenate([[tokenizer.doc], *(next(encoded) for _ in document.sentences), [tokenizer.end]]).astype(
+            np.int32
+        )
         for document in documents
     ]
 

@@ -25,7 +25,7 @@ from bench.golden_losses import Trace, trace
 
 WORKING_TREE = "the working tree"
 # The demo with its own batch: 20 steps of pretraining and 10 of tuning, about half a minute a revision on one core.
-SHORT = ("experiment=demo", "pretrain.tokens=40960", "tune.tokens=20480")
+SHORT = ("experiment=demo", "pretrain.tokens=40960", "sft.tokens=20480")
 
 
 def differences(a: Mapping[str, Trace], b: Mapping[str, Trace]) -> list[str]:

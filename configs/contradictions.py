@@ -8,23 +8,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from data.records import FOLDS, TOLD, Question
+from data.records import ANSWERABLE, FOLDS, Question
 
 if TYPE_CHECKING:
     from configs.schema import Config
 
 
 def second_phase_of_a_world(config: Config) -> Iterator[str]:
-    if config.second.method != "none" and config.corpus.kind == "world" and not config.corpus.second:
+    if config.abstention_sft.method != "none" and config.corpus.kind == "world" and not config.corpus.relabel:
         yield (
-            f"second.method={config.second.method} asks questions of split second, and corpus.second=0.0 makes none: "
-            "set corpus.hard=true and corpus.second=0.15, or second=none"
+            f"abstention_sft.method={config.abstention_sft.method} asks questions of split relabel, and "
+            "corpus.relabel=0.0 makes none: set corpus.hard=true and corpus.relabel=0.15, or abstention_sft=none"
         )
 
 
 def tuning_of_a_world(config: Config) -> Iterator[str]:
-    if config.corpus.kind == "world" and config.corpus.in_domain == 1 and (config.pretrain.mix or config.tune.tokens):
-        yield "corpus.in_domain=1.0 leaves no questions to tune on: lower it, or set pretrain.mix=0 and tune.tokens=0"
+    if (
+        config.corpus.kind == "world"
+        and config.corpus.in_domain == 1
+        and (config.pretrain.qa_fraction or config.sft.tokens)
+    ):
+        yield (
+            "corpus.in_domain=1.0 leaves no questions to tune on: lower it, or set pretrain.qa_fraction=0 and "
+            "sft.tokens=0"
+        )
 
 
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
@@ -35,23 +42,27 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
 
 def check_questions(config: Config, questions: Sequence[Question]) -> None:
     """Raises ValueError, naming the key, where the prepared corpus has no questions of a kind that the run needs."""
-    if config.second.method != "none":
-        asked = [q for q in questions if q.split == "second"]
+    if config.abstention_sft.method != "none":
+        asked = [q for q in questions if q.split == "relabel"]
         if not asked:
             raise ValueError(
-                f"second.method={config.second.method} asks questions of split second, and the corpus has none: "
-                "give it some, or set second=none"
+                f"abstention_sft.method={config.abstention_sft.method} asks questions of split relabel, and the corpus "
+                "has none: give it some, or set abstention_sft=none"
             )
-        told = any(q.support_class in TOLD for q in questions if q.split in ("second", "tune"))
-        if config.second.method == "labels" and config.second.absent and all(q.support_class in TOLD for q in asked):
+        told = any(q.support_class in ANSWERABLE for q in questions if q.split in ("relabel", "tune"))
+        if (
+            config.abstention_sft.method == "labels"
+            and config.abstention_sft.idk_fraction
+            and all(q.support_class in ANSWERABLE for q in asked)
+        ):
             raise ValueError(
-                f"second.absent={config.second.absent} needs questions of split second without an answer, and the "
-                "corpus has none: give it some, or set second.absent=0"
+                f"abstention_sft.idk_fraction={config.abstention_sft.idk_fraction} needs questions of split relabel "
+                "without an answer, and the corpus has none: give it some, or set abstention_sft.idk_fraction=0"
             )
-        if config.second.method == "labels" and not told:
+        if config.abstention_sft.method == "labels" and not told:
             raise ValueError(
-                "second.method=labels needs questions of split second or tune with an answer, and the corpus has none: "
-                "give it some, or set second=none"
+                "abstention_sft.method=labels needs questions of split relabel or tune with an answer, and the corpus "
+                "has none: give it some, or set abstention_sft=none"
             )
     folds = {q.fold for q in questions if q.fold}
     if folds and (missing := [fold for fold in FOLDS if fold not in folds]):
@@ -63,9 +74,11 @@ def check_questions(config: Config, questions: Sequence[Question]) -> None:
 
 def without_tuning(config: Config, questions: Sequence[Question]) -> str:
     """Where no question can be tuned on, set the config to train on documents alone; what to say of it, or nothing."""
-    wanted = config.pretrain.mix or config.tune.tokens
-    if not wanted or any(q.split == "tune" and q.support_class in TOLD for q in questions):
+    wanted = config.pretrain.qa_fraction or config.sft.tokens
+    if not wanted or any(q.split == "tune" and q.support_class in ANSWERABLE for q in questions):
         return ""
-    config.pretrain.mix, config.tune.tokens = 0.0, 0
+    config.pretrain.qa_fraction, config.sft.tokens = 0.0, 0
     which = "questions" if not questions else "questions to tune on (split tune, with an answer)"
-    return f"the corpus has no {which}: pretrained on documents alone (pretrain.mix=0), not tuned (tune.tokens=0)"
+    return (
+        f"the corpus has no {which}: pretrained on documents alone (pretrain.qa_fraction=0), not tuned (sft.tokens=0)"
+    )

@@ -59,7 +59,7 @@ def key(default: Any, about: str, allowed: Range = ANY) -> Any:
 class Section:
     """A part of a run's configuration: a dataclass whose fields are made by `key`, or are sections themselves.
 
-    `section` is where its keys stand in a run, for messages: "tags" for `tags.recall`.
+    `section` is where its keys stand in a run, for messages: "tags" for `tags.id_to_text`.
     """
 
     section: ClassVar[str] = ""

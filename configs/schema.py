@@ -11,13 +11,13 @@ from omegaconf import II, MISSING, OmegaConf
 
 from configs.describe import describe
 from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, key, one_of
-from data.identifiers import IdsConfig
+from data.pipeline.identifiers import IdsConfig
+from data.pipeline.tags import TagsConfig
+from data.pipeline.tokenizer import TokenizerConfig
 from data.readers.biocite import BiociteCorpus
 from data.readers.files import FilesCorpus
-from data.readers.remote import ShardsCorpus
-from data.tags import TagsConfig
-from data.tokenizer import TokenizerConfig
-from data.world import WorldCorpus
+from data.storage.remote import ShardsCorpus
+from data.world.world import WorldCorpus
 from model.config import ModelConfig
 from train.config import OptimizerConfig, TrainerConfig
 
@@ -31,8 +31,8 @@ class BatchConfig(Section):
 
     section: ClassVar[str] = "batch"
 
-    row: int = key(256, "tokens in a packed row", at_least(1))
-    rows: int = key(8, "rows in an optimiser step, over all devices", at_least(1))
+    seq_len: int = key(256, "tokens in a packed sequence", at_least(1))
+    sequences: int = key(8, "packed sequences in an optimiser step, over all devices", at_least(1))
 
 
 @dataclass
@@ -41,16 +41,16 @@ class PretrainConfig(Section):
 
     section: ClassVar[str] = "pretrain"
 
-    tokens: int = key(2_000_000, "places in all rows, so equal tokens are equal compute", at_least(1))
-    mix: float = key(0.3, "their share of tuning questions", PART)
+    tokens: int = key(2_000_000, "token positions, so equal tokens are equal compute", at_least(1))
+    qa_fraction: float = key(0.3, "their share of tuning questions", PART)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
 
 @dataclass
-class TuneConfig(Section):
+class SFTConfig(Section):
     """Tuning on questions."""
 
-    section: ClassVar[str] = "tune"
+    section: ClassVar[str] = "sft"
 
     tokens: int = key(100_000, "as in pretraining; 0 for no tuning", at_least(0))
     replay: float = key(0.5, "their share of tagged documents", PART)
@@ -59,17 +59,17 @@ class TuneConfig(Section):
 
 
 @dataclass
-class SecondConfig(Section):
+class AbstentionSFTConfig(Section):
     """A second phase of tuning, on the model's own answers to questions that its tuning never saw."""
 
-    section: ClassVar[str] = "second"
+    section: ClassVar[str] = "abstention_sft"
 
-    method: str = key("none", "what is taught (eval/teaching.py); none for no such phase", one_of(*METHODS))
+    method: str = key("none", "what is taught (eval/grading/relabel.py); none for no such phase", one_of(*METHODS))
     tokens: int = key(100_000, "as in pretraining, of all rounds together", at_least(1))
     rounds: int = key(
         2, "times that the model is asked and graded anew, each followed by its share of the tokens", at_least(1)
     )
-    absent: float = key(0.2, "share of lessons without an answer, for method labels", PART)
+    idk_fraction: float = key(0.2, "share of lessons without an answer, for method labels", PART)
     samples: int = key(10, "answers sampled to each question", at_least(1))
     temperature: float = key(1.0, "of the samples", POSITIVE)
     replay: float = key(0.5, "share of the tokens that are tagged documents", PART)
@@ -90,7 +90,7 @@ class EvalConfig(Section):
         "and probed: a second phase is judged by what it says",
         at_least(0),
     )
-    refused: float = key(
+    max_abstained_correct: float = key(
         0.02,
         "share of the dev fold's right answers that may be withheld, at most: the threshold of abstention is lower "
         "where a smaller share already equals that of the others which are not withheld",
@@ -116,8 +116,8 @@ class Config(Section):
     model: ModelConfig = field(default_factory=ModelConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
-    tune: TuneConfig = field(default_factory=TuneConfig)
-    second: SecondConfig = field(default_factory=SecondConfig)
+    sft: SFTConfig = field(default_factory=SFTConfig)
+    abstention_sft: AbstentionSFTConfig = field(default_factory=AbstentionSFTConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
 

@@ -29,11 +29,11 @@ SUPPORT_CLASSES = (
     "absent_entity",  # nothing was ever said of the entity
     "false_premise",  # the question presupposes what no document says
 )
-TOLD = SUPPORT_CLASSES[:6]  # those with an answer and documents that assert it
-ANSWERABLE = ("single", "multi")  # the plain ones among them: attribution is measured on these
+ANSWERABLE = SUPPORT_CLASSES[:6]  # those with an answer and documents that assert it
+PLAIN = ("single", "multi")  # the plain ones among them: attribution is measured on these
 SPLITS = (
     "tune",  # trained on, by tuning
-    "second",  # the second phase of tuning draws the model's own answers to these; nothing else is tuned on them
+    "relabel",  # the second phase of tuning draws the model's own answers to these; nothing else is tuned on them
     "in_domain",  # never trained on, but other questions on the same documents are
     "never_tuned",  # nothing about its documents or its entity is in the tuning data
 )
@@ -197,7 +197,7 @@ class Question:
         for template in (*self.statement, *self.new_statement):
             if template.count("{answer}") != 1:
                 raise RecordError(f'a "statement" holds "{{answer}}" exactly once, not {template!r}')
-        told = self.support_class in TOLD
+        told = self.support_class in ANSWERABLE
         if bool(self.answers) != told or bool(self.support) != told:
             raise RecordError(
                 f'support class "{self.support_class}" needs '
@@ -267,7 +267,7 @@ class Prediction:
         citations: best first.
         confidence: in [0, 1] that the answer is right, None when the system gives none.
         valid: whether the citation decoded *without* constraint names a document of the corpus; None if not tried.
-        signals: what the system shows of itself beside the answer, by name; see eval/policy.py.
+        signals: what the system shows of itself beside the answer, by name; see eval/selective/policy.py.
         samples: further answers of the system to the same question, drawn at random; "" for one not well formed.
         rivals: other answers to the same question that the system considered.
     """

@@ -42,12 +42,14 @@ def main(values: dict[str, str], questions: list[str]) -> None:
 
 def answer(run: Run, text: str) -> str:
     """What the model says to a question, in words, for a terminal."""
-    from eval.policy import LEAST
-    from eval.recite import add_recitals
+    from eval.selective.policy import LEAST
+    from eval.signals.cloze_candidates import add_cloze_candidates
 
     question = run.wordings.understand(text)
-    said = add_recitals(run.answerer, [question], run.answerer.restate([question], run.answerer.answer([question])))
-    if said[0].signals.get("refusal", -math.inf) > said[0].signals.get("instead", 0.0):
+    said = add_cloze_candidates(
+        run.answerer, [question], run.answerer.restate([question], run.answerer.answer([question]))
+    )
+    if said[0].signals.get("refusal", -math.inf) > said[0].signals.get("best_word", 0.0):
         return describe(run, replace(said[0], outcome="abstained", confidence=None), said[0], "")
     for name, policy in run.policies.items():
         chosen = policy.chosen(said)
@@ -74,14 +76,14 @@ def describe(run: Run, free: Prediction, forced: Prediction, policy: str) -> str
     for other in free.citations[1:3]:
         lines.append(f"  else    {other.id}  ({other.probability:.1e})")
     for rival in free.rivals:
-        if rival.citations and rival.signals.get("said", -math.inf) > math.log(0.5):
+        if rival.citations and rival.signals.get("lp_asserted", -math.inf) > math.log(0.5):
             lines.append(f"  against {rival.citations[0].id}, which says {rival.answer}")
     return "\n".join(lines)
 
 
 METHODS = {
-    "weighed": "recited, checked both ways and weighed",
-    "two_way": "by the two-way check",
+    "selected": "recited, checked both ways and weighed",
+    "bidirectional": "by the two-way check",
     "stated": "by its own word",
     "with_citation": "by answer and citation",
     "log_probability": "by the answer alone",

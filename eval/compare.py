@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.arguments import Command
-from eval.results import flatten, percent, read_results
+from eval.results.results import flatten, percent, read_results
 
 COMMAND = Command(
     name="python -m eval.compare",
@@ -41,8 +41,8 @@ class Run:
     @property
     def identity(self) -> dict[str, Any]:
         config = flatten(self.results["config"])
-        if config.get("tune.seed") == config.get("seed"):  # its default
-            config.pop("tune.seed", None)
+        if config.get("sft.seed") == config.get("seed"):  # its default
+            config.pop("sft.seed", None)
         return {key: value for key, value in config.items() if key not in NOT_IDENTITY}
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from data.identifiers import Identifiers, IdsConfig, assign
+from data.pipeline.identifiers import Identifiers, IdsConfig, assign
+from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, Question, read_jsonl
-from data.shards import read_documents
-from data.tokenizer import Codec
-from eval.model import ModelAnswerer
-from eval.policy import Policy, read_policies
-from eval.wordings import Wordings
+from data.storage.shards import read_documents
+from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.question_templates import QuestionTemplates
+from eval.selective.policy import Policy, read_policies
 from model.hf import load_model
 from stages.record import DONE, faults
 
@@ -22,10 +22,10 @@ from stages.record import DONE, faults
 class Run:
     """What the commands need of a run."""
 
-    answerer: ModelAnswerer
+    answerer: LMAnswerer
     documents: dict[str, list[Document]]  # by what a citation names: an id, or a source or url that several share
     identifiers: Identifiers
-    wordings: Wordings  # of its questions
+    wordings: QuestionTemplates  # of its questions
     policies: dict[str, Policy]  # how answers are judged, the best first; none where the run could not fit any
 
 
@@ -36,17 +36,17 @@ def load_run(folder: Path) -> Run:
     """
     _check_whole(folder)
     made = _read_config(folder / "config.json")
-    codec = Codec.load(folder / "prepare" / "tokenizer.json")
+    tokenizer = Tokenizer.load(folder / "prepare" / "tokenizer.json")
     documents = list(read_documents(folder / "prepare"))
-    identifiers = assign(documents, codec, made.ids, made.content)
+    identifiers = assign(documents, tokenizer, made.ids, made.content)
     named: dict[str, list[Document]] = {}
     for label, document in zip(identifiers.labels, documents, strict=True):
         named.setdefault(label, []).append(document)
     model = load_model(folder / "model")
-    answerer = ModelAnswerer(
-        model, codec, identifiers, forced=True, marks=made.marks, nosrc=made.nosrc, longest=made.longest
+    answerer = LMAnswerer(
+        model, tokenizer, identifiers, forced=True, marks=made.marks, nosrc=made.nosrc, longest=made.longest
     )
-    wordings = Wordings.of(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
+    wordings = QuestionTemplates.of(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
     return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"))
 
 
@@ -74,7 +74,7 @@ def _read_config(path: Path) -> Made:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         tags = config["tags"]
-        second = config["second"]["method"] != "none"
+        second = config["abstention_sft"]["method"] != "none"
         longest = int(config["batch"]["row"])
         return Made(IdsConfig(**config["ids"]), tags["content"], second, tags["untagged"] == "nosrc", longest)
     except (OSError, KeyError, TypeError, ValueError) as error:

@@ -14,12 +14,12 @@ from typing import Any
 from data.readers.files import FilesCorpus, open_files
 from data.readers.json_files import JsonObject
 from data.records import Document, Prediction, Question, read_jsonl
-from eval.answerer import Answerer
+from eval.answerers.answerer import Answerer
+from eval.answerers.bm25 import BM25
+from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
 from eval.arguments import Command
-from eval.attribution import METRICS
-from eval.bm25 import BM25
-from eval.floors import MostFrequent, Oracle, QuestionOnly, Uniform
-from eval.results import attribution_results, build_results, percent, write_results
+from eval.grading.attribution import METRICS
+from eval.results.results import attribution_results, build_results, percent, write_results
 
 COMMAND = Command(
     name="python -m eval.score",
@@ -39,10 +39,10 @@ COMMAND = Command(
 )
 
 
-ABSTENTION = (  # of eval/knowing_metrics.py, those on the terminal
+ABSTENTION = (  # of eval/results/selective_metrics.py, those on the terminal
     "smooth_ece",
     "auroc_forced",
-    "auroc_told",
+    "auroc_answerable",
     "recall_absent_entity",
     "recall_absent_attribute",
     "over_abstention",

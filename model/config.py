@@ -20,7 +20,7 @@ class ModelConfig(Section):
     heads: int = key(4, "query heads of the attention", at_least(1))
     kv_heads: int = key(4, "key and value heads; they divide heads", at_least(1))
     head_dim: int = key(64, "width of a head; even", at_least(1))
-    hidden: int = key(704, "inner width of the SwiGLU", at_least(1))
+    ffn_dim: int = key(704, "inner width of the SwiGLU", at_least(1))
     tied: bool = key(True, "share the embedding with the output layer")
     theta: float = key(10000.0, "base of the rotary positions", at_least(1))
     norm_eps: float = key(1e-6, "of RMSNorm", Range("above 0 and at most 1", lambda value: 0 < value <= 1))
@@ -35,5 +35,5 @@ class ModelConfig(Section):
     def parameters(self, vocabulary: int) -> int:
         """How many weights it has with so many tokens."""
         attention = 2 * self.dim * (self.heads + self.kv_heads) * self.head_dim + 2 * self.head_dim
-        block = attention + 3 * self.dim * self.hidden + 2 * self.dim
+        block = attention + 3 * self.dim * self.ffn_dim + 2 * self.dim
         return self.layers * block + self.dim + self.dim * vocabulary * (1 if self.tied else 2)

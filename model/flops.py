@@ -32,7 +32,7 @@ PEAKS: tuple[tuple[tuple[str, ...], float], ...] = (
 def matmul_parameters(config: ModelConfig) -> int:
     """Parameters that multiply every token: all but the embedding's and the norms'."""
     attention = 2 * config.dim * (config.heads + config.kv_heads) * config.head_dim
-    return config.layers * (attention + 3 * config.dim * config.hidden) + config.dim * config.vocab_size
+    return config.layers * (attention + 3 * config.dim * config.ffn_dim) + config.dim * config.vocab_size
 
 
 def flops_per_token(config: ModelConfig, keys: float) -> float:

@@ -111,7 +111,7 @@ class Written:
 
 
 @torch.inference_mode()
-def write(
+def generate(
     model: Transformer,
     context: Context,
     logits: Tensor,
@@ -158,7 +158,7 @@ def _collect(chosen: Tensor, alive: Tensor, scores: Tensor, stops: set[int], lim
 
 
 @torch.inference_mode()
-def likeliest(
+def beam_search(
     model: Transformer, context: Context, logits: Tensor, stops: Sequence[int], limit: int, width: int
 ) -> list[list[tuple[list[int], float]]]:
     """The `width` likeliest continuations that a beam of that width finds: for each context (tokens, log-probability).
@@ -199,7 +199,7 @@ def likeliest(
 
 
 @torch.inference_mode()
-def rank(
+def rank_constrained(
     model: Transformer, context: Context, opening: int, trie: Trie, end: int, most: int
 ) -> list[list[tuple[int, float]]]:
     """The `most` likeliest identifiers after each context, best first: (index of the identifier, log-probability).

@@ -27,7 +27,7 @@ NAMES = {  # ours: theirs
     "heads": "num_attention_heads",
     "kv_heads": "num_key_value_heads",
     "head_dim": "head_dim",
-    "hidden": "intermediate_size",
+    "ffn_dim": "intermediate_size",
     "tied": "tie_word_embeddings",
     "theta": "rope_theta",
     "norm_eps": "rms_norm_eps",

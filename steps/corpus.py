@@ -8,15 +8,15 @@ from functools import cached_property
 from pathlib import Path
 
 from configs.schema import Config
-from data.heldout import Reading, reading
-from data.identifiers import Identifiers, assign
-from data.lessons import Lesson, Lessons
-from data.questions import QuestionError, check_lengths
-from data.records import TOLD, Document, Question, read_jsonl
-from data.shards import read_index, read_manifest
-from data.sources import Documents, Questions
-from data.store import Cache, Store
-from data.tokenizer import Codec
+from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
+from data.pipeline.identifiers import Identifiers, assign
+from data.pipeline.question_checks import QuestionError, check_lengths
+from data.pipeline.sft_examples import SFTExample, SFTExamples
+from data.pipeline.sources import Documents, Questions
+from data.pipeline.tokenizer import Tokenizer
+from data.records import ANSWERABLE, Document, Question, read_jsonl
+from data.storage.shards import read_index, read_manifest
+from data.storage.store import Cache, Store
 from stages import Stage
 
 
@@ -32,8 +32,8 @@ class Corpus:
         return cls(config, prepare.folder)
 
     @cached_property
-    def codec(self) -> Codec:
-        return Codec.load(self.folder / "tokenizer.json")
+    def tokenizer(self) -> Tokenizer:
+        return Tokenizer.load(self.folder / "tokenizer.json")
 
     @cached_property
     def index(self) -> Sequence[Document]:
@@ -42,7 +42,7 @@ class Corpus:
 
     @cached_property
     def identifiers(self) -> Identifiers:
-        return assign(self.index, self.codec, self.config.ids, self.config.tags.content)
+        return assign(self.index, self.tokenizer, self.config.ids, self.config.tags.content)
 
     @cached_property
     def heldout(self) -> list[Document]:
@@ -55,26 +55,26 @@ class Corpus:
     @property
     def tuned(self) -> list[Question]:
         """Those that tuning may train on: what was told."""
-        return [q for q in self.questions if q.split == "tune" and q.support_class in TOLD]
+        return [q for q in self.questions if q.split == "tune" and q.support_class in ANSWERABLE]
 
     def check_questions(self) -> None:
         """Insist that every question fits a row. Raises ValueError naming it, and its line where it is in a file."""
         try:
-            check_lengths(self.questions, self.index, self.identifiers, self.codec, self.config.batch.row)
+            check_lengths(self.questions, self.index, self.identifiers, self.tokenizer, self.config.batch.seq_len)
         except QuestionError as error:
             raise error.at(getattr(self.config.corpus, "questions", "")) from None
 
     def documents_source(self, seed: int) -> Documents:
         cache = Cache(Path(self.config.cache_dir), self.config.cache_bytes)
         store = Store(self.folder, read_manifest(self.folder), cache)
-        return Documents(store, self.identifiers, self.codec, self.config.tags, self.config.batch.row, seed)
+        return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
 
     def questions_source(self, seed: int) -> Questions:
-        return Questions(self.tuned, self.index, self.identifiers, self.codec, seed)
+        return Questions(self.tuned, self.index, self.identifiers, self.tokenizer, seed)
 
-    def lessons_source(self, lessons: Sequence[Lesson], seed: int) -> Lessons:
-        return Lessons(lessons, self.index, self.identifiers, self.codec, seed)
+    def lessons_source(self, lessons: Sequence[SFTExample], seed: int) -> SFTExamples:
+        return SFTExamples(lessons, self.index, self.identifiers, self.tokenizer, seed)
 
-    def reading(self, rows: int) -> Reading:
+    def reading(self, rows: int) -> HeldoutBatches:
         """The held-out documents laid out in batches of so many rows."""
-        return reading(self.heldout, self.codec, self.config.batch.row, rows)
+        return heldout_batches(self.heldout, self.tokenizer, self.config.batch.seq_len, rows)

@@ -17,11 +17,11 @@ log = logging.getLogger("whence")
 
 def prepare(config: Config) -> Stage:
     """The stage of this corpus and tokenizer."""
-    from data.prepare import sample_texts
+    from data.pipeline.tokenizer import build_tokenizer
     from data.readers.corpora import ShardsCorpus, prepare_corpus
-    from data.readers.remote import digest
     from data.records import Question, read_jsonl
-    from data.tokenizer import build_tokenizer
+    from data.storage.prepare import sample_texts
+    from data.storage.remote import digest
 
     files = config.corpus.inputs() + ([Path(config.tokenizer.base)] if config.tokenizer.base else [])
     contents = {str(path): _digest(path) for path in files}
@@ -39,9 +39,9 @@ def prepare(config: Config) -> Stage:
         # Only what is trained on shapes the tokenizer: documents, and questions of the tuning split.
         asked = [q for q in read_jsonl(folder / "questions.jsonl", Question) if q.split == "tune"]
         texts = (text for q in asked for text in (q.text, *q.paraphrases, *q.answers))
-        codec = build_tokenizer(config.tokenizer, chain(sample_texts(folder), texts))
-        codec.save(folder / "tokenizer.json")
-        record = {"fingerprint": manifest.fingerprint, "documents": manifest.documents, "vocabulary": len(codec)}
+        tokenizer = build_tokenizer(config.tokenizer, chain(sample_texts(folder), texts))
+        tokenizer.save(folder / "tokenizer.json")
+        record = {"fingerprint": manifest.fingerprint, "documents": manifest.documents, "vocabulary": len(tokenizer)}
         return record | {"sha256": {} if manifest.root else {shard.file: shard.sha256 for shard in manifest.shards}}
 
     stage = Stage("prepare", settings, Path(config.stages_dir), Path(config.run_dir))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from configs.schema import Config
 from data.atomic import atomic_link
-from data.records import ANSWERABLE
+from data.records import PLAIN
 from stages import Stage, write_json
 from stages.record import DONE, entry, write_record
 from stages.uses import publish_uses
@@ -24,10 +24,10 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     `stages` begin with prepare and end with evaluate.
     """
     from data.records import Prediction, Question, read_jsonl
-    from data.shards import read_documents
-    from eval.knowing import Knowing
-    from eval.report import write_report
-    from eval.results import attribution_results, build_results, write_results
+    from data.storage.shards import read_documents
+    from eval.report.report import write_report
+    from eval.results.abstention_report import AbstentionReport
+    from eval.results.results import attribution_results, build_results, write_results
     from eval.score import abstention_table, table
     from train.fit import read_metrics
 
@@ -40,10 +40,10 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     questions = list(read_jsonl(evaluate.folder / "questions.jsonl", Question))
     forced = list(read_jsonl(evaluate.folder / "restated.jsonl", Prediction))
     systems = {name: list(read_jsonl(evaluate.folder / f"{name}.jsonl", Prediction)) for name in measured["systems"]}
-    knowing = Knowing.of(questions, forced, config.eval.refused)
-    plain = [q.support_class in ANSWERABLE and q.split != "second" for q in questions]
+    knowing = AbstentionReport.of(questions, forced, config.eval.max_abstained_correct)
+    plain = [q.support_class in PLAIN and q.split != "relabel" for q in questions]
     asked = list(compress(questions, plain))
-    for name in ("whence", "restated", "recited"):
+    for name in ("whence", "declarative", "cloze"):
         if name in systems:
             systems[name] = list(compress(systems[name], plain))
     results = build_results(

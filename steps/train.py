@@ -15,13 +15,13 @@ from stages import Stage, announced, rank
 from train.config import OptimizerConfig
 
 if TYPE_CHECKING:  # imported where they are used: torch takes seconds
-    from data.sources import Source
+    from data.pipeline.sources import Source
     from steps.corpus import Corpus
 
 
 @dataclass(frozen=True)
 class Course:
-    """How long and on what a stage trains; see `data.stream.Plan` and the keys of configs/schema.py."""
+    """How long and on what a stage trains; see `data.pipeline.stream.Plan` and the keys of configs/schema.py."""
 
     first: Source
     second: Source
@@ -45,12 +45,12 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
 
         corpus, seed = Corpus.of(config, prepare), config.seed
         corpus.check_questions()
-        shape = replace(config.model, vocab_size=config.model.vocab_size or -(-len(corpus.codec) // 64) * 64)
-        if shape.vocab_size < len(corpus.codec):
-            raise ValueError(f"model.vocab_size={shape.vocab_size} is below the tokenizer's {len(corpus.codec)}")
+        shape = replace(config.model, vocab_size=config.model.vocab_size or -(-len(corpus.tokenizer) // 64) * 64)
+        if shape.vocab_size < len(corpus.tokenizer):
+            raise ValueError(f"model.vocab_size={shape.vocab_size} is below the tokenizer's {len(corpus.tokenizer)}")
         torch.manual_seed(seed)
         first, second = corpus.documents_source(seed), corpus.questions_source(seed)
-        course = Course(first, second, part.tokens, part.mix, part.optimizer, seed, config.tags.cooldown)
+        course = Course(first, second, part.tokens, part.qa_fraction, part.optimizer, seed, config.tags.cooldown)
         return train(corpus, stage, folder, Transformer(shape), course)
 
     stage = Stage("pretrain", settings, Path(config.stages_dir), Path(config.run_dir))
@@ -58,10 +58,10 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
     return stage
 
 
-def tune(config: Config, prepare: Stage, pretrained: Stage) -> Stage:
+def sft(config: Config, prepare: Stage, pretrained: Stage) -> Stage:
     """Tuning questions, with a share of tagged documents replayed, from the pretrained weights."""
-    part = config.tune
-    settings = settings_of(config, prepare) | {"pretrain": pretrained.key, "tune": asdict(part)}
+    part = config.sft
+    settings = settings_of(config, prepare) | {"pretrain": pretrained.key, "sft": asdict(part)}
 
     def work(folder: Path) -> dict[str, Any]:
         import torch
@@ -75,7 +75,7 @@ def tune(config: Config, prepare: Stage, pretrained: Stage) -> Stage:
         course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed)
         return train(corpus, stage, folder, load_model(pretrained.folder / "model"), course)
 
-    stage = Stage("tune", settings, Path(config.stages_dir), Path(config.run_dir))
+    stage = Stage("sft", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)
     return stage
 
@@ -94,17 +94,17 @@ def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
 
 def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course) -> dict[str, Any]:
     """Train as the course says, continuing what stands in the folder; leaves the model there and returns the record."""
-    from data.stream import Plan, Stream
+    from data.pipeline.stream import Plan, Stream
     from model.hf import save_model
     from train.fit import fit
+    from train.fsdp import whole_weights
     from train.module import SourceAwareLM
-    from train.sharding import whole_weights
 
-    config, codec = corpus.config, corpus.codec
-    tokens_a_step = config.batch.row * config.batch.rows
+    config, tokenizer = corpus.config, corpus.tokenizer
+    tokens_a_step = config.batch.seq_len * config.batch.sequences
     plan = Plan(
-        row=config.batch.row,
-        rows=config.batch.rows,
+        seq_len=config.batch.seq_len,
+        sequences=config.batch.sequences,
         steps=max(1, round(course.tokens / tokens_a_step)),
         share=course.share,
         cooldown=course.cooldown,
@@ -116,7 +116,7 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
         course.first,
         second,
         plan,
-        codec.pad,
+        tokenizer.pad,
         course.optimizer,
         fingerprint=stage.key,
         workers=config.trainer.workers,
@@ -126,12 +126,12 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
     seconds = fit(stage.name, module, config.trainer, folder)
     weights = whole_weights(model)
     if not rank():
-        row = config.batch.row
-        save_model(model, folder / "model", row, codec.end, state=weights, beside=codec.exported(row))
+        row = config.batch.seq_len
+        save_model(model, folder / "model", row, tokenizer.end, state=weights, beside=tokenizer.exported(row))
     return {
         "seconds": seconds,
         "tokens": plan.steps * tokens_a_step,
-        "accounting": Stream(course.first, second, plan, codec.pad).account(module.cursor),
+        "accounting": Stream(course.first, second, plan, tokenizer.pad).account(module.cursor),
         "steps": plan.steps,
         "parameters": sum(p.numel() for p in model.parameters()),
     }

@@ -7,10 +7,10 @@ import torch
 from hypothesis import settings
 from telling import Answering, Telling, chained
 
-from data.identifiers import IdsConfig, assign
+from data.pipeline.identifiers import IdsConfig, assign
+from data.pipeline.tokenizer import Tokenizer, TokenizerConfig, build_tokenizer
 from data.records import Document
-from data.tokenizer import Codec, TokenizerConfig, build_tokenizer
-from eval.model import ModelAnswerer
+from eval.answerers.lm_answerer import LMAnswerer
 from model.config import ModelConfig
 from model.transformer import Transformer
 
@@ -40,13 +40,13 @@ def documents() -> list[Document]:
 
 
 @pytest.fixture(scope="session")
-def codec(documents: list[Document]) -> Codec:
+def tokenizer(documents: list[Document]) -> Tokenizer:
     return build_tokenizer(TokenizerConfig(vocab_size=640), [document.text for document in documents])
 
 
 def random_model(seed: int = 0, **shape: object) -> Transformer:
     """In float32, for evaluation. A fresh model's blocks are the identity, so here every weight is drawn anew."""
-    sizes: dict = {"dim": 32, "layers": 2, "heads": 4, "kv_heads": 2, "head_dim": 8, "hidden": 48, "vocab_size": 640}
+    sizes: dict = {"dim": 32, "layers": 2, "heads": 4, "kv_heads": 2, "head_dim": 8, "ffn_dim": 48, "vocab_size": 640}
     model = Transformer(ModelConfig(**(sizes | shape)))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -62,13 +62,13 @@ def make_model() -> Callable[..., Transformer]:
 
 
 @pytest.fixture(scope="session")
-def answering(codec: Codec, documents: list[Document]) -> Answering:
+def answering(tokenizer: Tokenizer, documents: list[Document]) -> Answering:
     """A model as an answerer that names five sources."""
-    identifiers = assign(documents, codec, IdsConfig())
-    return lambda model: ModelAnswerer(model, codec, identifiers, most=5)
+    identifiers = assign(documents, tokenizer, IdsConfig())
+    return lambda model: LMAnswerer(model, tokenizer, identifiers, most=5)
 
 
 @pytest.fixture(scope="session")
-def telling(codec: Codec, answering: Answering) -> Telling:
+def telling(tokenizer: Tokenizer, answering: Answering) -> Telling:
     """An answerer whose next token depends on the last one only."""
-    return lambda chances: answering(chained(random_model(dim=640, layers=1, tied=False), codec, chances))
+    return lambda chances: answering(chained(random_model(dim=640, layers=1, tied=False), tokenizer, chances))

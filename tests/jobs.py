@@ -28,9 +28,9 @@ SMALL = (
     "corpus.documents=40",
     "corpus.heldout=4",
     "tokenizer.vocab_size=1024",
-    "batch.rows=4",
+    "batch.sequences=4",
     "pretrain.tokens=10240",
-    "tune.tokens=0",
+    "sft.tokens=0",
     "trainer.precision=32-true",
     "trainer.compiled=false",
     "trainer.log_every=1",
@@ -41,7 +41,7 @@ SMALL = (
 CLOCKED = ("tokens_per_second", "data_wait", "seconds")
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["train.fit", "run", "hydra._internal.hydra", "data.prepare", "data.readers.corpora", "model.hf"]
+    ["train.fit", "run", "hydra._internal.hydra", "data.storage.prepare", "data.readers.corpora", "model.hf"]
 )
 
 

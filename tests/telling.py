@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from data.pipeline.tokenizer import Tokenizer
 from data.records import Prediction, Question
-from data.tokenizer import Codec
-from eval.model import ModelAnswerer
+from eval.answerers.lm_answerer import LMAnswerer
 from model.transformer import Transformer
 
 Make = Callable[..., Transformer]
-Answering = Callable[[Transformer], ModelAnswerer]
+Answering = Callable[[Transformer], LMAnswerer]
 Chances = Mapping[str, Mapping[str, float]]
-Telling = Callable[[Chances], ModelAnswerer]
+Telling = Callable[[Chances], LMAnswerer]
 BORN = ("{answer} is where Ada Moss was born.", "Ada Moss was born in {answer}.")
 # What follows a token, whatever stands before it. Words are tokens here, with the space before them.
 IN = {
@@ -53,11 +53,11 @@ def forgetful(model: Transformer) -> Transformer:
     return model
 
 
-def chained(model: Transformer, codec: Codec, chances: Chances) -> Transformer:
+def chained(model: Transformer, tokenizer: Tokenizer, chances: Chances) -> Transformer:
     """A `forgetful` model of given chances for the next token; the others share the rest."""
 
     def token(word: str) -> int:
-        known = codec.tokenizer.token_to_id(word.replace(" ", "Ġ"))
+        known = tokenizer.backend.token_to_id(word.replace(" ", "Ġ"))
         assert known is not None, word
         return known
 

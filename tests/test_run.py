@@ -18,7 +18,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from configs.schema import Config, register
-from data.lessons import Lesson
+from data.pipeline.sft_examples import SFTExample
 from data.records import Question, read_jsonl
 from run import run
 
@@ -27,7 +27,7 @@ CONFIGS = ROOT / "configs"
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 SMALL = (
     "model=pico",
-    "batch.rows=4",
+    "batch.sequences=4",
     "pretrain.tokens=8192",
     "tokenizer.vocab_size=1024",
     "trainer.compiled=false",
@@ -61,7 +61,7 @@ def tiny(tmp_path_factory) -> Path:
     """A finished run of every stage."""
     folder = tmp_path_factory.mktemp("tiny")
     config = composed(
-        "experiment=tiny", *SMALL, *WORLD, "tune.tokens=2048", f"run_dir={folder}/run", f"stages_dir={folder}/stages"
+        "experiment=tiny", *SMALL, *WORLD, "sft.tokens=2048", f"run_dir={folder}/run", f"stages_dir={folder}/stages"
     )
     return run(OmegaConf.to_object(config))
 
@@ -92,7 +92,7 @@ def test_every_experiment_runs_a_few_steps(experiment, tmp_path):
     config = composed(
         f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
     )
-    config.pretrain.tokens, config.tune.tokens = 2048, min(config.tune.tokens, 1024)
+    config.pretrain.tokens, config.sft.tokens = 2048, min(config.sft.tokens, 1024)
     if config.corpus.get("hard"):
         config.corpus.documents, config.corpus.exposures = 120, 2  # its parts hold ten documents at least
         config.eval.samples = min(config.eval.samples, 1)
@@ -103,17 +103,23 @@ def test_every_experiment_runs_a_few_steps(experiment, tmp_path):
 
 
 def test_a_second_phase_teaches_and_is_not_taught_again(tmp_path):
-    arguments = (*SMALL, "experiment=tiny", "second=graded", "corpus.hard=true", "corpus.documents=120")
-    more = ("corpus.exposures=2", "corpus.second=0.2", "corpus.tuned=0.3", "second.tokens=1024", "second.samples=2")
+    arguments = (*SMALL, "experiment=tiny", "abstention_sft=graded", "corpus.hard=true", "corpus.documents=120")
+    more = (
+        "corpus.exposures=2",
+        "corpus.relabel=0.2",
+        "corpus.tuned=0.3",
+        "abstention_sft.tokens=1024",
+        "abstention_sft.samples=2",
+    )
     config = composed(*arguments, *more, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages")
-    config.pretrain.tokens, config.tune.tokens = 2048, 1024
+    config.pretrain.tokens, config.sft.tokens = 2048, 1024
     folder = run(OmegaConf.to_object(config))
-    rounds = config.second.rounds
+    rounds = config.abstention_sft.rounds
     assert rounds == 2
-    lessons = [list(read_jsonl(folder / f"second{n}" / "lessons.jsonl", Lesson)) for n in range(1, rounds + 1)]
+    lessons = [list(read_jsonl(folder / f"second{n}" / "lessons.jsonl", SFTExample)) for n in range(1, rounds + 1)]
     assert all({lesson.say for lesson in found} >= {"answer", "idk"} for found in lessons)
     asked = {q.id: q.split for q in read_jsonl(folder / "prepare" / "questions.jsonl", Question)}
-    assert {asked[lesson.question] for found in lessons for lesson in found} == {"tune", "second"}
+    assert {asked[lesson.question] for found in lessons for lesson in found} == {"tune", "relabel"}
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")}
     assert len(made) == 4 + 2 * rounds  # prepare, pretrain, tune, evaluate; each round asks and teaches
     run(OmegaConf.to_object(config))
@@ -125,7 +131,9 @@ def test_results_hold_what_is_promised(tiny):
     part = results["attribution"]["never_tuned"]
     for key in ("joint", "answer_em", "citation", "valid_unconstrained", "n"):
         assert key in part
-    assert {"restated", "recited", "uniform", "most_frequent", "question_only", "bm25", "oracle"} == set(part["floors"])
+    assert {"declarative", "cloze", "uniform", "most_frequent", "question_only", "bm25", "oracle"} == set(
+        part["floors"]
+    )
     assert part["floors"]["oracle"]["joint"] == 1.0
     assert 0 < results["bits_per_byte"] < 20
     assert results["seconds"] > 0
@@ -140,7 +148,7 @@ def test_a_finished_run_does_no_work_again(tiny):
     folder = tiny.parent
     before = {path: path.stat().st_mtime_ns for path in (folder / "stages").rglob("*") if path.is_file()}
     config = composed(
-        "experiment=tiny", *SMALL, *WORLD, "tune.tokens=2048", f"run_dir={folder}/again", f"stages_dir={folder}/stages"
+        "experiment=tiny", *SMALL, *WORLD, "sft.tokens=2048", f"run_dir={folder}/again", f"stages_dir={folder}/stages"
     )
     run(OmegaConf.to_object(config))
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "stages").rglob("*") if path.is_file()}
@@ -198,12 +206,12 @@ def test_a_sweep_gives_each_run_a_directory_and_one_table(tmp_path):
         (("pretrain.tokens=many",), "pretrain.tokens"),
         (("tags.placement=middle",), "tags.placement=middle"),
         (("ids.scheme=secret",), "ids.scheme=secret"),
-        (("tags.recall=0.5", "tags.placement=none"), "tags.recall"),
+        (("tags.id_to_text=0.5", "tags.placement=none"), "tags.id_to_text"),
         (("corpus=biocite", "corpus.path=nowhere.jsonl"), "nowhere.jsonl"),
         (("run_dir=/proc/nowhere",), "/proc/nowhere"),
         (("model.kv_heads=3",), "model.kv_heads=3"),
         (("pretrain.optimizer.name=sgd",), "optimizer.name=sgd"),
-        (("batch.row=16",), "batch.row=16: must be at least 19, for identifiers of 1 tokens"),
+        (("batch.seq_len=16",), "batch.seq_len=16: must be at least 19, for identifiers of 1 tokens"),
         (("tags.permute=2", "+nonsense=1"), "tags.permute=2: must be true or false"),
     ],
 )
@@ -252,7 +260,9 @@ def test_a_corpus_without_questions_trains_and_cites(tmp_path):
     path.write_text("".join(json.dumps({"id": f"d{i}", "text": f"Ann{i} works at Corp{i}."}) + "\n" for i in range(30)))
     done = command(tmp_path, *SMALL, "corpus=files", f"corpus.path={path}", "corpus.heldout=3", "name=plain")
     assert done.returncode == 0, done.stderr
-    assert "the corpus has no questions: pretrained on documents alone (pretrain.mix=0), not tuned" in done.stderr
+    assert (
+        "the corpus has no questions: pretrained on documents alone (pretrain.qa_fraction=0), not tuned" in done.stderr
+    )
     config = json.loads((tmp_path / "runs/plain/config.json").read_text())
     assert (config["pretrain"]["mix"], config["tune"]["tokens"]) == (0, 0)
     results = json.loads((tmp_path / "runs/plain/results.json").read_text())

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from data.records import TOLD, Citation, Document, Prediction, Question
-from eval.bm25 import BM25
-from eval.exposure import exposure_curve
-from eval.floors import Oracle, Uniform
-from eval.outcomes import sort_outcomes
-from eval.plots import confidence_figure, exposure_figure, risk_coverage_figure
-from eval.report import write_report
-from eval.results import attribution_results, build_results
+from data.records import ANSWERABLE, Citation, Document, Prediction, Question
+from eval.answerers.bm25 import BM25
+from eval.answerers.floors import Oracle, Uniform
+from eval.grading.outcomes import sort_outcomes
+from eval.report.plots import confidence_figure, exposure_figure, risk_coverage_figure
+from eval.report.report import write_report
+from eval.results.fact_frequency import exposure_curve
+from eval.results.results import attribution_results, build_results
 
 EVIL = "<script>alert(1)</script>"
 UNBROKEN = "w" * 200  # wider than a phone, with no place to break
@@ -32,7 +32,7 @@ CURVES = {
 def ask(
     id: str, text: str, answer: str, support: str, entity: str, split: str = "never_tuned", kind: str = "single"
 ) -> Question:
-    told = kind in TOLD
+    told = kind in ANSWERABLE
     attribute = f"city {EVIL}"
     return Question(id, text, (answer,) * told, (support,) * told, kind, entity, split, attribute)
 
@@ -85,7 +85,7 @@ KNOWN = {
     "n": 10,
     "n_by_class": {"single": 6, "multi": 1, "absent_attribute": 1, "absent_entity": 1, "false_premise": 1},
     "smooth_ece": measure(0.125),
-    "auroc_told": measure(0.75),
+    "auroc_answerable": measure(0.75),
     "recall_absent_entity": measure(0.0, 0.0),
     "accuracy_free": measure(0.5),
     "undefined": {"value": float("nan"), "interval": None},
@@ -94,11 +94,11 @@ KNOWN = {
     "confusion": {"tagged": {"cited": 3, "abstained": 1}},
 }
 SIGNALS = {
-    "two_way": {name: measure(0.875) for name in ("told", "absent_attribute", "absent_entity", "right")},
-    f"least {EVIL}": {"told": measure(0.5), "difference": measure(-0.375, p=0.0004)},
-    "answer": {"told": measure(0.625), "difference": measure(-0.25, p=0.04)},
+    "bidirectional": {name: measure(0.875) for name in ("answerable", "absent_attribute", "absent_entity", "right")},
+    f"least {EVIL}": {"answerable": measure(0.5), "difference": measure(-0.375, p=0.0004)},
+    "answer": {"answerable": measure(0.625), "difference": measure(-0.25, p=0.04)},
 }
-SCORES = ("two_way", "recall", "footnote", "loss", "min_k")
+SCORES = ("bidirectional", "id_to_text", "footnote", "loss", "min_k")
 PROBES = {
     "membership": {
         "n": {"read": 1200, "altered": 600},
@@ -134,7 +134,7 @@ def make_results(**changes: Any) -> dict[str, Any]:
 
 def whole_results() -> dict[str, Any]:
     """With all that a run can have."""
-    systems = {"two_way": {"accuracy_free": measure(0.5)}, f"own {EVIL}": {"brier": measure(0.25)}}
+    systems = {"bidirectional": {"accuracy_free": measure(0.5)}, f"own {EVIL}": {"brier": measure(0.25)}}
     return make_results(abstention={"test": KNOWN}) | {
         "systems": systems,
         "signals": SIGNALS,

@@ -5,8 +5,8 @@ from collections import defaultdict
 from typing import Any
 
 from data.records import Document
-from data.world import WorldCorpus
-from data.world_text import PREMISE_FORMS, PREMISES, STATEMENTS
+from data.world.text import PREMISE_FORMS, PREMISES, STATEMENTS
+from data.world.world import WorldCorpus
 
 ASKED: dict[str, Any] = {"absent_attribute": 0.15, "absent_entity": 0.15, "absent_name": 0.1, "false_premise": 0.08}
 HARD = WorldCorpus(documents=400, tuned=0.4, hard=True, exposures=16, **ASKED)

@@ -16,7 +16,7 @@ import lightning as L
 from tqdm import tqdm
 
 from data.atomic import atomic_file
-from data.stream import Plan
+from data.pipeline.stream import Plan
 from train.module import SourceAwareLM
 
 HELDOUT = "heldout_bits_per_byte"
@@ -26,7 +26,7 @@ class Progress(L.Callback):
     """One bar a stage: tokens done, tokens/s, time left."""
 
     def __init__(self, name: str, plan: Plan) -> None:
-        self.name, self.tokens = name, plan.rows * plan.row
+        self.name, self.tokens = name, plan.sequences * plan.seq_len
         self.total = plan.steps * self.tokens
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -67,7 +67,7 @@ class Metrics(L.Callback):
 
     def __init__(self, path: Path, every: int, validate: int, plan: Plan) -> None:
         self.path, self.every, self.validate = path, every, validate
-        self.tokens, self.steps = plan.rows * plan.row, plan.steps
+        self.tokens, self.steps = plan.sequences * plan.seq_len, plan.steps
         self.seconds = 0.0
         self.reading: float | None = None
 

@@ -16,10 +16,10 @@ from torch.distributed import DistError
 
 from train.callbacks import Metrics, Progress
 from train.checkpoint import WholeCheckpointIO, latest_checkpoint
+from train.checkpoint_retention import Keep
 from train.config import TrainerConfig
-from train.keeping import Keep
+from train.fsdp import FSDP2
 from train.module import SourceAwareLM
-from train.sharding import FSDP2
 from train.stopping import Stopped, Stopping
 
 log = logging.getLogger(__name__)

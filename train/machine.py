@@ -30,7 +30,7 @@ GB = 1e9
 
 def check_machine(config: Config) -> None:
     """Raises ValueError, naming the key, for what this machine does not have."""
-    trainer, rows = config.trainer, config.batch.rows
+    trainer, rows = config.trainer, config.batch.sequences
     processes = local_devices(trainer) * trainer.num_nodes
     if trainer.num_nodes > 1 and not any(name in os.environ for name in LAUNCHED):
         raise ValueError(
@@ -38,11 +38,13 @@ def check_machine(config: Config) -> None:
         )
     if rows % (processes * trainer.accumulation):
         raise ValueError(
-            f"batch.rows={rows} can't be divided among {processes} device{'s' * (processes > 1)} with "
+            f"batch.sequences={rows} can't be divided among {processes} device{'s' * (processes > 1)} with "
             f"trainer.accumulation={trainer.accumulation}: set a multiple of {processes * trainer.accumulation}"
         )
     spread = processes if trainer.strategy == "fsdp" else 1
-    check_memory(config.model, config.batch.row, rows // processes // trainer.accumulation, spread, *memory(trainer))
+    check_memory(
+        config.model, config.batch.seq_len, rows // processes // trainer.accumulation, spread, *memory(trainer)
+    )
 
 
 def local_devices(trainer: TrainerConfig) -> int:
@@ -65,11 +67,13 @@ def local_devices(trainer: TrainerConfig) -> int:
     return found if trainer.devices == -1 else trainer.devices
 
 
-def check_memory(model: ModelConfig, row: int, rows: int, spread: int, available: float, on_cpu: bool = True) -> None:
+def check_memory(
+    model: ModelConfig, seq_len: int, sequences: int, spread: int, available: float, on_cpu: bool = True
+) -> None:
     """Raises ValueError where training needs more than `available` bytes on a device.
 
     Args:
-        row, rows: tokens in a row and rows in a microbatch.
+        seq_len, sequences: tokens in a packed sequence, and sequences in a microbatch.
         spread: devices that share a copy of the weights.
     """
     vocabulary = model.vocab_size or SMALLEST_VOCABULARY
@@ -80,12 +84,12 @@ def check_memory(model: ModelConfig, row: int, rows: int, spread: int, available
             f"training {model.parameters(vocabulary):.3g} parameters needs at least {_gigabytes(weights)}, and there "
             f"are {_gigabytes(available)}; make the model smaller"
         )
-    step = 2.0 * rows * row * model.layers * (4 * model.dim + 2 * model.hidden)
-    written_out = 4.0 * rows * model.heads * row**2 if on_cpu else 0.0
+    step = 2.0 * sequences * seq_len * model.layers * (4 * model.dim + 2 * model.ffn_dim)
+    written_out = 4.0 * sequences * model.heads * seq_len**2 if on_cpu else 0.0
     if weights + step + written_out > available:
         raise ValueError(
-            f"batch.row={row} with {rows} rows at once needs at least {_gigabytes(weights + step + written_out)}, and "
-            f"there are {_gigabytes(available)}: lower batch.row or batch.rows, or raise trainer.accumulation"
+            f"batch.seq_len={seq_len} with {sequences} sequences at once needs at least "
+            f"{_gigabytes(weights + step + written_out)}, and there are {_gigabytes(available)}: lower batch.seq_len or batch.sequences, or raise trainer.accumulation"
         )
 
 

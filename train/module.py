@@ -18,18 +18,18 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from data.heldout import Reading
-from data.packing import Batch
-from data.sources import Source
-from data.stream import Cursor, Microbatch, Plan, Stream
-from data.tags import IGNORE, KINDS
+from data.pipeline.heldout_batches import HeldoutBatches
+from data.pipeline.packing import Batch
+from data.pipeline.sources import Source
+from data.pipeline.stream import Cursor, Microbatch, Plan, Stream
+from data.pipeline.tags import IGNORE, KINDS
 from model.attention import training_mask
 from model.loss import compile_model, token_nll
 from model.transformer import Transformer
 from train.config import OptimizerConfig
-from train.guard import Guard, keep_where
+from train.fsdp import shard
 from train.optimizer import build_optimizer, rate
-from train.sharding import shard
+from train.skip_step import Guard, keep_where
 from train.stopping import leave_to_the_trainer
 
 
@@ -57,7 +57,7 @@ class SourceAwareLM(L.LightningModule):
         fingerprint: str,
         workers: int = 0,
         compiled: bool = False,
-        heldout: Callable[[int], Reading] | None = None,
+        heldout: Callable[[int], HeldoutBatches] | None = None,
     ) -> None:
         super().__init__()
         optimizer.check()
@@ -80,7 +80,7 @@ class SourceAwareLM(L.LightningModule):
     def on_fit_start(self) -> None:
         if self.heldout is not None:
             parts = self.trainer.world_size * self.trainer.accumulate_grad_batches
-            self.reading = self.heldout(self.plan.rows // parts)  # as many as are trained on at once
+            self.reading = self.heldout(self.plan.sequences // parts)  # as many as are trained on at once
 
     def train_dataloader(self) -> DataLoader[Microbatch]:
         trainer = self.trainer

@@ -40,7 +40,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class Stopping(L.Callback):
-    """Ends the training soon after a signal; `train.keeping` writes a checkpoint whenever it ends early.
+    """Ends the training soon after a signal; `train.checkpoint_retention` writes a checkpoint whenever it ends early.
 
     Args:
         every: steps after which several ranks ask each other; a single one asks itself after each.

@@ -20,7 +20,7 @@ from transformers import Qwen3ForCausalLM
 from bench.answering.ours import CITATIONS, Asked, read_asked
 from bench.device import memory, start
 from bench.settings import Measured, Settings, contend
-from eval.model import LONGEST_ANSWER
+from eval.answerers.lm_answerer import LONGEST_ANSWER
 from model.generate import pad_left
 
 Answered = list[tuple[str, list[str]]]
@@ -54,8 +54,8 @@ def in_batches(
     answer: Callable[[Sequence[list[int]]], Answered], asked: Asked, count: int, batch: int = BATCH
 ) -> Answered:
     """The first `count` questions, similar lengths together, answered in the order that they have."""
-    texts = asked.codec.encode([question.text for question in asked.questions[:count]])
-    prompts = [[asked.codec.ask, *map(int, text), asked.codec.answer] for text in texts]
+    texts = asked.tokenizer.encode([question.text for question in asked.questions[:count]])
+    prompts = [[asked.tokenizer.ask, *map(int, text), asked.tokenizer.answer] for text in texts]
     order = sorted(range(count), key=lambda index: len(prompts[index]))
     answered: dict[int, tuple[str, list[str]]] = {}
     for at in range(0, count, batch):
@@ -68,17 +68,17 @@ class Generation:
     """Answers by `generate`."""
 
     def __init__(self, model: Any, asked: Asked, device: torch.device) -> None:
-        self.model, self.codec, self.device = model, asked.codec, device
+        self.model, self.tokenizer, self.device = model, asked.tokenizer, device
         self.labels = asked.identifiers.labels
         self.longest = max(map(len, asked.identifiers.tokens)) + 1  # with the closing mark
         self.index = {tuple(map(int, tokens)): i for i, tokens in enumerate(asked.identifiers.tokens)}
         self.tree: Tree = {}
         for tokens in asked.identifiers.tokens:
             node = self.tree
-            for token in (*map(int, tokens), self.codec.end_src):
+            for token in (*map(int, tokens), self.tokenizer.end_src):
                 node = node.setdefault(token, {})
-        codec = self.codec
-        self.stops = [codec.src, codec.nosrc, codec.idk, codec.false, codec.end]
+        tokenizer = self.tokenizer
+        self.stops = [tokenizer.src, tokenizer.nosrc, tokenizer.idk, tokenizer.false, tokenizer.end]
         self.everything = list(range(model.config.vocab_size))
 
     def ranked(self, prompts: Sequence[list[int]]) -> Answered:
@@ -94,7 +94,7 @@ class Generation:
             found = self._generate(
                 opened,
                 self.longest,
-                eos_token_id=self.codec.end_src,
+                eos_token_id=self.tokenizer.end_src,
                 num_beams=CITATIONS,
                 num_return_sequences=CITATIONS,
                 length_penalty=0.0,
@@ -111,11 +111,11 @@ class Generation:
 
         def allowed(_: int, tokens: Tensor) -> list[int]:
             new = tokens[width:].tolist()
-            if self.codec.src not in new:
+            if self.tokenizer.src not in new:
                 return self.everything
-            return self._allowed(new[new.index(self.codec.src) + 1 :])
+            return self._allowed(new[new.index(self.tokenizer.src) + 1 :])
 
-        ends = [*self.stops[1:], self.codec.end_src]
+        ends = [*self.stops[1:], self.tokenizer.end_src]
         answered: Answered = []
         for row in self._generate(
             prompts, LONGEST_ANSWER + 1 + self.longest, eos_token_id=ends, prefix_allowed_tokens_fn=allowed
@@ -133,7 +133,7 @@ class Generation:
                 attention_mask=present.long(),
                 max_new_tokens=most,
                 do_sample=False,
-                pad_token_id=self.codec.pad,
+                pad_token_id=self.tokenizer.pad,
                 **options,
             )
         rows: list[list[int]] = output[:, tokens.shape[1] :].tolist()
@@ -142,14 +142,14 @@ class Generation:
     def _allowed(self, written: list[int]) -> list[int]:
         node = self.tree
         for token in written:
-            if token == self.codec.end_src or token not in node:
-                return [self.codec.pad]  # past the end, where a finished row is filled
+            if token == self.tokenizer.end_src or token not in node:
+                return [self.tokenizer.pad]  # past the end, where a finished row is filled
             node = node[token]
-        return list(node) or [self.codec.pad]
+        return list(node) or [self.tokenizer.pad]
 
     def _answered(self, tokens: list[int]) -> bool:
         """Whether there is an answer, and a citation is begun."""
-        return len(tokens) > 1 and tokens[-1] == self.codec.src
+        return len(tokens) > 1 and tokens[-1] == self.tokenizer.src
 
     def _until(self, tokens: list[int], stops: Sequence[int]) -> list[int]:
         """Up to and with the first stop."""
@@ -158,12 +158,12 @@ class Generation:
 
     def _text(self, tokens: list[int]) -> str:
         """The answer before its stop; of an abstention nothing, as with `ModelAnswerer`."""
-        if tokens and tokens[-1] in (self.codec.idk, self.codec.false):
+        if tokens and tokens[-1] in (self.tokenizer.idk, self.tokenizer.false):
             return ""
-        return self.codec.decode([token for token in tokens if token not in self.stops][:LONGEST_ANSWER])
+        return self.tokenizer.decode([token for token in tokens if token not in self.stops][:LONGEST_ANSWER])
 
     def _label(self, tokens: list[int]) -> str:
-        identifier = tuple(self._until(tokens, [self.codec.end_src])[:-1])
+        identifier = tuple(self._until(tokens, [self.tokenizer.end_src])[:-1])
         return self.labels[self.index[identifier]] if identifier in self.index else ""
 
 

@@ -11,7 +11,7 @@ from bench.device import autocast, start
 from bench.inputs import read_shape
 from bench.settings import Measured, Settings, contend
 from bench.training.mixture import make_training
-from data.stream import Stream
+from data.pipeline.stream import Stream
 from model.attention import training_mask
 from model.hf import save_model
 from model.loss import token_nll
@@ -30,7 +30,7 @@ def make(settings: Settings) -> Measured:
     model = Transformer(read_shape(settings)).to(device)
     optimizer = build_optimizer(model, training.optimizer)
     loss = torch.zeros(())
-    for micro in Stream(training.first, training.second, training.plan, training.codec.pad):
+    for micro in Stream(training.first, training.second, training.plan, training.tokenizer.pad):
         batch = micro.to(device).batch
         with autocast(settings):
             mask = training_mask(batch.doc, batch.span, batch.note)
@@ -40,7 +40,7 @@ def make(settings: Settings) -> Measured:
         torch.nn.utils.clip_grad_norm_(model.parameters(), training.optimizer.clip)
         optimizer.step()
         optimizer.zero_grad()
-    save_model(model, settings.path / ANSWERING, longest=settings.row, end=training.codec.end)
+    save_model(model, settings.path / ANSWERING, longest=settings.row, end=training.tokenizer.end)
     return {"loss": float(loss.detach())}
 
 

@@ -1,4 +1,4 @@
-"""Questions answered and cited per second by `eval.model.ModelAnswerer`, float32.
+"""Questions answered and cited per second by `eval.answerers.lm_answerer.ModelAnswerer`, float32.
 
 Twice: with ten ranked citations each, and with the likeliest alone. Validity is left out: `generate` doesn't tell it.
 """
@@ -17,11 +17,11 @@ from bench.answering.inputs import ANSWERING
 from bench.device import memory, start
 from bench.inputs import open_documents
 from bench.settings import Measured, Settings, contend
-from data.identifiers import Identifiers
+from data.pipeline.identifiers import Identifiers
+from data.pipeline.tokenizer import Tokenizer
 from data.records import Prediction, Question, read_jsonl
-from data.tokenizer import Codec
+from eval.answerers.lm_answerer import LMAnswerer
 from eval.load import load_run
-from eval.model import ModelAnswerer
 from model.hf import load_model
 
 CITATIONS = 10
@@ -30,7 +30,7 @@ CITATIONS = 10
 class Asked(NamedTuple):
     """What both contenders are asked, and the folder of the model that they ask."""
 
-    codec: Codec
+    tokenizer: Tokenizer
     identifiers: Identifiers
     questions: list[Question]
     model: Path
@@ -40,26 +40,26 @@ def read_asked(settings: Settings) -> Asked:
     """The first questions that were kept out of training. Raises ValueError when there are too few."""
     if settings.run:
         run = load_run(Path(settings.run))
-        codec, identifiers = run.answerer.codec, run.identifiers
+        tokenizer, identifiers = run.answerer.tokenizer, run.identifiers
         world, model = Path(settings.run) / "prepare", Path(settings.run) / "model"
     else:
         world, model = settings.corpus, settings.path / ANSWERING
-        _, identifiers, codec = open_documents(settings)
+        _, identifiers, tokenizer = open_documents(settings)
     asked = [q for q in read_jsonl(world / "questions.jsonl", Question) if q.split != "tune" and q.support]
     if len(asked) < settings.questions:
         raise ValueError(f"the world has {len(asked)} questions, not {settings.questions}: raise documents")
     # Without the statements there is no two-way check, which `generate` has nothing to compare with.
-    return Asked(codec, identifiers, [replace(q, statement=()) for q in asked[: settings.questions]], model)
+    return Asked(tokenizer, identifiers, [replace(q, statement=()) for q in asked[: settings.questions]], model)
 
 
 def measure(settings: Settings) -> Measured:
     """Questions per second, and what was answered, to compare with."""
     device = start(settings)
-    codec, identifiers, questions, folder = read_asked(settings)
+    tokenizer, identifiers, questions, folder = read_asked(settings)
     model = load_model(folder).to(device)
     results: Measured = {}
     for name, most in (("ranked", CITATIONS), ("one", 1)):
-        answerer = ModelAnswerer(model, codec, identifiers, most=most, validity=False)
+        answerer = LMAnswerer(model, tokenizer, identifiers, most=most, validity=False)
         answerer.answer(questions[:8])  # warm
         begun = time.perf_counter()
         predictions = answerer.answer(questions)

@@ -19,12 +19,12 @@ from bench.answering.inputs import ANSWERING
 from bench.device import memory, start
 from bench.inputs import open_documents
 from bench.settings import Measured, Settings, contend
-from data.prepare import prepare as prepare_corpus
+from data.pipeline.stream import Plan, Stream
 from data.readers.corpus import Corpus
 from data.records import Document, Question, read_jsonl
-from data.shards import read_documents
-from data.stream import Plan, Stream
-from model.generate import Context, pad_left, rank, read
+from data.storage.prepare import prepare as prepare_corpus
+from data.storage.shards import read_documents
+from model.generate import Context, pad_left, rank_constrained, read
 from model.hf import load_model
 from model.trie import Trie
 
@@ -54,9 +54,9 @@ def prepare(settings: Settings) -> Measured:
 def load(settings: Settings) -> Measured:
     """From a prepared folder to batches: seconds to the first one, and tokens (no padding) per second after it."""
     begun = time.perf_counter()
-    documents, _, codec = open_documents(settings)
+    documents, _, tokenizer = open_documents(settings)
     plan = Plan(settings.row, settings.rows, steps=2**40, seed=settings.seed)
-    stream = iter(Stream(documents, None, plan, codec.pad))
+    stream = iter(Stream(documents, None, plan, tokenizer.pad))
     next(stream)
     first = time.perf_counter()
     tokens = 0
@@ -67,9 +67,9 @@ def load(settings: Settings) -> Measured:
 
 def trie(settings: Settings) -> Measured:
     """The tree of all identifiers: seconds to build it, and its bytes."""
-    _, identifiers, codec = open_documents(settings)
+    _, identifiers, tokenizer = open_documents(settings)
     begun = time.perf_counter()
-    built = Trie.build(identifiers.tokens, codec.end_src)
+    built = Trie.build(identifiers.tokens, tokenizer.end_src)
     return {"seconds": time.perf_counter() - begun, "bytes": built.table.nbytes + built.order.nbytes}
 
 
@@ -81,16 +81,16 @@ def decode(settings: Settings) -> Measured:
     model's; `certainty` is the share that the first has of the probability of all that were ranked, on average.
     """
     device = start(settings)
-    _, identifiers, codec = open_documents(settings)
-    built = Trie.build(identifiers.tokens, codec.end_src)
+    _, identifiers, tokenizer = open_documents(settings)
+    built = Trie.build(identifiers.tokens, tokenizer.end_src)
     model = load_model(settings.path / ANSWERING).eval().to(device)
     with torch.no_grad():
         model.norm.weight.mul_(SHARPER)
-    texts = codec.encode([document.text for document in list(read_documents(settings.path / WORLD))[:ASKED]])
+    texts = tokenizer.encode([document.text for document in list(read_documents(settings.path / WORLD))[:ASKED]])
     context = Context.empty(model, len(texts))
-    read(model, context, *pad_left([[codec.ask, *text[:12], codec.answer] for text in texts], device))
+    read(model, context, *pad_left([[tokenizer.ask, *text[:12], tokenizer.answer] for text in texts], device))
     begun = time.perf_counter()
-    found = rank(model, context, codec.src, built, codec.end_src, CITATIONS)
+    found = rank_constrained(model, context, tokenizer.src, built, tokenizer.end_src, CITATIONS)
     seconds = time.perf_counter() - begun
     certainty = statistics.mean(1 / sum(math.exp(score - ranked[0][1]) for _, score in ranked) for ranked in found)
     return {"seconds_per_question": seconds / len(texts), "certainty": certainty}

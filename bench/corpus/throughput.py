@@ -8,8 +8,8 @@ from dataclasses import replace
 from bench.corpus.costs import load, prepare
 from bench.device import memory, start
 from bench.settings import Measured, Settings, contend
-from data.shards import read_documents
-from data.tokenizer import Codec
+from data.pipeline.tokenizer import Tokenizer
+from data.storage.shards import read_documents
 
 TIMES = 10  # as many documents as the shared world has
 
@@ -19,9 +19,9 @@ def measure(settings: Settings) -> Measured:
     start(settings)
     settings = replace(settings, documents=TIMES * settings.documents, world="large")
     prepared, loaded = prepare(settings), load(settings)
-    codec = Codec.load(settings.corpus / "tokenizer.json")
+    tokenizer = Tokenizer.load(settings.corpus / "tokenizer.json")
     texts = [wordings[0] for document in read_documents(settings.corpus) for wordings in document.sentences]
-    tokens = sum(map(len, codec.encode(texts)))
+    tokens = sum(map(len, tokenizer.encode(texts)))
     shutil.rmtree(settings.corpus)
     return {
         "prepare_mb_per_second": prepared["mb_per_second"],

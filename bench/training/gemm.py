@@ -36,8 +36,8 @@ def matmul_shapes(config: ModelConfig, places: int) -> dict[str, tuple[int, int,
     return {
         "attention_in": (places, inner, config.dim),
         "attention_out": (places, config.dim, inner),
-        "swiglu_in": (places, config.hidden, config.dim),
-        "swiglu_out": (places, config.dim, config.hidden),
+        "swiglu_in": (places, config.ffn_dim, config.dim),
+        "swiglu_out": (places, config.dim, config.ffn_dim),
         "head": (places, config.vocab_size, config.dim),
     }
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from bench.inputs import open_documents
 from bench.settings import Settings
+from data.pipeline.sources import Questions, Source
+from data.pipeline.stream import Plan
+from data.pipeline.tokenizer import Tokenizer
 from data.records import Question, read_jsonl
-from data.shards import read_index
-from data.sources import Questions, Source
-from data.stream import Plan
-from data.tokenizer import Codec
+from data.storage.shards import read_index
 from train.config import OptimizerConfig
 
 MIX = 0.3  # of the tokens are questions, as in the demo
@@ -22,14 +22,14 @@ class Training(NamedTuple):
     first: Source
     second: Source
     plan: Plan
-    codec: Codec
+    tokenizer: Tokenizer
     optimizer: OptimizerConfig
 
 
 def make_training(settings: Settings, share: float = MIX, lr: float = 1e-3) -> Training:
     """Of the settings' corpus."""
     world = settings.corpus
-    documents, identifiers, codec = open_documents(settings)
+    documents, identifiers, tokenizer = open_documents(settings)
     asked = [
         q
         for q in read_jsonl(world / "questions.jsonl", Question)
@@ -37,8 +37,8 @@ def make_training(settings: Settings, share: float = MIX, lr: float = 1e-3) -> T
     ]
     return Training(
         documents,
-        Questions(asked, read_index(world), identifiers, codec, settings.seed),
+        Questions(asked, read_index(world), identifiers, tokenizer, settings.seed),
         Plan(settings.row, settings.rows, settings.warmup + settings.steps, share, seed=settings.seed),
-        codec,
+        tokenizer,
         OptimizerConfig(name=settings.optimizer, lr=lr),
     )

@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 from bench.device import autocast, make_clock, memory, start
 from bench.settings import Clock, Measured, Settings, contend
 from bench.training.mixture import make_training
-from data.packing import Batch
-from data.stream import Stream
+from data.pipeline.packing import Batch
+from data.pipeline.stream import Stream
 from model.attention import Mask, training_mask
 from model.hf import load_model
 from model.loss import compile_model, token_nll
@@ -26,7 +26,7 @@ def measure(settings: Settings) -> Measured:
     if settings.compiled:
         compile_model(model)
     optimizer = build_optimizer(model, training.optimizer)
-    stream = Stream(training.first, training.second, training.plan, training.codec.pad)
+    stream = Stream(training.first, training.second, training.plan, training.tokenizer.pad)
     clock = make_clock(settings)
     compiler = Compiler(clock)
     for micro in DataLoader(stream, batch_size=None, num_workers=settings.workers):

@@ -13,7 +13,7 @@ from bench.device import make_clock, memory, start
 from bench.settings import Clock, Measured, Settings, contend
 from bench.training.mixture import make_training
 from bench.training.ours import Compiler
-from data.stream import Microbatch
+from data.pipeline.stream import Microbatch
 from model.hf import load_model
 from train.config import TrainerConfig
 from train.fit import fit, read_metrics
@@ -43,7 +43,7 @@ def measure(settings: Settings) -> Measured:
         training.first,
         training.second,
         training.plan,
-        training.codec.pad,
+        training.tokenizer.pad,
         training.optimizer,
         fingerprint="bench",
         workers=settings.workers,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from configs.keys import FILE, GIVEN, SEED, SHARE, Section, at_least, key, one_of
-from data.readers.biocite_unanswerable import with_unsaid
+from data.readers.biocite_unanswerable import with_unanswerable
 from data.readers.corpus import Corpus
 from data.records import Document, Question, RecordError, read_jsonl
 
@@ -51,7 +51,7 @@ class BiociteCorpus(Section):
     seed: int = key(0, "draws what is held out and what is kept out of tuning", SEED)
     in_domain: float = key(0.2, "share of the tuned half's questions kept out of tuning", SHARE)
     heldout: int = key(0, "documents set aside for perplexity, with their questions", at_least(0))
-    unsaid: float = key(
+    unanswerable: float = key(
         0.0,
         "questions on facts never said of the test half's people, and as many on the people of held-out documents "
         "only, per question that BioCite asks about the test half; its questions then come in folds, with statements",
@@ -108,10 +108,10 @@ def open_biocite(config: BiociteCorpus) -> Corpus:
     asked = {question for row in kept for question, _ in row.claims}
     unasked = {q for place in chosen for q, _ in rows[place].claims} - asked
     outcomes["heldout_questions"] = len(unasked)
-    if config.unsaid:
+    if config.unanswerable:
         facts = [fact for row in kept for fact in row.facts]
         strangers = [form[0] for form in map(_parse, sorted(unasked)) if form]
-        questions = tuple(with_unsaid(questions, facts, strangers, config.unsaid, config.seed))
+        questions = tuple(with_unanswerable(questions, facts, strangers, config.unanswerable, config.seed))
     return Corpus([_document(row) for row in kept], questions, heldout, (), outcomes)
 
 

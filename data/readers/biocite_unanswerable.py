@@ -28,7 +28,7 @@ ASKED = {  # of the facts that most people have: others are too rare to be misse
 }
 
 
-def with_unsaid(
+def with_unanswerable(
     questions: Sequence[Question], facts: Sequence[str], strangers: Sequence[str], share: float, seed: int
 ) -> list[Question]:
     """The questions with their statements, those never tuned in folds, and questions on what was never said after them.
@@ -53,7 +53,7 @@ def with_unsaid(
         if len(pairs) < wanted:
             more = ", or raise corpus.heldout" if kind == "absent_entity" else ""
             raise ValueError(
-                f"corpus.unsaid={share} asks for {wanted} questions of class {kind} and there are {len(pairs)}; "
+                f"corpus.unanswerable={share} asks for {wanted} questions of class {kind} and there are {len(pairs)}; "
                 f"lower it{more}"
             )
         found += [(kind, *pair) for pair in rng.sample(pairs, wanted)]

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from data.prepare import prepare
 from data.readers.biocite import BiociteCorpus, open_biocite
 from data.readers.corpus import Corpus
 from data.readers.files import FilesCorpus, open_files
-from data.readers.remote import ShardsCorpus, adopt
-from data.shards import Manifest
-from data.world import WorldCorpus, build_world
+from data.storage.prepare import prepare
+from data.storage.remote import ShardsCorpus, adopt
+from data.storage.shards import Manifest
+from data.world.world import WorldCorpus, build_world
 
 __all__ = ["BiociteCorpus", "Corpus", "FilesCorpus", "ShardsCorpus", "WorldCorpus", "open_corpus", "prepare_corpus"]
 
@@ -26,7 +26,9 @@ def open_corpus(config: WorldCorpus | BiociteCorpus | FilesCorpus) -> Corpus:
 def prepare_corpus(
     config: WorldCorpus | BiociteCorpus | FilesCorpus | ShardsCorpus, folder: Path, duplicates: str = "error"
 ) -> Manifest:
-    """Make `folder` a prepared one: see `data.prepare` and, for what was prepared elsewhere, `data.readers.remote`."""
+    """Make `folder` a prepared one: see `data.storage.prepare` and, for what was prepared elsewhere,
+    `data.storage.remote`.
+    """
     if isinstance(config, ShardsCorpus):
         return adopt(config, folder)
     return prepare(open_corpus(config), folder, duplicates=duplicates)

@@ -15,7 +15,7 @@ class Corpus:
 
     Attributes:
         documents: those to train on; may be read lazily, and may be iterated more than once.
-        questions: every supporting id is meant to be among `documents`; `data.prepare` insists on it.
+        questions: every supporting id is meant to be among `documents`; `data.storage.prepare` insists on it.
         heldout: documents never trained on, for perplexity.
         ledger: rows of plain JSON values saying what is true and who said it; empty where nobody knows.
         outcomes: what the reader left out, and how many.

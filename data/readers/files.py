@@ -123,7 +123,7 @@ class Documents:
         held = set(self.without)
         for row in read_rows(self.config):
             if row[1] in held:
-                held.remove(row[1])  # should the id come again, that is for `data.prepare` to find
+                held.remove(row[1])  # should the id come again, that is for `data.storage.prepare` to find
             else:
                 yield row
 

@@ -1,0 +1,128 @@
+"""What a set of questions must be to its documents and its model: errors and warnings that say which question it is."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from data.pipeline.identifiers import Identifiers
+from data.pipeline.tokenizer import Tokenizer
+from data.records import Document, Question, read_numbered
+
+MARKS = 6  # <|ask|> <|answer|> <|src|> <|/src|> <|end|>, and a mark of confidence where one is taught
+SHOWN = 3  # examples of a warning
+
+
+class QuestionError(ValueError):
+    """Something is wrong with the questions of these ids."""
+
+    def __init__(self, message: str, *questions: str) -> None:
+        super().__init__(message)
+        self.questions = questions
+
+    def at(self, path: str) -> ValueError:
+        """The same, with the lines of the JSONL file that the questions come from; itself where there is none."""
+        if not path:
+            return self
+        lines = [str(number) for number, found in read_numbered(path, Question) if found.id in self.questions]
+        return ValueError(f"{path}, line{'s' * (len(lines) > 1)} {' and '.join(lines)}: {self}")
+
+
+class AnswersSought:
+    """Looks in documents, as they come, for the answers that questions say they hold."""
+
+    def __init__(self, questions: Iterable[Question]) -> None:
+        self.unseen = {question.id: question for question in questions if question.answers}
+        self.supported: defaultdict[str, list[str]] = defaultdict(list)  # document: questions
+        for question in self.unseen.values():
+            for document in question.support:
+                self.supported[document].append(question.id)
+
+    def look(self, document: Document) -> None:
+        """Strike off the questions of which an answer stands in some wording of the document."""
+        sought = [id for id in self.supported.get(document.id, ()) if id in self.unseen]
+        if sought:
+            text = _folded("\n".join(wording for wordings in document.sentences for wording in wordings))
+            for id in sought:
+                if any(_folded(answer) in text for answer in self.unseen[id].answers):
+                    del self.unseen[id]
+
+    @property
+    def warning(self) -> str:
+        """How many answers were found nowhere, with examples; "" for none. Case and white space don't count."""
+        if not self.unseen:
+            return ""
+        some = list(self.unseen.values())[:SHOWN]
+        shown = "; ".join(f"{q.id!r}: {q.answers[0]!r} in {', '.join(map(repr, q.support[:SHOWN]))}" for q in some)
+        return f"{len(self.unseen)} questions have answers that stand in none of their supporting documents: {shown}"
+
+
+def unscored(questions: Sequence[Question]) -> str:
+    """A warning where there are questions and none of them will be scored, "" otherwise."""
+    splits = sorted({question.split for question in questions})
+    if not questions or {"never_tuned", "in_domain"}.intersection(splits):
+        return ""
+    return (
+        f"all {len(questions)} questions are of split {' or '.join(splits)}, so none will be scored: give those to be "
+        "scored split never_tuned, or in_domain where others on their documents are tuned on"
+    )
+
+
+def check_lengths(
+    questions: Sequence[Question],
+    documents: Iterable[Document],
+    identifiers: Identifiers,
+    tokenizer: Tokenizer,
+    row: int,
+) -> None:
+    """Insist that each question, with all that stands beside it in training and evaluation, fits a row of tokens.
+
+    A question of split tune or second is trained on with its answer and the identifier of a document; of the others an
+    answer is only compared. Statements and premises are read with an identifier.
+
+    Args:
+        documents: of the whole corpus, in order; their sentences are not looked at.
+        row: tokens in a row.
+
+    Raises:
+        QuestionError: names the question and how long it is.
+    """
+    named = {name for question in questions for name in question.support}
+    sizes = {
+        document.id: len(tokens)
+        for document, tokens in zip(documents, identifiers.tokens, strict=True)
+        if document.id in named
+    }
+    asked = _longest(tokenizer, [[q.text, *q.paraphrases] for q in questions])
+    answered = _longest(tokenizer, [q.answers for q in questions])
+    stated = _longest(tokenizer, [[*map(_without_answer, q.statement), *q.premise] for q in questions])
+    for question, text, answer, statement in zip(questions, asked, answered, stated, strict=True):
+        source = max((sizes.get(name, 0) for name in question.support), default=0)
+        _check_fits(question, f"{text} tokens", text + MARKS, row)
+        if question.split in ("tune", "second"):
+            _check_fits(question, f"{text} tokens and an answer of {answer}", text + answer + source + MARKS, row)
+        _check_fits(question, f"a statement or premise of {statement} tokens", statement + source + MARKS, row)
+
+
+def _check_fits(question: Question, what: str, size: int, row: int) -> None:
+    if size > row:
+        raise QuestionError(
+            f"question {question.id!r} has {what}: {size} with marks and source, more than a row of {row}; shorten it "
+            "or raise batch.seq_len",
+            question.id,
+        )
+
+
+def _without_answer(statement: str) -> str:
+    return statement.replace("{answer}", "")
+
+
+def _longest(tokenizer: Tokenizer, texts: Sequence[Sequence[str]]) -> list[int]:
+    """Tokens of the longest of each group of texts, 0 for none."""
+    sizes = iter([len(tokens) for tokens in tokenizer.encode([text for group in texts for text in group])])
+    return [max((next(sizes) for _ in group), default=0) for group in texts]
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip().casefold()

@@ -1,0 +1,117 @@
+"""What a second phase of tuning says to a question, made from the model's own answers to it (train/second.py).
+
+A lesson is one of four things to say, and how sure to be of it:
+
+    answer    the answer, its source or that there is none, and a mark of confidence where one is given
+    judge     the same, of which only the mark of confidence is learnt: the answer may be a wrong one
+    idk       that the model does not know
+    false     that the question presupposes what is not so
+
+The mark of a confidence c between two tenths is drawn anew at each visit, the upper one with probability 10 c - floor
+(10 c): on average the cross-entropy with both as a soft label, whose expectation is c.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from data.pipeline.identifiers import Identifiers
+from data.pipeline.sources import tags_of
+from data.pipeline.tags import Sample, judgement, question, refusal
+from data.pipeline.tokenizer import Tokenizer
+from data.records import Document, RecordError
+from data.stateless_rng import hash_key, uniform
+
+SAYINGS = ("answer", "judge", "idk", "false")
+
+
+@dataclass(frozen=True, slots=True)
+class SFTExample:
+    """One thing to say to a question.
+
+    Attributes:
+        question: the id of the question, for whoever reads the file.
+        texts: its wordings, one of which is drawn at each visit.
+        say: one of `SAYINGS`.
+        answer: "" unless it is said or judged.
+        source: the id of the document cited, "" for none.
+        confidence: in [0, 1], None for no mark of it.
+    """
+
+    question: str
+    texts: tuple[str, ...]
+    say: str
+    answer: str = ""
+    source: str = ""
+    confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.say not in SAYINGS:
+            raise RecordError(f'"say" is {self.say!r}, not one of {", ".join(SAYINGS)}')
+        if (self.say in ("answer", "judge")) != bool(self.answer):
+            raise RecordError(f'a lesson to say "{self.say}" has the answer {self.answer!r}')
+        if self.say == "judge" and self.confidence is None:
+            raise RecordError("a lesson to judge has no confidence")
+        if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
+            raise RecordError(f"the confidence {self.confidence} is outside [0, 1]")
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Inverse of `to_json`. Raises RecordError."""
+        if not isinstance(value, dict) or set(value) - {f.name for f in fields(cls)}:
+            raise RecordError(f"not a lesson: {str(value)[:60]}")
+        try:
+            return cls(**value | {"texts": tuple(value["texts"])})
+        except (TypeError, KeyError) as error:
+            raise RecordError(f"not a lesson: {error}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class SFTExamples:
+    """Lessons as a source of samples. Raises ValueError for a source that is not in the corpus.
+
+    Args:
+        documents: of the whole corpus, in order; their sentences are not looked at.
+    """
+
+    def __init__(
+        self,
+        lessons: Sequence[SFTExample],
+        documents: Iterable[Document],
+        identifiers: Identifiers,
+        tokenizer: Tokenizer,
+        seed: int,
+    ) -> None:
+        self.lessons, self.tokenizer, self.seed = lessons, tokenizer, seed
+        self.tags = tags_of({lesson.source for lesson in lessons}, documents, identifiers)
+        missing = {lesson.source for lesson in lessons if lesson.source} - set(self.tags)
+        if missing:
+            raise ValueError(f"a lesson cites {min(missing)!r}, which is not in the corpus")
+        self.texts = [tokenizer.encode(lesson.texts) for lesson in lessons]
+        self.answers = tokenizer.encode([lesson.answer for lesson in lessons])
+        self.sizes = [1] * len(lessons)
+
+    def __len__(self) -> int:
+        return len(self.lessons)
+
+    def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+        key = int(hash_key(self.seed, epoch, index))
+        lesson, texts = self.lessons[index], self.texts[index]
+        text = texts[key % len(texts)]
+        if lesson.say in ("idk", "false"):
+            return [refusal(self.tokenizer, text, self.tokenizer.idk if lesson.say == "idk" else self.tokenizer.false)]
+        tag = self.tags.get(lesson.source)
+        mark = None if lesson.confidence is None else self._mark(lesson.confidence, float(uniform(key, 1)))
+        if lesson.say == "judge":
+            assert mark is not None  # a lesson to judge has a confidence
+            return [judgement(self.tokenizer, text, self.answers[index], tag, mark)]
+        return [question(self.tokenizer, text, self.answers[index], tag, mark)]
+
+    def _mark(self, confidence: float, drawn: float) -> int:
+        tenths = confidence * (len(self.tokenizer.confidences) - 1)
+        return int(self.tokenizer.confidences[min(math.floor(tenths) + (drawn < tenths % 1), 10)])

@@ -1,0 +1,217 @@
+"""What can be trained on: tagged documents and tuning questions, rendered anew at each visit.
+
+Documents are tokenised a shard at a time and kept up to a limit, so a corpus within it is tokenised once and a larger
+one needs no more memory.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Protocol
+
+import numpy as np
+
+from data.pipeline.identifiers import Identifiers
+from data.pipeline.ragged_array import Ragged
+from data.pipeline.tags import Sample, TagsConfig, Tokens, check_room, plain, question, tag
+from data.pipeline.tokenizer import Tokenizer
+from data.records import Document, Question
+from data.stateless_rng import hash_key
+
+KEPT = 2**29  # bytes of tokenised documents in each process: 100 million tokens and more
+
+
+class Source(Protocol):
+    """Items that become samples."""
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """Items in each of its shards; items of one shard cost less one after the other."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+        """The samples of one item's visit in an epoch: a pure function of its arguments.
+
+        With `cooldown` they are the same samples, but none is longer and none of a document has a tag.
+        """
+        ...
+
+
+class Shards(Protocol):
+    """Documents that are read a shard at a time, such as `data.storage.store.Store`."""
+
+    @property
+    def sizes(self) -> Sequence[int]: ...
+
+    def read(self, index: int) -> Sequence[Document]: ...
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Documents at hand, as shards of one."""
+
+    documents: Sequence[Document]
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        return [1] * len(self.documents)
+
+    def read(self, index: int) -> Sequence[Document]:
+        return [self.documents[index]]
+
+
+class Documents:
+    """Documents with their identifiers under a tag policy.
+
+    Those marked `untagged` in their metadata never have an identifier; `tags.untagged` says what they have.
+
+    Args:
+        room: tokens in a row; a longer document becomes several samples.
+        seed: draws order, wording, direction and dropout of each visit.
+        kept: bytes of tokenised shards to keep at most; the latest is always kept.
+    """
+
+    def __init__(
+        self,
+        documents: Sequence[Document] | Shards,
+        identifiers: Identifiers,
+        tokenizer: Tokenizer,
+        tags: TagsConfig,
+        room: int,
+        seed: int,
+        kept: int = KEPT,
+    ) -> None:
+        tags.check()
+        self.shards = InMemory(documents) if isinstance(documents, Sequence) else documents
+        self.tokenizer, self.tags, self.room, self.seed, self.kept = tokenizer, tags, room, seed, kept
+        self.identifiers = identifiers
+        self.nosrc = np.array([tokenizer.nosrc], dtype=np.int32)
+        self.sizes = self.shards.sizes
+        self.begins = [0, *accumulate(self.sizes)]  # of the shards, and the end
+        if len(self) != len(identifiers.labels):
+            raise ValueError(f"there are {len(self)} documents and {len(identifiers.labels)} identifiers for them")
+        check_room(room, max(map(len, identifiers.tokens), default=0))
+        self.tokenized: OrderedDict[int, Tokenized] = OrderedDict()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return self.begins[-1]
+
+    def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+        number = bisect_right(self.begins, index) - 1
+        shard, place = self._shard(number), index - self.begins[number]
+        sentences = shard.sentences(place)
+        key, identifier = int(hash_key(self.seed, epoch, index)), self.identifiers.tokens[index]
+        bare = place in shard.untagged
+        if bare and self.tags.untagged == "nosrc":
+            bare, identifier = False, self.nosrc
+        if cooldown or bare:
+            return plain(self.tags, self.tokenizer, sentences, key, self.room, identifier)
+        return tag(self.tags, self.tokenizer, sentences, identifier, key, self.room)
+
+    def _shard(self, shard: int) -> Tokenized:
+        if found := self.tokenized.get(shard):
+            self.tokenized.move_to_end(shard)
+            return found
+        read = Tokenized(self.shards.read(shard), self.tokenizer)
+        self.tokenized[shard] = read
+        self.bytes += read.nbytes
+        while self.bytes > self.kept and len(self.tokenized) > 1:
+            self.bytes -= self.tokenized.popitem(last=False)[1].nbytes
+        return read
+
+
+class Tokenized:
+    """The documents of a shard as tokens, in a few flat arrays."""
+
+    def __init__(self, documents: Sequence[Document], tokenizer: Tokenizer) -> None:
+        wordings = [wordings for document in documents for wordings in document.sentences]
+        self.tokens = Ragged(tokenizer.encode([text for options in wordings for text in options]))
+        self.options = np.cumsum([0, *map(len, wordings)], dtype=np.int32)  # where each sentence's wordings begin
+        self.begins = np.cumsum([0, *(len(document.sentences) for document in documents)], dtype=np.int32)
+        # What only these say is known, but not from where.
+        self.untagged = frozenset(i for i, document in enumerate(documents) if document.metadata.get("untagged"))
+
+    @property
+    def nbytes(self) -> int:
+        return self.tokens.nbytes + self.options.nbytes + self.begins.nbytes
+
+    def sentences(self, index: int) -> list[list[Tokens]]:
+        """The wordings of each sentence of a document: views."""
+        begin, end = self.begins[index : index + 2].tolist()
+        options = self.options[begin : end + 1].tolist()
+        tokens = self.tokens[options[0] : options[-1]]
+        return [tokens[a - options[0] : b - options[0]] for a, b in pairwise(options)]
+
+
+class Questions:
+    """Tuning questions, each with its answer and one of its supporting documents as the citation.
+
+    A visit draws one wording of the question, one of the accepted answers and one of the documents that give it. What
+    only untagged documents say is answered without a source.
+
+    Args:
+        documents: of the whole corpus, in order; their sentences are not looked at.
+
+    Raises ValueError when a question has nothing to answer, or none of its documents is in the corpus.
+    """
+
+    def __init__(
+        self,
+        questions: Sequence[Question],
+        documents: Iterable[Document],
+        identifiers: Identifiers,
+        tokenizer: Tokenizer,
+        seed: int,
+    ) -> None:
+        self.tokenizer, self.seed = tokenizer, seed
+        tags = tags_of({name for item in questions for name in item.support}, documents, identifiers)
+        self.texts: list[list[Tokens]] = []
+        self.answers: list[list[tuple[Tokens, list[Tokens | None]]]] = []  # with what may be cited for each
+        for item in questions:
+            missing = [name for name in item.support if name not in tags]
+            if missing or not item.answers:
+                raise ValueError(
+                    f"question {item.id!r} " + (f"cites unknown {missing[0]!r}" if missing else "has no answer")
+                )
+            said = {claim.value: claim.documents for claim in item.claims}
+            cited = [citable([tags[name] for name in said.get(answer, item.support)]) for answer in item.answers]
+            self.texts.append(tokenizer.encode((item.text, *item.paraphrases)))
+            self.answers.append(list(zip(tokenizer.encode(item.answers), cited, strict=True)))
+        self.sizes = [1] * len(self.texts)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+        drawn = int(hash_key(self.seed, epoch, index))
+        drawn, text = divmod(drawn, len(self.texts[index]))
+        drawn, choice = divmod(drawn, len(self.answers[index]))
+        answer, cited = self.answers[index][choice]
+        return [question(self.tokenizer, self.texts[index][text], answer, cited[drawn % len(cited)])]
+
+
+def tags_of(names: Set[str], documents: Iterable[Document], identifiers: Identifiers) -> dict[str, Tokens | None]:
+    """The identifier of each document named, None for one that never has a tag; only of those in the corpus."""
+    return {
+        document.id: None if document.metadata.get("untagged") else identifiers.tokens[index]
+        for index, document in enumerate(documents)
+        if document.id in names
+    }
+
+
+def citable(tags: Sequence[Tokens | None]) -> list[Tokens | None]:
+    """Those with a tag; no source where none has one."""
+    return [tag for tag in tags if tag is not None] or [None]
+
+
+def tokenize(documents: Sequence[Document], tokenizer: Tokenizer) -> list[list[list[Tokens]]]:
+    """Every wording of every sentence of every document."""
+    flat = iter(tokenizer.encode([w for document in documents for wordings in document.sentences for w in wordings]))
+    return [[[next(flat) for _ in wordings] for wordings in document.sentences] for document in documents]

@@ -1,0 +1,255 @@
+"""The training stream: from sources to an endless, resumable sequence of packed microbatches.
+
+Epochs are cut into blocks of whole shards (`data.pipeline.shuffle_blocks`), each block is rendered, packed and its rows
+are put into a random order. All of that is a pure function of (seed, epoch, block); rank, world size, accumulation and
+worker count only slice the rows of a step:
+
+    step  = `sequences` consecutive rows of the stream
+    microbatch m of the step = rows [m * size, (m + 1) * size),  m = accumulation index * world size + rank
+
+The state of a run is therefore a `Cursor`, which every microbatch carries: where the stream stands after its step.
+While a block is trained on, the next one is read and laid out by a thread; tensors are made only of the rows that this
+process trains on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import IterableDataset, get_worker_info
+
+from data.pipeline.packing import Batch, collate, pack
+from data.pipeline.shuffle_blocks import Blocks
+from data.pipeline.sources import Source
+from data.pipeline.tags import Sample
+from data.pipeline.token_accounting import Tally
+from data.stateless_rng import Permutation, hash_key
+
+Row = list[Sample]
+
+
+class Cursor(NamedTuple):
+    """The next row to train on: `row` of `block` of `epoch`; `step` steps are done, with `tally`'s tokens."""
+
+    step: int = 0
+    epoch: int = 0
+    block: int = 0
+    row: int = 0
+    tally: Tally = Tally()
+
+
+START = Cursor()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the stream is laid out.
+
+    Attributes:
+        seq_len: tokens in a packed sequence (T).
+        sequences: packed sequences in an optimiser step, over all ranks and accumulation.
+        steps: steps of the whole run.
+        share: of the tokens, that come from the second source.
+        cooldown: last share of the run in which documents come without tags.
+        block: items of the first source that are packed together, about: whole shards of it.
+        seed: of the order.
+    """
+
+    seq_len: int
+    sequences: int
+    steps: int
+    share: float = 0.0
+    cooldown: float = 0.0
+    block: int = 4096
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.seq_len, self.sequences, self.steps) < 1:
+            raise ValueError(
+                f"{self.steps} steps of {self.sequences} sequences of {self.seq_len} tokens: each must be at least 1"
+            )
+        if not 0.0 <= self.share < 1.0:
+            raise ValueError(f"the share of the second source is {self.share}, not in [0, 1)")
+
+
+@dataclass(frozen=True, slots=True)
+class Microbatch:
+    """What one rank sees at once.
+
+    Attributes:
+        batch: its rows.
+        step_targets: targets of the whole step, over ranks and accumulation: the loss is divided by it.
+        cursor: where the stream stands once this step is done.
+    """
+
+    batch: Batch
+    step_targets: int
+    cursor: Cursor
+
+    def to(self, device: torch.device) -> Microbatch:
+        moved = Batch(*(getattr(self.batch, name).to(device, non_blocking=True) for name in Batch.__slots__))
+        return replace(self, batch=moved)
+
+
+class Stream(IterableDataset[Microbatch]):
+    """Microbatches of one rank, from `start` to the end of the plan.
+
+    Raises ValueError when the rows of a step don't divide among ranks and accumulation, or a source is empty.
+    """
+
+    def __init__(
+        self,
+        first: Source,
+        second: Source | None,
+        plan: Plan,
+        pad: int,
+        start: Cursor = START,
+        rank: int = 0,
+        world: int = 1,
+        accumulation: int = 1,
+    ) -> None:
+        if world < 1 or accumulation < 1 or plan.sequences % (world * accumulation):
+            raise ValueError(
+                f"{plan.sequences} rows a step do not divide among {world} devices x {accumulation} accumulation steps"
+            )
+        if not len(first) or (plan.share and not (second and len(second))):
+            raise ValueError("there is nothing to train on: a source is empty")
+        self.first, self.second, self.plan, self.pad = first, second, plan, pad
+        self.start = Cursor(*start[:4], tally=Tally(*start[4]))
+        self.blocks = Blocks(first.sizes, plan.block, plan.seed)
+        self.rank, self.world, self.accumulation = rank, world, accumulation
+
+    def __iter__(self) -> Iterator[Microbatch]:
+        worker = get_worker_info()
+        workers, mine = (worker.num_workers, worker.id) if worker else (1, 0)
+        size = self.plan.sequences // (self.world * self.accumulation)
+        if worker:  # these processes are the parallelism; threads of the tokenizer would not survive the fork
+            os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        count = 0
+        for rows, cursor in self._steps():
+            targets = sum(sample.learnt for row in rows for sample in row)
+            for part in range(self.accumulation):
+                if count % workers == mine:
+                    at = (part * self.world + self.rank) * size
+                    yield Microbatch(collate(rows[at : at + size], self.plan.seq_len, self.pad), targets, cursor)
+                count += 1
+
+    def _steps(self) -> Iterator[tuple[list[Row], Cursor]]:
+        step, _, _, skip, tally = self.start
+        rows: list[Row] = []
+        for epoch, block, packed in self._blocks():
+            tally = tally if skip else tally.begin(packed)
+            for index in range(skip, len(packed)):
+                rows.append(packed[index])
+                if len(rows) == self.plan.sequences:
+                    step += 1
+                    tally = tally.train(rows, self.plan.seq_len)
+                    yield rows, Cursor(step, epoch, block, index + 1, tally)
+                    rows = []
+                    if step == self.plan.steps:
+                        return
+            skip = 0
+
+    def _blocks(self) -> Iterator[tuple[int, int, list[Row]]]:
+        """Epoch, block and rows of each block from the start to the end of the plan, each made ahead in a thread."""
+        _, epoch, block, _, _ = self.start
+        begun, end = self._begun(self.start), self.plan.steps * self.plan.sequences
+        if begun >= end or self.start.step >= self.plan.steps:
+            return
+        with ThreadPoolExecutor(1) as thread:
+            pending = thread.submit(self.rows, epoch, block, self._tagged - begun)
+            while True:
+                packed = pending.result()
+                here = epoch, block, packed
+                begun += len(packed)
+                epoch, block = (epoch, block + 1) if block + 1 < self.blocks.count(epoch) else (epoch + 1, 0)
+                if begun < end:
+                    pending = thread.submit(self.rows, epoch, block, self._tagged - begun)
+                yield here
+                if begun >= end:
+                    return
+
+    @property
+    def _tagged(self) -> int:
+        """Rows of the run before the cooldown, more than there are when there is none."""
+        if not self.plan.cooldown:
+            return sys.maxsize
+        return round((1 - self.plan.cooldown) * self.plan.steps) * self.plan.sequences
+
+    def _begun(self, cursor: Cursor) -> int:
+        """Rows of the run before the block of `cursor`."""
+        return cursor.step * self.plan.sequences - cursor.row
+
+    def account(self, cursor: Cursor) -> dict[str, int]:
+        """Where all tokens went by `cursor`: see `data.pipeline.token_accounting`. Raises RuntimeError when that does
+        not add up.
+        """
+        tally = Tally(*cursor[4])
+        begun = self._begun(Cursor(*cursor))
+        rest = self.rows(cursor[1], cursor[2], self._tagged - begun)[cursor[3] :] if cursor[0] else []
+        unreached = sum(len(sample) for row in rest for sample in row)
+        places = cursor[0] * self.plan.sequences * self.plan.seq_len
+        if tally.rendered != tally.trained + unreached or places != tally.trained + tally.padding:
+            raise RuntimeError(
+                f"tokens are missing: {tally}, {unreached} not reached, {places} places; please report it"
+            )
+        return {"places": places, "trained": tally.trained, "unreached": unreached, **tally._asdict()}
+
+    def rows(self, epoch: int, block: int, tagged: int) -> list[Row]:
+        """The packed rows of one block in training order: a pure function of (seed, epoch, block) and of `tagged`.
+
+        From row `tagged` on, documents come without tags. In the one block where that changes half-way, they keep the
+        places that they have with tags, so that no document is shown twice or left out.
+        """
+        plan, key = self.plan, int(hash_key(self.plan.seed, epoch, block))
+        items = self.blocks.items(epoch, block)
+        order = Permutation(len(items), key)(np.arange(len(items)))
+        samples = self._render(items, order, epoch, cooldown=tagged <= 0)
+        if plan.share:
+            samples += self._draw(sum(map(len, samples)) * plan.share / (1 - plan.share), epoch, block, tagged <= 0)
+        packed = pack([len(sample) for sample in samples], plan.seq_len)
+        places = Permutation(len(packed), int(hash_key(key, 1)))(np.arange(len(packed)))
+        cooled = samples
+        if 0 < tagged < len(packed):
+            cooled = self._render(items, order, epoch, cooldown=True)
+            cooled += samples[len(cooled) :]
+        return [[(samples if row < tagged else cooled)[i] for i in packed[at]] for row, at in enumerate(places)]
+
+    def _render(self, items: NDArray[np.int64], order: NDArray[np.int64], epoch: int, cooldown: bool) -> list[Sample]:
+        """The samples of items, which are rendered as they come, shard by shard, and then put into `order`."""
+        rendered = [self.first.render(index, epoch, cooldown) for index in items.tolist()]
+        return [sample for index in order.tolist() for sample in rendered[index]]
+
+    def _draw(self, tokens: float, epoch: int, block: int, cooldown: bool) -> list[Sample]:
+        """About `tokens` tokens of the second source, every item once before any is drawn twice."""
+        assert self.second is not None
+        samples: list[Sample] = []
+        turn = 0
+        while tokens > 0:
+            for index, visit in self._second(epoch, block, turn):
+                drawn = self.second.render(index, visit, cooldown)
+                samples += drawn
+                tokens -= sum(map(len, drawn))
+                if tokens <= 0:
+                    break
+            turn += 1
+        return samples
+
+    def _second(self, epoch: int, block: int, turn: int) -> Iterator[tuple[int, int]]:
+        """Every item of the second source once, block by block of it, with the epoch that its visit is drawn from."""
+        assert self.second is not None
+        key = int(hash_key(self.plan.seed, epoch, block, turn, 2))
+        visit = key >> 1
+        blocks = Blocks(self.second.sizes, self.plan.block, key)
+        for number in range(blocks.count(visit)):
+            items = blocks.items(visit, number)
+            for at in Permutation(len(items), int(hash_key(key, number)))(np.arange(len(items))).tolist():
+                yield int(items[at]), visit

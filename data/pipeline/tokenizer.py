@@ -1,0 +1,204 @@
+"""Text to token ids: a byte-level BPE with reserved tokens for tags, answers and identifier codes.
+
+The answer grammar over the reserved tokens (see `data.pipeline.tags` and `eval.answerers.lm_answerer`):
+
+    <|ask|> question <|answer|> text <|src|> ID <|/src|> <|end|>
+
+with `<|idk|>`, `<|nosrc|>` or `<|false|>` in place of what is missing, and `<|conf_0|>` ... `<|conf_10|>` before the
+end where the second phase of tuning taught it to say how sure it is. Text read from a corpus can never produce a
+reserved token: "<|src|>" in a document is encoded as the seven characters that it is.
+
+Each sentence, question and answer is encoded with one leading space, so that the same words are the same tokens
+wherever they stand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from configs.keys import FILE, Section, at_least, key
+
+MARKS = {
+    "pad": "<|pad|>",
+    "doc": "<|doc|>",
+    "src": "<|src|>",
+    "end_src": "<|/src|>",
+    "ask": "<|ask|>",
+    "answer": "<|answer|>",
+    "end": "<|end|>",
+    "idk": "<|idk|>",
+    "nosrc": "<|nosrc|>",
+    "false": "<|false|>",
+}
+CONFIDENCES = tuple(f"<|conf_{k}|>" for k in range(11))
+LONGEST_RUN = 1000  # characters of a word, or of white space, that a tokenizer is trained on in one piece
+LONG_WORD, LONG_GAP = (re.compile(rf"({kind}{{{LONGEST_RUN}}}){more}") for kind, more in ((r"\S", ""), (r"\s", r"\s+")))
+CODES = tuple(f"<|id_{k}|>" for k in range(256))
+RESERVED = (*MARKS.values(), *CONFIDENCES, *CODES)
+
+
+CUT = " \ufffd"  # what a decoder leaves of a letter without one of its bytes
+LEAST = len(RESERVED) + 256  # tokens of a vocabulary: the reserved ones and the bytes
+
+
+@dataclass
+class TokenizerConfig(Section):
+    """How text becomes tokens."""
+
+    section: ClassVar[str] = "tokenizer"
+
+    vocab_size: int = key(2048, "tokens, the reserved ones among them", at_least(LEAST))
+    base: str = key("", "a tokenizer.json to extend instead of training one", FILE)
+
+
+class Tokenizer:
+    """A tokenizer with its reserved ids at hand.
+
+    Attributes:
+        pad, doc, src, end_src, ask, answer, end, idk, nosrc, false: ids of the marks.
+        codes: the ids of the 256 identifier codes, int32 (256,).
+        reserved: the ids of all of these and of the marks of confidence: no words hold one.
+        confidences: the ids of the marks that say 0, .1, ..., 1, int32 (11,).
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        missing = [token for token in RESERVED if backend.token_to_id(token) is None]
+        if missing:
+            raise ValueError(
+                f"the tokenizer lacks the reserved token {missing[0]}; prepare it with data.pipeline.tokenizer"
+            )
+        self.backend = backend
+        # Reserved tokens are only ever written by id: in running text they are ordinary characters.
+        backend.encode_special_tokens = True
+        # A borrowed tokenizer.json may cut or fill texts; neither may happen here.
+        backend.no_truncation()
+        backend.no_padding()
+        self.pad, self.doc, self.src, self.end_src, self.ask = (self._mark(m) for m in tuple(MARKS)[:5])
+        self.answer, self.end, self.idk, self.nosrc, self.false = (self._mark(m) for m in tuple(MARKS)[5:])
+        self.codes, self.confidences = (
+            np.array([backend.token_to_id(token) for token in tokens], dtype=np.int32)
+            for tokens in (CODES, CONFIDENCES)
+        )
+        self.reserved = frozenset(backend.token_to_id(token) for token in RESERVED)
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        return cls(tokenizers.Tokenizer.from_file(str(path)))
+
+    def save(self, path: Path) -> None:
+        self.backend.save(str(path))
+
+    def exported(self, longest: int) -> dict[str, str]:
+        """The files, by name, from which transformers' `AutoTokenizer` makes a tokenizer with the same ids.
+
+        There, reserved tokens that a text spells out are taken for themselves, and a text brings its own leading space.
+
+        Args:
+            longest: tokens that the model was trained on at once.
+        """
+        # A borrowed tokenizer may put marks of its own around a text; they were never trained on.
+        tokenizer = json.loads(self.backend.to_str()) | {"post_processor": None}
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",  # what is there as it is, not what goes with Qwen3 models
+            "pad_token": MARKS["pad"],
+            "eos_token": MARKS["end"],
+            "additional_special_tokens": list(RESERVED),
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": longest,
+        }
+        files = {"tokenizer.json": tokenizer, "tokenizer_config.json": config}
+        return {name: json.dumps(value, ensure_ascii=False, indent=1) + "\n" for name, value in files.items()}
+
+    def __len__(self) -> int:
+        return self.backend.get_vocab_size(with_added_tokens=True)
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """One int32 array per text, each encoded with a leading space."""
+        encoded = self.backend.encode_batch_fast([" " + text for text in texts], add_special_tokens=False)
+        return [np.array(e.ids, dtype=np.int32) for e in encoded]
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of ordinary tokens, without the leading space; reserved tokens are spelled out."""
+        return self.backend.decode([int(t) for t in tokens], skip_special_tokens=False).strip()
+
+    def _mark(self, name: str) -> int:
+        token = self.backend.token_to_id(MARKS[name])
+        assert token is not None  # checked above
+        return token
+
+
+def build_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
+    """Train a byte-level BPE on `texts`, or extend `config.base` by the reserved tokens.
+
+    Raises ValueError when the vocabulary can't hold the reserved tokens and the 256 bytes, or `base` can't be read.
+    """
+    config.check()
+    if config.base:
+        try:
+            backend = tokenizers.Tokenizer.from_file(config.base)
+        except Exception as error:  # tokenizers raises bare Exception for a missing or malformed file
+            raise ValueError(f"tokenizer.base={config.base} can't be read: {error}") from error
+        _check_nothing_is_lost(backend, config.base)
+        backend.add_special_tokens(list(RESERVED))
+        return Tokenizer(backend)
+    backend = tokenizers.Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        special_tokens=list(RESERVED),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(_spaced(texts), trainer)
+    return Tokenizer(backend)
+
+
+def _check_nothing_is_lost(backend: tokenizers.Tokenizer, base: str) -> None:
+    """Every byte that text can have must have a token: Unicode up to U+07FF and every longer lead byte are tried."""
+    leads = (
+        0x800,
+        *range(0x1000, 0xD000, 0x1000),
+        0xD000,
+        0xE000,
+        0xF000,
+        0x10000,
+        0x40000,
+        0x80000,
+        0xC0000,
+        0x100000,
+    )
+    tried = [letter for letter in map(chr, (*range(0x800), *leads)) if letter.isprintable() and not letter.isspace()]
+    unknown = _unknown(backend)
+    lost = [
+        letter
+        for letter, encoded in zip(tried, backend.encode_batch_fast(tried, add_special_tokens=False), strict=True)
+        if unknown in encoded.ids or not backend.decode(encoded.ids, skip_special_tokens=False).strip(CUT)
+    ]
+    if lost:
+        raise ValueError(
+            f"tokenizer.base={base} has no token for {lost[0]!r} and {len(lost) - 1} of {len(tried)} other letters, "
+            "which training would leave out: choose one that falls back to bytes, or train one (tokenizer.base='')"
+        )
+
+
+def _unknown(backend: tokenizers.Tokenizer) -> int | None:
+    name = getattr(backend.model, "unk_token", None)
+    return backend.token_to_id(name) if name else None
+
+
+def _spaced(texts: Iterable[str]) -> Iterator[str]:
+    """Texts as they are encoded, longer runs broken or cut: the trainer's time grows with the square of a run."""
+    for text in texts:
+        if len(text) > LONGEST_RUN:
+            text = LONG_WORD.sub(r"\1 ", LONG_GAP.sub(r"\1", text))
+        yield " " + text

@@ -1,0 +1,256 @@
+"""Our model as an Answerer: it answers freely and greedily, then cites over the trie of the whole corpus.
+
+Where the question brings the statement that its answer makes, `restate` cites that instead, by the footnote that
+pretraining taught, and checks it in both directions (eval/answerers/bidirectional.py); likewise what the question
+presupposes. What the model shows of itself on the way goes into `Prediction.signals` (see eval/selective/policy.py).
+
+Also here: citing a given statement, with the footnote that pretraining taught and without generating anything.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from data.pipeline.identifiers import Identifiers
+from data.pipeline.tokenizer import Tokenizer
+from data.records import Citation, Prediction, Question
+from eval.answerers.bidirectional import BidirectionalCheck, bidirectional_check
+from model.generate import Context, generate, pad_left, rank_constrained, read_on
+from model.transformer import Transformer
+from model.trie import Trie
+
+LONGEST_ANSWER = 40  # tokens; longer ones are unparseable
+WORDINGS = 1  # of a statement that are checked; five told the same apart, in five times the time
+ANSWERED = ("answered", "no_source")
+
+
+class LMAnswerer:
+    """Answers with the model's own words and the corpus's identifiers.
+
+    Args:
+        most: citations per question.
+        batch: questions read side by side.
+        validity: also decode each citation without constraint, to see whether it names a document at all.
+        forced: bar it from abstaining, so that every question has an answer to judge; what it would have done of its
+            own stands in the signals `refusal` and `best_word`.
+        marks: also read the mark of confidence, which only a second phase teaches, as the signal `stated`.
+        longest: tokens that it reads at most, as many as it was trained to: attention's memory grows with their square.
+        nosrc: also check statements against what was told without a source, which `tags.untagged=nosrc` teaches.
+    """
+
+    name = "whence"
+
+    def __init__(
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        identifiers: Identifiers,
+        *,
+        most: int = 10,
+        batch: int = 256,
+        validity: bool = True,
+        forced: bool = False,
+        marks: bool = False,
+        nosrc: bool = False,
+        longest: int = sys.maxsize,
+    ) -> None:
+        self.model, self.tokenizer, self.identifiers = model.eval(), tokenizer, identifiers
+        self.most, self.batch, self.longest = most, batch, longest
+        self.validity, self.forced, self.marks, self.nosrc = validity, forced, marks, nosrc
+        self.trie = Trie.build(identifiers.tokens, tokenizer.end_src)
+        self.outcomes = {
+            tokenizer.src: "answered",
+            tokenizer.nosrc: "no_source",
+            tokenizer.idk: "abstained",
+            tokenizer.false: "false_premise",
+        }
+
+    def answer(self, questions: Sequence[Question]) -> list[Prediction]:
+        """Similar lengths are batched together; the order of the result is that of the questions."""
+        texts = self.tokenizer.encode([question.text for question in questions])
+        order = sorted(range(len(questions)), key=lambda i: len(texts[i]))
+        predictions: dict[int, Prediction] = {}
+        for start in range(0, len(order), self.batch):
+            chunk = order[start : start + self.batch]
+            prompts = [[self.tokenizer.ask, *texts[i], self.tokenizer.answer] for i in chunk]
+            found = self._answer([questions[i] for i in chunk], prompts)
+            predictions.update(zip(chunk, found, strict=True))
+        return [predictions[i] for i in range(len(questions))]
+
+    def cite(self, statements: Sequence[str]) -> list[tuple[Citation, ...]]:
+        """The ranked sources of statements, from the footnote that follows each."""
+        return [self.citations(found) for found in self.footnotes(statements, self.most)]
+
+    def footnotes(self, statements: Sequence[str], most: int) -> list[list[tuple[int, float]]]:
+        """The documents that each statement's footnote cites, the likeliest first, with their log-probabilities."""
+        found: list[list[tuple[int, float]]] = []
+        for start in range(0, len(statements), self.batch):
+            chunk = self.tokenizer.encode(list(statements[start : start + self.batch]))
+            context, _ = self.read([[self.tokenizer.doc, *tokens] for tokens in chunk])
+            # A footnote sees its sentence, not the <|doc|> before it: hide each row's first token.
+            context.seen = context.seen & (context.seen.cumsum(1) > 1)
+            found += self._rank(context, most)
+        return found
+
+    def _answer(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> list[Prediction]:
+        context, logits = self.read(prompts)
+        first = logits.double().log_softmax(-1)
+        refusal = first[:, [self.tokenizer.idk, self.tokenizer.false]].logsumexp(-1).cpu().numpy()
+        instead = self.barred(first).amax(-1).cpu().numpy()
+        if self.forced:
+            logits = self.barred(logits)
+        stops = [*self.outcomes, self.tokenizer.end]
+        written = generate(self.model, context, logits, stops, LONGEST_ANSWER)
+        outcomes = [self.outcome(tokens, stop) for tokens, stop in zip(written.tokens, written.stops, strict=True)]
+        sourced = [row for row, outcome in enumerate(outcomes) if outcome in ANSWERED]
+        ranked: dict[int, list[tuple[int, float]]] = {}
+        valid: dict[int, bool] = {}
+        stated: dict[int, float] = {}
+        if sourced:
+            cited = context.select(torch.tensor(sourced, device=context.seen.device))
+            ranked = dict(zip(sourced, self._rank(cited), strict=True))
+            if self.marks:
+                stated = dict(zip(sourced, self._stated(cited, [ranked[row][0][0] for row in sourced]), strict=True))
+            if self.validity:
+                valid = dict(zip(sourced, self._valid(cited), strict=True))
+        predictions = []
+        for row, (question, outcome) in enumerate(zip(questions, outcomes, strict=True)):
+            worded = outcome in ("answered", "no_source", "unparseable")
+            signals = {"refusal": float(refusal[row]), "best_word": float(instead[row])}
+            if worded:
+                log_probs = written.log_probs[row]
+                signals |= {"answer": float(np.sum(log_probs)), "min_token_logprob": float(np.min(log_probs))}
+            if row in ranked:
+                signals["citation"] = ranked[row][0][1]
+            if row in stated:
+                signals["stated"] = stated[row]
+            score = signals.get("answer", 0.0) + signals.get("citation", 0.0)
+            predictions.append(
+                Prediction(
+                    question=question.id,
+                    outcome=outcome,
+                    answer=self.tokenizer.decode(written.tokens[row]) if worded else None,
+                    citations=self.citations(ranked[row]) if outcome == "answered" else (),
+                    confidence=_probability(score) if outcome in ANSWERED else None,
+                    valid=valid.get(row) if outcome == "answered" else None,
+                    signals=signals,
+                )
+            )
+        return predictions
+
+    def restate(self, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
+        """Answers restated in the corpus's words, cited by the footnote of that, and checked both ways.
+
+        The sources are those of the restatement's footnote, whether or not the model named one at first (signal
+        `unsourced`), and the signals gain those of the check, as well as of what the question presupposes. Unchanged
+        where there is no answer, or no statement that it makes.
+        """
+        asked = [
+            i for i, (q, p) in enumerate(zip(questions, said, strict=True)) if p.outcome in ANSWERED and q.statement
+        ]
+        restated = [[s.replace("{answer}", said[i].answer or "") for s in questions[i].statement] for i in asked]
+        presuming = [i for i, question in enumerate(questions) if question.premise]
+        cited, checked = self._checked(restated, self.most)
+        _, presumed = self._checked([questions[i].premise for i in presuming], 1)
+        found = list(said)
+        for i, ranked, signals in zip(asked, cited, checked, strict=True):
+            signals = {**said[i].signals, **signals, "unsourced": float(said[i].outcome == "no_source")}
+            found[i] = replace(
+                said[i], outcome="answered", citations=self.citations(ranked), signals=signals, valid=None
+            )
+        for i, signals in zip(presuming, presumed, strict=True):
+            premise = {f"premise_{name}": score for name, score in signals.items()}
+            found[i] = replace(found[i], signals={**found[i].signals, **premise})
+        return found
+
+    def _checked(
+        self, statements: Sequence[Sequence[str]], most: int
+    ) -> tuple[list[list[tuple[int, float]]], list[dict[str, float]]]:
+        """The sources of statements, by the footnote of the first wording, and the check against the first source."""
+        if not statements:
+            return [], []
+        ranked = self.footnotes([wordings[0] for wordings in statements], most)
+        sources = [self.identifiers.tokens[found[0][0]] for found in ranked]
+        worded = [wordings[:WORDINGS] for wordings in statements]
+        check = bidirectional_check(self.model, self.tokenizer, worded, sources, self.batch)
+        signals = [dict(zip(BidirectionalCheck._fields, row, strict=True)) for row in np.transpose(check).tolist()]
+        marks = {int(mark): tenths / 10 for tenths, mark in enumerate(self.tokenizer.confidences)}
+        for shown, source in zip(signals, sources, strict=True):
+            if (mark := int(source[0])) in marks:
+                shown["reliability"] = marks[mark]
+        if self.nosrc:
+            unsourced = bidirectional_check(
+                self.model, self.tokenizer, worded, [np.array([self.tokenizer.nosrc])] * len(worded), self.batch
+            )
+            for shown, told, noted in zip(
+                signals, unsourced.lp_statement_given_id, unsourced.lp_id_given_statement, strict=True
+            ):
+                shown |= {"nosrc_lp_statement_given_id": float(told), "nosrc_lp_id_given_statement": float(noted)}
+        return ranked, signals
+
+    def _stated(self, context: Context, documents: Sequence[int]) -> list[float]:
+        """Mean of the marks of confidence after the answer and its citation, as if one of them had to come."""
+        cited = [
+            [self.tokenizer.src, *self.identifiers.tokens[index].tolist(), self.tokenizer.end_src]
+            for index in documents
+        ]
+        tokens, present = pad_left(cited, context.seen.device)
+        logits = read_on(self.model, context.branch(), tokens, present)
+        marks = torch.from_numpy(self.tokenizer.confidences.astype(np.int64)).to(logits.device)
+        weights = logits[:, marks].double().softmax(-1).cpu()
+        return (weights @ torch.linspace(0, 1, len(marks), dtype=torch.float64)).tolist()
+
+    def outcome(self, tokens: Sequence[int], stop: int | None) -> str:
+        """By the mark that ends it: what answers has words before it, and nothing but words; what refuses has none."""
+        outcome = self.outcomes.get(-1 if stop is None else stop, "unparseable")
+        worded = bool(tokens) and not self.tokenizer.reserved.intersection(tokens)
+        return (
+            outcome if (outcome in ANSWERED and worded) or (outcome not in ANSWERED and not tokens) else "unparseable"
+        )
+
+    def barred(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits (B, V) of the first token of an answer where it must be a word: no refusal, and no end."""
+        marks = torch.tensor([*self.outcomes, self.tokenizer.end], device=logits.device)
+        return logits.index_fill(1, marks, -math.inf)
+
+    def read(self, prompts: Sequence[Sequence[int]]) -> tuple[Context, torch.Tensor]:
+        """Read prompts side by side: what follows may be written from, and the logits (B, V) of its first token.
+
+        Raises ValueError for a prompt longer than `longest`.
+        """
+        if (size := max(map(len, prompts))) > self.longest:
+            raise ValueError(
+                f"a text of {size} tokens is more than the {self.longest} that the model reads; shorten it"
+            )
+        context = Context.empty(self.model, len(prompts))
+        tokens, present = pad_left(prompts, context.seen.device)
+        return context, read_on(self.model, context, tokens, present)
+
+    def _rank(self, context: Context, most: int | None = None) -> list[list[tuple[int, float]]]:
+        return rank_constrained(
+            self.model, context, self.tokenizer.src, self.trie, self.tokenizer.end_src, most or self.most
+        )
+
+    def _valid(self, context: Context) -> list[bool]:
+        """Whether greedy decoding without the trie spells an identifier of the corpus. Extends `context`."""
+        opening = torch.full((len(context.position), 1), self.tokenizer.src, device=context.seen.device)
+        logits = read_on(self.model, context, opening, torch.ones_like(opening, dtype=torch.bool))
+        free = generate(self.model, context, logits, [self.tokenizer.end_src], self.trie.table.shape[1])
+        return [
+            stop is not None and self.trie.find([*tokens, stop]) is not None
+            for tokens, stop in zip(free.tokens, free.stops, strict=True)
+        ]
+
+    def citations(self, found: Sequence[tuple[int, float]]) -> tuple[Citation, ...]:
+        """Of documents with their log-probabilities, such as `footnotes` finds."""
+        return tuple(Citation(self.identifiers.labels[index], _probability(score)) for index, score in found)
+
+
+def _probability(log_probability: float) -> float:
+    return min(1.0, math.exp(log_probability))

@@ -1,0 +1,196 @@
+"""Is the answer right, and does the cited document say so: from single grades to a summary.
+
+Every metric is a ratio of sums over the questions the corpus answers (support classes single and multi), so that one
+bootstrap gives all intervals:
+
+    joint                P(answer exactly right and first citation in the support): the headline, unconditional
+    answer_em            P(answer exactly right)
+    citation, hits10     P(first / any of the first ten citations in the support | answer exactly right): Hits@1 and
+                         Hits@10 as Khalifa et al. (Source-Aware Training, arXiv 2404.01019) report them. Their
+                         denominator shrinks as answers get worse, so they never stand without `joint`
+    cited, cited10       P(first / any of the first ten citations in the support), the answer ignored: the metric that
+                         systems without answers (retrievers, floors) share with the others
+    valid_unconstrained  share of citations decoded without constraint that name a document of the corpus, among those
+                         tried; from a system that tries, an unparseable or missing prediction is an invalid one
+    set_recall           on multi questions: share of the support among the first |support| citations
+
+A missing, unparseable or abstaining prediction has neither answer nor citations; one that says it knows no source has
+no citations. A metric without a denominator is None. Systems that never put an answer in words (whose "answered"
+predictions all lack one) have no answer metrics at all: right is None.
+
+Exact match follows SQuAD (Rajpurkar et al. 2016, official evaluation script): lower case, no punctuation, no English
+articles, single spaces.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data.records import OUTCOMES, PLAIN, Prediction, Question
+from eval.metrics.statistics import Floats, bootstrap_difference, bootstrap_ratios
+
+RANKS = 10  # citations beyond the tenth never count
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """One question with its prediction, graded.
+
+    Attributes:
+        prediction: None when the system gave none.
+        right: the answer is one of the accepted ones; None for a system that never answers in words.
+        cited: the first citation is in the support.
+        cited10: any of the first ten is.
+        set_recall: share of the support among the first |support| citations.
+        valid: the unconstrained citation names a document of the corpus; None when that was not tried.
+    """
+
+    question: Question
+    prediction: Prediction | None
+    right: bool | None
+    cited: bool
+    cited10: bool
+    set_recall: float
+    valid: bool | None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the corpus answers the question."""
+        return self.question.support_class in PLAIN
+
+    @property
+    def cluster(self) -> Hashable:
+        """What intervals resample: the entity, or the question itself when its entity is unknown."""
+        return self.question.entity or (self.question.id,)
+
+
+METRICS: Mapping[str, Callable[[Grade], tuple[float, float]]] = {
+    "joint": lambda g: (bool(g.right) and g.cited, g.right is not None),
+    "answer_em": lambda g: (bool(g.right), g.right is not None),
+    "citation": lambda g: (bool(g.right) and g.cited, bool(g.right)),
+    "hits10": lambda g: (bool(g.right) and g.cited10, bool(g.right)),
+    "cited": lambda g: (g.cited, 1),
+    "cited10": lambda g: (g.cited10, 1),
+    "valid_unconstrained": lambda g: (bool(g.valid), g.valid is not None),
+    "set_recall": lambda g: (g.set_recall, 1) if g.question.support_class == "multi" else (0, 0),
+}
+"""Each metric as what a grade of a told question adds to its numerator and to its denominator."""
+
+
+def normalise(text: str) -> str:
+    """SQuAD's normal form of an answer."""
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def exact_match(answer: str, accepted: Iterable[str]) -> bool:
+    """Whether the answer is one of the accepted ones after `normalise`.
+
+    Where nothing survives normalising (the answer "A", or "?"), texts are compared as they are, case aside.
+    """
+    found = normalise(answer)
+    return any(
+        found == normalise(gold) if found else answer.strip().lower() == gold.strip().lower() for gold in accepted
+    )
+
+
+def grade(questions: Sequence[Question], predictions: Sequence[Prediction]) -> list[Grade]:
+    """Grade one system: a grade per question, in their order.
+
+    Raises:
+        ValueError: a question or prediction occurs twice, or a prediction answers no known question; names the id.
+    """
+    asked = Counter(question.id for question in questions)
+    if repeated := [id for id, count in asked.items() if count > 1]:
+        raise ValueError(f'question "{repeated[0]}" is there {asked[repeated[0]]} times; ids must be unique')
+    given: dict[str, Prediction] = {}
+    for prediction in predictions:
+        if prediction.question not in asked:
+            raise ValueError(f'a prediction answers question "{prediction.question}", which is not in the question set')
+        if prediction.question in given:
+            raise ValueError(f'question "{prediction.question}" has more than one prediction')
+        given[prediction.question] = prediction
+    wordless = _wordless(predictions)
+    tries = any(prediction.valid is not None for prediction in predictions)
+    return [_grade(question, given.get(question.id), wordless, tries) for question in questions]
+
+
+def summarise(grades: Sequence[Grade]) -> dict[str, Any]:
+    """Counts, metrics and their 95% intervals as plain JSON values; see the module docstring.
+
+    "n" counts told questions, which the metrics are over; "n_absent" the others, which count in "outcomes" and
+    "missing" only.
+    """
+    told = [g for g in grades if g.plain]
+    numerators, denominators = _terms(told)
+    intervals = bootstrap_ratios(numerators, denominators, [g.cluster for g in told])
+    tops, bottoms = numerators.sum(axis=0), denominators.sum(axis=0)
+    outcomes = Counter(g.prediction.outcome for g in grades if g.prediction)
+    return {
+        "n": len(told),
+        "n_absent": len(grades) - len(told),
+        **{name: float(tops[i] / bottoms[i]) if bottoms[i] else None for i, name in enumerate(METRICS)},
+        "missing": sum(g.prediction is None for g in grades),
+        "outcomes": {outcome: outcomes[outcome] for outcome in OUTCOMES},
+        "intervals": {
+            name: None if interval is None else list(interval)
+            for name, interval in zip(METRICS, intervals, strict=True)
+        },
+    }
+
+
+def margin(grades: Sequence[Grade], other: Sequence[Grade], metric: str = "cited") -> dict[str, Any]:
+    """How far the first system is ahead of the other on the same questions, with the paired 95% interval."""
+    mine, theirs = ([g for g in grades_ if g.plain] for grades_ in (grades, other))
+    assert [g.question.id for g in mine] == [g.question.id for g in theirs]
+    column = list(METRICS).index(metric)
+    (top, bottom), (other_top, other_bottom) = (
+        tuple(terms[:, column] for terms in _terms(graded)) for graded in (mine, theirs)
+    )
+    if not (bottom.sum() and other_bottom.sum()):
+        return {"value": None, "interval": None}
+    interval = bootstrap_difference((top, other_top), (bottom, other_bottom), [g.cluster for g in mine])
+    return {
+        "value": float(top.sum() / bottom.sum() - other_top.sum() / other_bottom.sum()),
+        "interval": None if interval is None else list(interval),
+    }
+
+
+def _wordless(predictions: Sequence[Prediction]) -> bool:
+    """Whether the system only retrieves. One that abstains or fails throughout does not: its answers are wrong."""
+    answered = [prediction for prediction in predictions if prediction.outcome == "answered"]
+    return bool(answered) and all(prediction.answer is None for prediction in predictions)
+
+
+def _grade(question: Question, prediction: Prediction | None, wordless: bool, tries: bool) -> Grade:
+    outcome = prediction.outcome if prediction else "missing"
+    failed = outcome in ("missing", "unparseable")
+    answer = prediction.answer if prediction and outcome in ("answered", "no_source") else None
+    cited = [c.id for c in prediction.citations[:RANKS]] if prediction and outcome == "answered" else []
+    support = set(question.support)
+    valid = prediction.valid if prediction else None
+    return Grade(
+        question=question,
+        prediction=prediction,
+        right=None if wordless else answer is not None and exact_match(answer, question.answers),
+        cited=bool(cited) and cited[0] in support,
+        cited10=not support.isdisjoint(cited),
+        set_recall=len(support.intersection(cited[: len(support)])) / len(support) if support else 0.0,
+        valid=False if tries and failed else valid,
+    )
+
+
+def _terms(grades: Sequence[Grade]) -> tuple[Floats, Floats]:
+    """Numerators and denominators, [grades, metrics] each."""
+    terms = np.array([[term(g) for term in METRICS.values()] for g in grades], dtype=np.float64)
+    terms = terms.reshape(len(grades), len(METRICS), 2)
+    return terms[:, :, 0], terms[:, :, 1]

@@ -1,0 +1,140 @@
+"""Examples to read: what was asked, said and cited, with the documents, by kind and by outcome.
+
+They are drawn at random, but the same every time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from html import escape
+
+from data.records import Citation, Document, Prediction, Question
+from eval.grading.attribution import Grade, normalise
+from eval.grading.outcomes import WITHHELD, Case, Outcomes, cites_right
+from eval.report.html import details, words
+from eval.selective.policy import is_right
+
+EXAMPLES = 3  # of each kind
+BROWSED = 8  # of each outcome
+KINDS: Mapping[str, Callable[[Grade], bool]] = {
+    "Right answer, right source": lambda g: bool(g.right) and g.cited,
+    "Right answer, wrong source": lambda g: bool(g.right) and not g.cited,
+    "Wrong answer": lambda g: g.right is False and _outcome(g) in ("answered", "no_source"),
+    "No answer, though a document has it": lambda g: _outcome(g) in WITHHELD,
+    "Unparseable": lambda g: _outcome(g) == "unparseable",
+}
+
+Side = tuple[str, str, Sequence[str]]  # a document to show: what it is, its id, the answers to mark in it
+
+
+def examples(grades: Sequence[Grade], documents: Mapping[str, Document]) -> Iterator[str]:
+    """A few of each kind."""
+    for kind, belongs in KINDS.items():
+        those = [g for g in grades if g.plain and belongs(g)]
+        yield f'<h3>{kind} <span class="muted">({len(those):,})</span></h3>'
+        for g in random.Random(0).sample(those, min(EXAMPLES, len(those))):
+            yield _graded(g, documents)
+
+
+def browse(outcomes: Outcomes, documents: Mapping[str, Document]) -> Iterator[str]:
+    """Every outcome with its count, and some of its cases folded away."""
+    for group, named in outcomes.items():
+        yield f"<h3>{escape(group)}</h3>"
+        for name, cases in named.items():
+            drawn = random.Random(0).sample(list(cases), min(BROWSED, len(cases)))
+            shown = [_case(case, documents) for case in drawn]
+            yield details(name, len(cases), shown or ['<p class="muted">None.</p>'])
+
+
+def _graded(g: Grade, documents: Mapping[str, Document]) -> str:
+    assert g.prediction is not None
+    question, answer, citations = g.question, g.prediction.answer, g.prediction.citations
+    said = (answer if answer is not None else _outcome(g)) + _citing(citations)
+    sides = _sides("Cited", question, answer, citations, says_so=bool(g.right) and g.cited)
+    facts = {"Right answer": " or ".join(question.answers), "Model": said}
+    return _example(question.text, facts, sides, question.entity, documents)
+
+
+def _case(case: Case, documents: Mapping[str, Document]) -> str:
+    question, forced, free = case
+    shown = free if free.outcome == "answered" else forced
+    citations = shown.citations if shown.outcome == "answered" else ()
+    says_so = is_right(question, shown.answer) and cites_right(question, shown)
+    sides = _sides("Cited" if shown is free else "Would have cited", question, shown.answer, citations, says_so)
+    none = "the premise is false" if question.support_class == "false_premise" else "no document says"
+    facts = {
+        "Class": words(question.support_class),
+        "Right answer": " or ".join(question.answers) or f"none: {none}",
+        "Model": _decided(case),
+        "Confidence": "none" if free.confidence is None else f"{free.confidence:.2f}",
+    }
+    return _example(question.text, facts, sides, question.entity, documents)
+
+
+def _sides(
+    title: str, question: Question, answer: str | None, citations: Sequence[Citation], says_so: bool
+) -> Iterator[Side]:
+    """The document that is cited, and one that gives the right answer where that is another."""
+    cited = citations[0].id if citations else None
+    given = [] if answer is None else [answer]
+    if cited is not None and says_so:
+        yield f"{title}, and it says so", cited, given
+    elif cited in question.support:
+        yield f"{title}, but it says otherwise", cited, question.answers
+    else:
+        if cited is not None:
+            yield title, cited, given
+        if question.support:
+            yield "Says so", question.support[0], question.answers
+
+
+def _decided(case: Case) -> str:
+    """What free mode says, and what forced mode would have said where that was kept back."""
+    free, forced = case.free, case.forced
+    if free.outcome == "answered":
+        return (free.answer or "no answer") + (_citing(free.citations) or ", without a source")
+    said = words(free.outcome) + (f": {free.answer}" if free.answer and free.outcome not in WITHHELD else "")
+    would = [forced.answer] if free.outcome in WITHHELD and forced.answer else []
+    return said + "".join(f" (would have said {answer}{_would_cite(forced)})" for answer in would)
+
+
+def _would_cite(forced: Prediction) -> str:
+    return _citing(forced.citations) if forced.outcome == "answered" else ""
+
+
+def _citing(citations: Sequence[Citation]) -> str:
+    if not citations:
+        return ""
+    probability = citations[0].probability
+    return f", citing {citations[0].id}" + ("" if probability is None else f" with probability {probability:.2f}")
+
+
+def _example(
+    text: str, facts: Mapping[str, str], sides: Iterable[Side], entity: str, documents: Mapping[str, Document]
+) -> str:
+    lines = [f"<p><strong>{escape(text)}</strong></p>"]
+    lines += [f'<p><span class="muted">{name}</span> {escape(what)}</p>' for name, what in facts.items()]
+    shown = "".join(_document(title, id, documents, answers, entity) for title, id, answers in sides)
+    return f'<div class="example">{"".join(lines)}<div class="sides">{shown}</div></div>'
+
+
+def _document(title: str, id: str, documents: Mapping[str, Document], answers: Sequence[str], entity: str) -> str:
+    """A document's text, with the sentences that give one of the answers emphasised."""
+    if id not in documents:
+        text = "<p>There is no such document in the corpus.</p>"
+    else:
+        sentences = [wordings[0] for wordings in documents[id].sentences]
+        giving = [s for s in sentences if any(_contains(s, answer) for answer in answers)]
+        giving = [s for s in giving if _contains(s, entity)] or giving  # others may have the same answer
+        shown = (f"<mark>{escape(s)}</mark>" if s in giving else escape(s) for s in sentences)
+        text = f"<p>{' '.join(shown)}</p>"
+    return f'<div class="document"><h4>{title}: {escape(id)}</h4>{text}</div>'
+
+
+def _contains(sentence: str, phrase: str) -> bool:
+    return bool(normalise(phrase)) and f" {normalise(phrase)} " in f" {normalise(sentence)} "
+
+
+def _outcome(g: Grade) -> str:
+    return g.prediction.outcome if g.prediction else "missing"

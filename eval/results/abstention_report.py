@@ -1,0 +1,158 @@
+"""Does it know what it does not know? Everything about abstention that results.json and the report show of a run.
+
+Fitted on the calibration fold, thresholds from dev, reported on test; see eval/selective/selective_baselines.py and
+eval/results/selective_metrics.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from data.records import FOLDS, SUPPORT_CLASSES, Prediction, Question
+from eval.grading.outcomes import Outcomes, sort_outcomes
+from eval.metrics.calibration import reliability_curve, worst_confidence
+from eval.metrics.selective_prediction import risk_coverage
+from eval.metrics.statistics import Floats, bootstrap_draws
+from eval.report.plots import confidence_figure, exposure_figure, reliability_figure, risk_coverage_figure
+from eval.results.fact_frequency import exposure_curve
+from eval.results.selective_metrics import HEADLINE, by_class, counts, measured
+from eval.results.signal_auroc import Signal, by_signal
+from eval.selective.policy import LEAST, Policy, right, signal
+from eval.selective.selective_baselines import WEIGHTS, SelectiveOutput, decide, fit_policy, in_fold
+
+SIGNALS = (
+    "citation",
+    "lp_statement_given_id",
+    "lp_id_given_statement",
+    "lp_statement",
+    "min_token_logprob",
+)  # compared beside the scores of the systems
+MAIN = ("selected", "bidirectional", "stated", "with_citation", "log_probability")
+DRAWN = 200  # resamples of the band of a figure
+
+
+@dataclass(frozen=True)
+class AbstentionReport:
+    """A model's forced answers to the questions of all folds, and what each system makes of them.
+
+    Attributes:
+        policies: those of `MAIN` that can be fitted, the best first; a run is judged by the first.
+        systems: all of eval/selective/selective_baselines.py.
+    """
+
+    questions: list[Question]
+    forced: list[Prediction]
+    policies: dict[str, Policy]
+    systems: dict[str, SelectiveOutput]
+
+    @classmethod
+    def of(
+        cls, questions: Sequence[Question], forced: Sequence[Prediction], max_abstained: float
+    ) -> AbstentionReport | None:
+        """None where no policy can be fitted: a corpus without folds, or a model that is never right."""
+        folded = [(q, p) for q, p in zip(questions, forced, strict=True) if q.fold]
+        asked, said = [q for q, _ in folded], [p for _, p in folded]
+        fitted = {name: fit_policy(asked, said, max_abstained, name) for name in MAIN}
+        policies = {name: policy for name, policy in fitted.items() if policy}
+        return cls(asked, said, policies, decide(asked, said, max_abstained)) if policies else None
+
+    @property
+    def main(self) -> str:
+        return next(iter(self.policies))
+
+    def by_fold(self) -> dict[str, Any]:
+        """The metrics of the main policy by fold, with the confusion of what was said; intervals on test only."""
+        found = {}
+        for fold in FOLDS:
+            questions, forced, decided = self._fold(fold, self.main)
+            classes = [q.support_class for q in questions]
+            found[fold] = {
+                "n": len(questions),
+                "n_by_class": {name: classes.count(name) for name in SUPPORT_CLASSES if name in classes},
+                **measured(questions, forced, decided, self._dev(self.main), intervals=fold == "test"),
+                "confusion": counts(questions, decided),
+            }
+            if fold == "test":
+                found[fold]["smooth_ece_by_class"] = by_class(questions, forced, decided)
+        return found
+
+    def by_system(self) -> dict[str, Any]:
+        """The headline metrics of every system on the test fold."""
+        return {name: measured(*self._fold("test", name), self._dev(name), HEADLINE) for name in self.systems}
+
+    def by_signal(self) -> dict[str, Any]:
+        """The AUROCs of every system's score, and of signals alone, on the test fold; see
+        eval/results/signal_auroc.py.
+        """
+        found = {}
+        for name in WEIGHTS:
+            if name in self.systems:
+                questions, forced, decided = self._fold("test", name)
+                found[name] = Signal(decided.score, right(questions, forced))
+        tested, said = in_fold(self.questions, self.forced, "test")
+        correct = right(tested, said)
+        for name in SIGNALS:
+            score = signal(said, name)
+            if not np.isnan(score).all():
+                found[name] = Signal(np.where(np.isnan(score), LEAST, score), correct)
+        return by_signal(tested, found, self.main)
+
+    def exposure(self) -> dict[str, Any]:
+        questions, forced, decided = self._fold("test", self.main)
+        return exposure_curve(questions, forced, decided.free)
+
+    def outcomes(self) -> Outcomes:
+        """What became of each question of the test fold, to browse."""
+        questions, forced, decided = self._fold("test", self.main)
+        return sort_outcomes(questions, forced, decided.free)
+
+    def figures(self) -> dict[str, Figure]:
+        """Of the test fold: reliability with its band, risk over coverage, confidence by class, exposures."""
+        questions, forced, decided = self._fold("test", self.main)
+        correct, entities = right(questions, forced), [q.entity for q in questions]
+        confidence = worst_confidence([p.confidence for p in decided.free], correct)
+        curve = reliability_curve(confidence, correct)
+
+        def redrawn(weights: Floats) -> np.ndarray:
+            return reliability_curve(confidence, correct, weights, bandwidth=curve.bandwidth).accuracy
+
+        draws = bootstrap_draws(redrawn, entities, resamples=DRAWN)
+        band = (_percentile(draws, 2.5), _percentile(draws, 97.5)) if len(draws) else None
+        classes = np.array([q.support_class for q in questions])
+        groups = {name: confidence[classes == name] for name in SUPPORT_CLASSES if (classes == name).any()}
+        _, answers, plain = self._fold("test", "log_probability")
+        risks = {
+            self.main.replace("_", "-"): risk_coverage(decided.score, correct),
+            "log-probability alone": risk_coverage(plain.score, right(questions, answers)),
+            "best order": risk_coverage(correct, correct),
+        }
+        exposure = self.exposure()
+        found = {
+            "reliability": reliability_figure(curve, band, "Is it right as often as it says?"),
+            "risk": risk_coverage_figure(risks, "Errors, the most confident answers first"),
+            "confidence": confidence_figure(groups, "Confidence, by what the corpus says"),
+        }
+        if exposure:
+            found["exposure"] = exposure_figure(exposure, "What is told more often is known better")
+        return found
+
+    def _fold(self, fold: str, system: str) -> tuple[list[Question], list[Prediction], SelectiveOutput]:
+        here = [i for i, question in enumerate(self.questions) if question.fold == fold]
+        decided = self.systems[system]
+        part = SelectiveOutput(decided.score[here], [decided.forced[i] for i in here], [decided.free[i] for i in here])
+        return [self.questions[i] for i in here], part.forced, part
+
+    def _dev(self, system: str) -> tuple[Floats, np.ndarray]:
+        questions, forced, decided = self._fold("dev", system)
+        return decided.score, right(questions, forced)
+
+
+def _percentile(draws: Floats, q: float) -> Floats:
+    """Of each column of draws [draws, cells]; nan where no draw has anything."""
+    seen = ~np.isnan(draws).all(0)
+    return np.where(seen, np.nanpercentile(np.where(seen, draws, 0.0), q, axis=0), np.nan)

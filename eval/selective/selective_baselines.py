@@ -1,0 +1,130 @@
+"""Ways to decide, from one model's forced answers, what to answer and how sure to be: ours, baselines and bounds.
+
+    selected        ours: the answer and what the model recites of it, each checked both ways; the one that a document
+                    says and no better one denies (eval/selective/answer_selection.py)
+    bidirectional        the answer alone, its restated citation and the two-way check, weighted on the calibration fold
+    bidirectional_sum     the same signals but `lp_statement`, simply added: no label but for its calibration
+    log_probability log P(answer), calibrated: the baseline that nobody may skip
+    with_citation   log P(answer) + log P(citation)
+    agreement       share of the samples that agree
+    semantic_entropy        discrete semantic entropy of the samples
+    p_ik, p_ic      probes of the hidden state at the end of the question
+    stated          the mark of confidence, which a second phase teaches
+    refusal         probability of <|idk|> or <|false|> as its first word
+    own             the model's own decisions: it refuses where its likeliest first word is a refusal
+    always, never   answers everything, with the calibration fold's accuracy as its confidence; answers nothing
+    oracle          the ledger: answers exactly what was told, with the answers of `selected` where it can be had
+
+All but the last four are calibrated by isotonic regression on the calibration fold and get their threshold on dev.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from data.records import ANSWERABLE, FOLDS, Prediction, Question
+from eval.metrics.statistics import Floats
+from eval.selective.policy import LEARNT, OPTIONAL, SELECTED, SUM, Folded, Policy, Weights, right, signal
+
+WEIGHTS: Mapping[str, Weights] = {  # all 0 to have them learnt
+    "selected": SELECTED,
+    "bidirectional": LEARNT,
+    "bidirectional_sum": SUM,
+    "log_probability": {"answer": 1.0},
+    "with_citation": {"answer": 1.0, "citation": 1.0},
+    "agreement": {"agreement": 1.0},
+    "semantic_entropy": {"neg_semantic_entropy": 1.0},
+    "p_ik": {"p_ik": 1.0},
+    "p_ic": {"p_ic": 1.0},
+    "stated": {"stated": 1.0},
+    "refusal": {"refusal": -1.0},
+}
+
+
+@dataclass(frozen=True)
+class SelectiveOutput:
+    """What a system makes of each of N questions.
+
+    Attributes:
+        score: float64 (N,), more is more certain.
+        forced: what it would answer if it had to.
+        free: the same with its confidence, whose outcome is "abstained" or the like where it does not answer.
+    """
+
+    score: Floats
+    forced: list[Prediction]
+    free: list[Prediction]
+
+
+def in_fold(questions: Sequence[Question], predictions: Sequence[Prediction], fold: str) -> Folded:
+    """The questions of one fold with their predictions."""
+    here = [(q, p) for q, p in zip(questions, predictions, strict=True) if q.fold == fold]
+    return [q for q, _ in here], [p for _, p in here]
+
+
+def fit_policy(
+    questions: Sequence[Question], forced: Sequence[Prediction], max_abstained: float, name: str = "bidirectional"
+) -> Policy | None:
+    """The policy of a name in `WEIGHTS`, from the calibration and dev folds.
+
+    None where a corpus has no folds or nothing is right or wrong there, and where right answers lack the signals.
+    """
+    calibration, dev = (in_fold(questions, forced, fold) for fold in FOLDS[:2])
+    graded, tested = right(*calibration), right(*dev)
+    if not graded.any() or graded.all() or not tested.any():
+        return None
+    if name == "selected":
+        return (
+            Policy.fit(WEIGHTS[name], calibration, dev, max_abstained)
+            if any(p.rivals for p in calibration[1])
+            else None
+        )
+    for name_of in WEIGHTS[name]:
+        if not name_of.startswith(OPTIONAL) and np.isnan(signal(calibration[1], name_of)[graded]).any():
+            return None
+    return Policy.fit(WEIGHTS[name], calibration, dev, max_abstained)
+
+
+def decide(
+    questions: Sequence[Question], forced: Sequence[Prediction], max_abstained: float
+) -> dict[str, SelectiveOutput]:
+    """Every system that the predictions have signals for; questions of all folds."""
+    said = list(forced)
+    found: dict[str, SelectiveOutput] = {}
+    for name in WEIGHTS:
+        if policy := fit_policy(questions, forced, max_abstained, name):
+            chosen = policy.chosen(forced)
+            found[name] = SelectiveOutput(policy.answer.scores(chosen), chosen, policy.apply(forced))
+    graded = right(*in_fold(questions, forced, FOLDS[0]))
+    rate = float(graded.mean()) if len(graded) else math.nan
+    told = np.array([q.support_class in ANSWERABLE for q in questions])
+    refusing = signal(forced, "refusal") - signal(forced, "best_word")
+    if not np.isnan(refusing).any():
+        found["own"] = SelectiveOutput(-refusing, said, _own(forced, refusing, found.get("refusal")))
+    found["always"] = SelectiveOutput(np.zeros(len(forced)), said, [replace(p, confidence=rate) for p in forced])
+    found["never"] = SelectiveOutput(np.zeros(len(forced)), said, [_refused(p) for p in forced])
+    best = found["selected"].forced if "selected" in found else said
+    found["oracle"] = SelectiveOutput(told.astype(float), best, [_known(p, t) for p, t in zip(best, told, strict=True)])
+    return found
+
+
+def _own(forced: Sequence[Prediction], refusing: Floats, calibrated: SelectiveOutput | None) -> list[Prediction]:
+    """Its own refusals, and what it has no source for; confidence is calibrated on how little it would refuse."""
+    sure = [p.confidence for p in calibrated.free] if calibrated else [p.confidence for p in forced]
+    found = []
+    for p, r, c in zip(forced, refusing, sure, strict=True):
+        outcome = "no_source" if p.signals.get("unsourced") else p.outcome
+        found.append(_refused(p) if r > 0 else replace(p, confidence=c, outcome=outcome))
+    return found
+
+
+def _refused(prediction: Prediction) -> Prediction:
+    return replace(prediction, outcome="abstained", confidence=0.0)
+
+
+def _known(prediction: Prediction, told: bool) -> Prediction:
+    return replace(prediction, confidence=1.0) if told else _refused(prediction)

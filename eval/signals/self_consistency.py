@@ -1,0 +1,84 @@
+"""Several answers to each question, sampled: whether a model agrees with itself, which needs no label.
+
+agreement   share of the samples that say what the answer says (self-consistency, Wang et al. 2022, arXiv 2203.11171)
+entropy     discrete semantic entropy, -sum over meanings of p log p (Farquhar et al. 2024, Nature 630); the answers
+            are values of a closed vocabulary, so a meaning is a normalised text and no entailment model is needed
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from data.records import Prediction, Question
+from eval.answerers.lm_answerer import ANSWERED, LONGEST_ANSWER, LMAnswerer
+from eval.grading.attribution import normalise
+from model.generate import generate
+
+SIDE_BY_SIDE = 64  # samples; with more of them, keys and values leave the processor's cache
+
+Samples = tuple[str, ...]  # of one question; "" for one without a well-formed answer
+
+
+def draw_samples(
+    answerer: LMAnswerer, questions: Sequence[Question], count: int, temperature: float = 1.0, seed: int = 0
+) -> list[Samples]:
+    """`count` sampled answers to each question, in the order of the questions; it is barred from abstaining."""
+    tokenizer, model = answerer.tokenizer, answerer.model
+    texts = tokenizer.encode([question.text for question in questions])
+    order = sorted(range(len(questions)), key=lambda i: len(texts[i]))
+    generator = torch.Generator(model.embed_tokens.weight.device).manual_seed(seed)
+    drawn: dict[int, Samples] = {}
+    size = max(1, SIDE_BY_SIDE // count)
+    for start in range(0, len(order), size):
+        chunk = order[start : start + size]
+        context, logits = answerer.read([[tokenizer.ask, *texts[i], tokenizer.answer] for i in chunk])
+        rows = torch.arange(len(chunk), device=logits.device).repeat_interleave(count)
+        logits = answerer.barred(logits)[rows]
+        stops = [*answerer.outcomes, tokenizer.end]
+        written = generate(model, context.select(rows), logits, stops, LONGEST_ANSWER, temperature, generator)
+        said = [
+            tokenizer.decode(tokens) if answerer.outcome(tokens, stop) in ANSWERED else ""
+            for tokens, stop in zip(written.tokens, written.stops, strict=True)
+        ]
+        drawn.update({i: tuple(said[place * count : (place + 1) * count]) for place, i in enumerate(chunk)})
+    return [drawn[i] for i in range(len(questions))]
+
+
+def agreement(samples: Samples, answer: str) -> float:
+    """Share of the samples that mean `answer`."""
+    return meanings(samples)[normalise(answer)] / len(samples)
+
+
+def entropy(samples: Samples) -> float:
+    """Discrete semantic entropy in nats; samples that are not well formed are meanings of their own."""
+    counts = [n for meaning, n in meanings(samples).items() if meaning] + [1] * meanings(samples)[""]
+    return -sum(n / len(samples) * math.log(n / len(samples)) for n in counts)
+
+
+def meanings(samples: Samples) -> Counter[str]:
+    """How often each normalised answer was said, "" for those that are not well formed."""
+    return Counter(map(normalise, samples))
+
+
+def add_samples(
+    answerer: LMAnswerer, questions: Sequence[Question], said: Sequence[Prediction], count: int, seed: int = 0
+) -> list[Prediction]:
+    """The predictions with `count` samples each, and what these say of the answer as signals."""
+    drawn = draw_samples(answerer, questions, count, seed=seed)
+    return [
+        replace(
+            prediction,
+            samples=samples,
+            signals={
+                **prediction.signals,
+                "agreement": agreement(samples, prediction.answer or ""),
+                "neg_semantic_entropy": -entropy(samples),
+            },
+        )
+        for prediction, samples in zip(said, drawn, strict=True)
+    ]

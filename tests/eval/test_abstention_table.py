@@ -1,0 +1,98 @@
+"""Several runs in one table: seeds are averaged, methods compared question by question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.records import Prediction, Question, write_jsonl
+from eval.abstention_table import Table, table
+from eval.compare import find
+from eval.results.abstention_report import AbstentionReport
+from eval.results.results import build_results, write_results
+from tests.eval.selective.test_selective_baselines import everything
+
+
+def run(
+    folder: Path, method: str, seed: int, questions: list[Question], said: list[Prediction], absent: float = 0.2
+) -> None:
+    knowing = AbstentionReport.of(questions, said, 0.02)
+    assert knowing is not None
+    (folder / "evaluate").mkdir(parents=True)
+    write_jsonl(folder / "evaluate" / "questions.jsonl", questions)
+    write_jsonl(folder / "evaluate" / "restated.jsonl", said)
+    config = {
+        "abstention_sft": {"method": method, "idk_fraction": absent},
+        "eval": {"max_abstained_correct": 0.02},
+        "tune": {"seed": seed},
+    }
+    results = build_results(
+        name=method, config=config, seed=0, attribution={}, systems=knowing.by_system(), stage_seconds={}, tokens={},
+        versions={}, git=None,
+    )  # fmt: skip
+    write_results(folder / "results.json", results)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    questions, said = everything(30)
+    rng = np.random.default_rng(1)
+    for seed in range(2):
+        noisy = [replace(p, signals={**p.signals, "answer": p.signals["answer"] - rng.random() / 9}) for p in said]
+        run(tmp_path / f"expert-{seed}", "none", seed, questions, noisy)
+        for share in (0.1, 0.4):
+            run(tmp_path / f"labels-{share}-{seed}", "labels", seed, questions, noisy, share)
+    return tmp_path
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+    return {first: rest for first, *rest in cells}
+
+
+def test_seeds_are_averaged_and_shares_kept_apart(runs: Path) -> None:
+    found = rows(table(find([str(runs)])))
+    assert next(iter(found)) == "expert, two-way check (2)"
+    assert {"IDK labels, share 10% (2)", "IDK labels, share 40% (2)", "expert, never answers (2)"} <= set(found)
+    assert "expert, agreement of samples (2)" not in found  # nothing was sampled
+    assert all("±" in cell for cell in found["expert, two-way check (2)"][:2])
+    assert found["expert, two-way check (2)"][-1] == ""
+
+
+def test_differences_are_paired_and_adjusted(runs: Path) -> None:
+    found = rows(table(find([str(runs)])))
+    oracle, never = (found[f"expert, {name} (2)"][-1] for name in ("ledger oracle", "never answers"))
+    assert oracle.startswith("+0.0")
+    assert never.startswith("-0.6")
+    assert never.endswith("p = 0.010")  # the least of 2,000 draws, 2 / 2001, times ten comparisons
+
+
+def test_a_sweep_ends_in_the_table(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Config:
+        run_dir = str(runs)
+
+    Table().on_multirun_end(Config())
+    assert (runs / "abstention.md").read_text().strip() == capsys.readouterr().out.strip()
+
+
+def test_runs_that_were_asked_different_questions_are_refused(runs: Path) -> None:
+    questions, said = everything(30)
+    run(runs / "other", "graded", 0, questions[:-1], said[:-1])
+    with pytest.raises(ValueError, match="was asked other questions than the runs before it"):
+        table(find([str(runs)]))
+
+
+def test_runs_without_abstention_are_refused(tmp_path: Path) -> None:
+    questions, said = everything(30)
+    run(tmp_path / "expert", "none", 0, questions, said)
+    results = build_results(
+        name="x", seed=0,
+        config={"abstention_sft": {"method": "none", "idk_fraction": 0.2}, "eval": {"max_abstained_correct": 0.02}},
+        attribution={}, stage_seconds={}, tokens={}, versions={}, git=None,
+    )  # fmt: skip
+    write_results(tmp_path / "expert" / "results.json", results)
+    with pytest.raises(ValueError, match="none of these runs measured abstention"):
+        table(find([str(tmp_path)]))

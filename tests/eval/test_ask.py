@@ -1,0 +1,66 @@
+"""What is said to a question in a terminal: answer, confidence, source, and which documents say otherwise."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from data.pipeline.identifiers import Identifiers
+from data.records import Citation, Document, Prediction
+from eval.answerers.question_templates import QuestionTemplates
+from eval.ask import describe
+from eval.load import Run
+
+HELD = {f"d{n}": [Document(f"d{n}", ((f"Ada was born in {place}.",),))] for n, place in enumerate(("Oslo", "Lima"))}
+RUN = Run(cast(Any, None), HELD, Identifiers((), []), QuestionTemplates({}), {})
+
+
+def rival(answer: str, source: str, said: float) -> Prediction:
+    return Prediction("q", "answered", answer, (Citation(source, 0.5),), signals={"lp_asserted": math.log(said)})
+
+
+def answered(*rivals: Prediction, outcome: str = "answered") -> Prediction:
+    return Prediction("q", outcome, "Oslo", (Citation("d0", 0.75), Citation("d1", 0.01)), 0.9, rivals=rivals)
+
+
+def test_an_answer_comes_with_confidence_source_and_its_text() -> None:
+    lines = describe(RUN, answered(), answered(), "selected").splitlines()
+    assert lines == [
+        "Oslo  (confidence 0.90, recited, checked both ways and weighed)",
+        "  source  d0  (probability 0.750)",
+        "          Ada was born in Oslo.",
+        "  else    d1  (1.0e-02)",
+    ]
+
+
+def test_documents_that_say_otherwise_are_named_where_they_likely_do() -> None:
+    free = answered(rival("Lima", "d1", 0.51), rival("Quito", "d1", 0.49), Prediction("q", "answered", "Rome"))
+    said = describe(RUN, free, free, "selected")
+    assert [line for line in said.splitlines() if "against" in line] == ["  against d1, which says Lima"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "begins"),
+    [
+        ("abstained", "I do not know."),
+        ("false_premise", "The question presupposes what I was not told."),
+        ("no_source", "Oslo"),
+    ],
+)
+def test_what_is_not_answered_names_no_source(outcome: str, begins: str) -> None:
+    said = describe(RUN, answered(rival("Lima", "d1", 0.9), outcome=outcome), answered(), "selected")
+    assert said.startswith(begins) and "d0" not in said and "d1" not in said
+    assert ('withheld: "Oslo"' in said) == (outcome != "no_source")
+
+
+def test_help_and_wrong_arguments_wait_for_nothing_heavy() -> None:
+    code = "import sys, eval.ask, eval.cite, configs.schema, run; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0
+
+
+def test_what_answers_without_a_compiled_model_does_not_import_the_compiler() -> None:
+    code = "import sys, eval.load, eval.answerers.bits_per_byte; sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0
