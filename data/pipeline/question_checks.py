@@ -54,7 +54,7 @@ class AnswersSought:
         if not self.unseen:
             return ""
         some = list(self.unseen.values())[:SHOWN]
-        shown = "; ".join(f"{q.id!r}: {q.answers[0]!r} in {', '.join(map(repr, q.support[:SHOWN]))}" for q in some)
+        shown = "; ".join(f"{q.id!r}: {q.answers[0]!r:.60} in {', '.join(map(repr, q.support[:SHOWN]))}" for q in some)
         return f"{len(self.unseen)} questions have answers that stand in none of their supporting documents: {shown}"
 
 

@@ -40,13 +40,13 @@ log = logging.getLogger("whence")
 
 QUESTIONS, HELDOUT, LEDGER, PREPARED = "questions.jsonl", "heldout.jsonl", "ledger.jsonl", "prepared.json"
 DROPPED = {  # what an Intake leaves out, in words
-    "duplicate_documents": "documents dropped: their id came before",
-    "empty_documents": "documents dropped: they have no text",
-    "duplicate_heldout": "held-out documents dropped: their id came before",
-    "empty_heldout": "held-out documents dropped: they have no text",
-    "heldout_copies": "held-out documents dropped: a document to train on has the same text",
-    "questions_on_dropped_documents": "questions dropped: they are on documents that were dropped",
-    "questions_on_duplicates": "questions dropped: two documents of different text have the id of their support",
+    "duplicate_documents": "documents dropped, since their id came before",
+    "empty_documents": "documents dropped, since they have no text",
+    "duplicate_heldout": "held-out documents dropped, since their id came before",
+    "empty_heldout": "held-out documents dropped, since they have no text",
+    "heldout_copies": "held-out documents dropped, since a document to train on has the same text",
+    "questions_on_dropped_documents": "questions dropped, since they are on documents that were dropped",
+    "questions_on_duplicates": "questions dropped, since two documents of different text have the id of their support",
 }
 SAMPLE = 2**28  # bytes of shards that a tokenizer is made from, where there are more
 
@@ -95,7 +95,7 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
     (folder / PREPARED).write_text(json.dumps(prepared, indent=2) + "\n", encoding="utf-8")
     for reason, count in intake.outcomes.items():
         if count:
-            log.warning("prepare: %d %s", count, DROPPED[reason])
+            log.warning("prepare: %s: %d", DROPPED[reason], count)
     for warning in (answers.warning, unscored(questions)):
         if warning:
             log.warning("prepare: %s", warning)

@@ -60,6 +60,12 @@ def test_a_table_of_documents(tmp_path: Path, name: str) -> None:
     assert [len(d.sentences) for d in documents] == [4, 2]
 
 
+def test_a_field_of_csv_keeps_its_own_ends_of_lines(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_bytes(b'id,text\r\na,"One.\r\nTwo.\n"\r\n')
+    (document,) = open_corpus(FilesCorpus(path=str(tmp_path / "c.csv"))).documents
+    assert document.text == "One.\r\nTwo.\n"
+
+
 def test_parquet_of_any_case_with_parts_without_rows(tmp_path: Path) -> None:
     table = pa.table({"id": [1, 2], "text": ["One. Two.", "Three."], "day": [datetime.date(2020, 2, 3), None]})
     pq.write_table(table.slice(0, 0), tmp_path / "1.parquet")

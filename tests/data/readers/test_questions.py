@@ -83,8 +83,8 @@ def test_what_is_dropped_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         prepared(tmp_path, asked("q"), asked("r", support=["c"]))
     dropped = [warning for warning in warnings(caplog) if "dropped" in warning]
     assert dropped == [
-        "prepare: 1 documents dropped: they have no text",
-        "prepare: 1 questions dropped: they are on documents that were dropped",
+        "prepare: documents dropped, since they have no text: 1",
+        "prepare: questions dropped, since they are on documents that were dropped: 1",
     ]
 
 

@@ -44,6 +44,8 @@ def test_no_character_is_lost(text: str) -> None:
         ("| a. B | c |\n|---|---|\n| 1 | 2 |\n", ["| a. B | c |\n|---|---|\n", "| 1 | 2 |\n"]),
         ("def f(x):\n    return x.Foo()\n}\n\ng\n", ["def f(x):\n", "    return x.Foo()\n}\n\n", "g\n"]),
         ("---\ntitle: x\n---\n", ["---\ntitle: x\n---\n"]),
+        ("Roses are red,\nviolets blue\n", ["Roses are red,\n", "violets blue\n"]),
+        (f"- {'a ' * 30}\n- {'b ' * 30}\n", [f"- {'a ' * 30}\n", f"- {'b ' * 30}\n"]),
         ("我是。你是。", ["我是。", "你是。"]),
         ("see x.Foo and end.Next", ["see x.Foo and end.Next"]),
         ("One.\r\nTwo.\r\n", ["One.\r\n", "Two.\r\n"]),
