@@ -40,7 +40,7 @@ def run(config: Config) -> Path:
 
     Raises ValueError or OSError, saying what is wrong, for a configuration or input that can't be worked with.
     """
-    from train.machine import check_machine
+    from configs.machine import check_machine
 
     config.check()
     check_machine(config)
@@ -51,12 +51,12 @@ def run(config: Config) -> Path:
 
         config.trainer.precision = fastest_precision(config.trainer.accelerator)
     from configs.contradictions import check_questions, without_tuning
-    from steps.corpus import Corpus
+    from data.records import Question, read_jsonl
     from steps.prepare import prepare
     from steps.train import pretrain, tune
 
     prepared = prepare(config)
-    questions = Corpus.of(config, prepared).questions
+    questions = list(read_jsonl(prepared.folder / "questions.jsonl", Question))
     check_questions(config, questions)
     if said := without_tuning(config, questions):
         log.info("         %s", said)
