@@ -44,7 +44,7 @@ def run(config: Config) -> Path:
     folder, stages_dir = Path(config.run_dir), Path(config.stages_dir)
     check_run_dir(config.name, folder, stages_dir)
     config.check()
-    from train.machine import check_machine
+    from configs.machine import check_machine
 
     check_machine(config)
     with writable(folder, stages_dir):
@@ -57,12 +57,12 @@ def _staged(config: Config, folder: Path) -> Path:
 
         config.trainer.precision = fastest_precision(config.trainer.accelerator)
     from configs.contradictions import check_questions, without_tuning
-    from steps.corpus import Corpus
+    from data.records import Question, read_jsonl
     from steps.prepare import prepare
     from steps.train import pretrain, sft
 
     prepared = prepare(config)
-    questions = Corpus.of(config, prepared).questions
+    questions = list(read_jsonl(prepared.folder / "questions.jsonl", Question))
     check_questions(config, questions)
     if said := without_tuning(config, questions):
         log.info("         %s", said)

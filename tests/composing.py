@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from configs.command import in_one_line, refuse_what_is_merely_like_a_flag
+from configs.machine import check_machine
 from configs.schema import Config, register
-from train.machine import check_machine
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"

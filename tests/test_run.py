@@ -211,7 +211,7 @@ def test_a_sweep_gives_each_run_a_directory_and_one_table(tmp_path):
         (("run_dir=/proc/nowhere",), "/proc/nowhere"),
         (("model.kv_heads=3",), "model.kv_heads=3"),
         (("pretrain.optimizer.name=sgd",), "optimizer.name=sgd"),
-        (("batch.seq_len=16",), "batch.seq_len=16: must be at least 19, for identifiers of 1 tokens"),
+        (("batch.seq_len=16",), "batch.seq_len=16: must be at least 22, for identifiers of 2 tokens"),
         (("tags.permute=2", "+nonsense=1"), "tags.permute=2: must be true or false"),
     ],
 )

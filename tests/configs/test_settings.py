@@ -11,7 +11,7 @@ import pytest
 from composing import CONFIGS, ROOT, composed, said_of
 from hydra import compose, initialize_config_dir
 
-import train.machine as machine
+from configs import machine
 from configs.command import every_key
 from configs.describe import describe
 from configs.keys import ANY, allowed

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from composing import composed, said_of
 
-import train.machine as machine
+from configs import machine
 from model.transformer import Transformer
 
 
