@@ -121,7 +121,7 @@ def test_what_is_no_finished_run_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"{tmp_path} holds no finished run .*; make one with python run.py"):
         load_run(tmp_path)
     (tmp_path / DONE).write_text("{}")
-    with pytest.raises(ValueError, match="is damaged .not as it was written"):
+    with pytest.raises(ValueError, match=r"is damaged \(not as it was written\)"):
         load_run(tmp_path)
 
 
