@@ -181,6 +181,20 @@ def test_clean_removes_what_no_run_uses_and_nothing_else(tmp_path: Path, capsys:
     assert "nothing to remove" in capsys.readouterr().out
 
 
+def test_a_run_that_begins_while_the_user_is_asked_keeps_its_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = runs(tmp_path)
+
+    def asked() -> bool:
+        stages[3].whole(work)
+        return True
+
+    monkeypatch.setattr("stages.__main__._agreed", asked)
+    assert main(["clean", "--runs", str(tmp_path / "runs")]) == 0
+    assert stages[3].done is not None
+
+
 def test_folders_that_are_no_stages_are_never_removed(tmp_path: Path) -> None:
     for name in ("my-project", "notes-0123456789xy", ".cache-x.old"):
         (tmp_path / name).mkdir()
