@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Two workers of one thread each, which the runs that tests start inherit; a file's tests share what they prepared.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test lint test-slow test-gpu test-browser bench clean
+.PHONY: demo test lint test-slow test-gpu test-browser bench clean clean-stages
 
 demo: .venv/ready  ## train a model that cites on a generated world, and show its report (minutes on two cores)
 	$(BIN)/python run.py experiment=demo
@@ -36,5 +36,9 @@ test-browser: .venv/ready  ## the report in headless Chromium (the command chrom
 bench: .venv/ready  ## speed beside what people use today, into runs/bench (about ten minutes)
 	$(BIN)/python -m bench
 
-clean:
-	rm -rf .venv runs
+clean:  ## remove the virtual environment and caches; runs and their stages stay
+	rm -rf .venv .mypy_cache .ruff_cache *.egg-info build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-stages: .venv/ready  ## remove stages that no run uses (asks first), and empty directories of runs
+	$(BIN)/python -m stages clean

@@ -213,6 +213,9 @@ def test_a_sweep_gives_each_run_a_directory_and_one_table(tmp_path):
         (("pretrain.optimizer.name=sgd",), "optimizer.name=sgd"),
         (("batch.seq_len=16",), "batch.seq_len=16: must be at least 22, for identifiers of 2 tokens"),
         (("tags.permute=2", "+nonsense=1"), "tags.permute=2: must be true or false"),
+        (("name=",), "name="),
+        (("name=../../elsewhere",), "name=../../elsewhere"),
+        (("run_dir=stages",), "run_dir=stages is where the stages"),
     ],
 )
 def test_bad_overrides_are_named_and_leave_nothing_behind(tmp_path, overrides, said):
@@ -222,6 +225,7 @@ def test_bad_overrides_are_named_and_leave_nothing_behind(tmp_path, overrides, s
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("**/results.json"))
     assert not list(tmp_path.glob("stages/.*"))
+    assert not list(tmp_path.glob("runs/*"))
     assert all(any(stage.iterdir()) for stage in tmp_path.glob("stages/*"))
 
 
@@ -271,15 +275,16 @@ def test_a_corpus_without_questions_trains_and_cites(tmp_path):
     assert "eval.cite" in done.stdout
 
 
-def test_a_truncated_shard_stops_training_and_is_named(tmp_path):
+def test_a_truncated_shard_is_named_and_made_anew(tmp_path):
     arguments = (*SMALL, *WORLD, "pretrain.tokens=2048")
     assert command(tmp_path, *arguments).returncode == 0
     (shard,) = tmp_path.glob("stages/prepare-*/*.tar")
-    shard.write_bytes(shard.read_bytes()[:5000])
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:5000])
     done = command(tmp_path, *arguments, "seed=1")
-    assert done.returncode == 2
-    assert shard.name in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert f"{shard.parent} is damaged: {shard.name} is 5,000 bytes long" in done.stderr
+    assert shard.read_bytes() == whole
 
 
 def test_ask_and_cite_answer_from_the_run_directory(tiny):
