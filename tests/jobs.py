@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
@@ -96,19 +96,23 @@ class Job:
 
 
 def start(
-    folder: Path, *arguments: str, strike: Strike | None = None, environment: Mapping[str, str] | None = None
+    folder: Path,
+    *arguments: str,
+    strike: Strike | None = None,
+    environment: Mapping[str, str] | None = None,
+    small: Sequence[str] = SMALL,
 ) -> Job:
-    """`python run.py` with SMALL and `arguments` in `folder`."""
+    """`python run.py` with `small` and `arguments` in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "said.txt").write_text("")
-    process = FORKS.Process(target=_main, args=(folder, (*SMALL, *arguments), strike, dict(environment or {})))
+    process = FORKS.Process(target=_main, args=(folder, (*small, *arguments), strike, dict(environment or {})))
     process.start()
     return Job(folder, process)
 
 
-def trained(folder: Path, *arguments: str, stage: str = "pretrain") -> str:
+def trained(folder: Path, *arguments: str, stage: str = "pretrain", small: Sequence[str] = SMALL) -> str:
     """Start a run and let it go until `stage` is done; what it said."""
-    job = start(folder, *arguments)
+    job = start(folder, *arguments, small=small)
     try:
         job.until(lambda: list(folder.glob(f"runs/stages/{stage}-*/done.json")))
         return job.said

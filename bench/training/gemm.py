@@ -14,6 +14,7 @@ from bench.settings import Measured, Settings, contend
 from model.config import ModelConfig
 
 SECONDS = 0.25  # of each shape
+SQUARE = {"cpu": 2048, "cuda": 8192}  # the side of the large one, by device
 DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
@@ -21,7 +22,7 @@ def measure(settings: Settings) -> Measured:
     """FLOP/s of every shape (M, N, K) by precision: a product (M, K) x (K, N) is 2 M N K operations."""
     device = start(settings)
     shapes = matmul_shapes(read_shape(settings), settings.places)
-    square = 8192 if settings.device == "cuda" else 2048
+    square = SQUARE[settings.device]
     shapes["square"] = (square, square, square)
     rates = {
         precision: {name: rate(shape, dtype, device) for name, shape in shapes.items()}
