@@ -89,8 +89,8 @@ def check_memory(
     if weights + step + written_out > available:
         raise ValueError(
             f"batch.seq_len={seq_len} with {sequences} sequences at once needs at least "
-            f"{_gigabytes(weights + step + written_out)}, and there are {_gigabytes(available)}: lower batch.seq_len or "
-            "batch.sequences, or raise trainer.accumulation"
+            f"{_gigabytes(weights + step + written_out)}, and there are {_gigabytes(available)}: lower batch.seq_len "
+            "or batch.sequences, or raise trainer.accumulation"
         )
 
 

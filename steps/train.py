@@ -131,7 +131,7 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
     return {
         "seconds": seconds,
         "tokens": plan.steps * tokens_a_step,
-        "accounting": Stream(course.first, second, plan, tokenizer.pad).account(module.cursor),
+        "accounting": Stream(course.first, second, plan, tokenizer.pad).account(module.cursor, *module.trained_on),
         "steps": plan.steps,
         "parameters": sum(p.numel() for p in model.parameters()),
     }

@@ -25,9 +25,9 @@ SMALL = (
     "model=pico",
     "corpus.documents=40",
     "tokenizer.vocab_size=1024",
-    "batch.rows=4",
+    "batch.sequences=4",
     "pretrain.tokens=2048",
-    "tune.tokens=0",
+    "sft.tokens=0",
     "trainer.precision=32-true",
     "trainer.compiled=false",
     "eval.citations=2",
@@ -59,7 +59,7 @@ def test_a_directory_under_a_link_holds_links_that_lead_somewhere(finished: Path
 
 
 def test_the_model_of_a_run_has_the_tokenizer_of_the_run(finished: Path) -> None:
-    ours = load_run(finished).answerer.codec
+    ours = load_run(finished).answerer.tokenizer
     theirs = AutoTokenizer.from_pretrained(finished / "model")
     assert theirs(" Ann Lee works at Corp.")["input_ids"] == ours.encode(["Ann Lee works at Corp."])[0].tolist()
     assert theirs("<|ask|>")["input_ids"] == [ours.ask]

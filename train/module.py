@@ -1,7 +1,8 @@
 """The LightningModule of both stages: one step, its metrics, and where the data stream stands.
 
 The loss is the mean over *all* valid targets of an optimiser step: every microbatch divides its sum by the step's
-count, which the stream knows without communication, so ranks and accumulation can't skew it.
+count, which the stream knows without communication, so ranks and accumulation can't skew it. What a step is made of is
+checked against the plan: each of its microbatches once, and every token counted as it comes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from data.pipeline.packing import Batch
 from data.pipeline.sources import Source
 from data.pipeline.stream import Cursor, Microbatch, Plan, Stream
 from data.pipeline.tags import IGNORE, KINDS
+from data.pipeline.token_accounting import Tally
 from model.attention import training_mask
 from model.loss import compile_model, token_nll
 from model.transformer import Transformer
@@ -71,7 +73,11 @@ class SourceAwareLM(L.LightningModule):
         self.finite = self.make_step = torch.tensor(True)  # the losses of the step so far; the verdict on it
         self.norm = torch.tensor(0.0)
         self.totals = torch.zeros(2, len(KINDS), dtype=torch.float64)
-        self.places = torch.zeros(2, dtype=torch.float64)  # filled and all token positions
+        self.seen = torch.zeros(2, dtype=torch.float64)  # filled and all token positions trained on, of the whole run
+        self.reported = torch.zeros(
+            2, dtype=torch.float64
+        )  # of them, those of all processes at the last row of metrics
+        self.parts = 0  # microbatches of the step under way
 
     def configure_model(self) -> None:
         if self.device_mesh is not None:
@@ -107,9 +113,15 @@ class SourceAwareLM(L.LightningModule):
         return batch.to(device)
 
     def training_step(self, micro: Microbatch, index: int) -> Tensor:
+        if (micro.cursor.step, micro.part) != (self.trainer.global_step + 1, self.parts):
+            raise RuntimeError(
+                f"microbatch {micro.part} of step {micro.cursor.step} came as number {self.parts} of step "
+                f"{self.trainer.global_step + 1}; please report it"
+            )
+        self.parts += 1
         nll = self._nll(micro.batch)
         self._count(nll.detach(), micro)
-        if (index + 1) % self.trainer.accumulate_grad_batches == 0:
+        if self.parts == self.trainer.accumulate_grad_batches:
             self.cursor = micro.cursor
         # Lightning averages over accumulation and DDP over ranks; the step's mean wants sums.
         loss = nll.sum() * (self.trainer.accumulate_grad_batches * self.trainer.world_size / micro.step_targets)
@@ -120,6 +132,12 @@ class SourceAwareLM(L.LightningModule):
         self, optimizer: Optimizer, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
         """Clip, and judge the step: Lightning calls this between the gradients and the step, with either unset."""
+        if self.parts != self.trainer.accumulate_grad_batches:
+            raise RuntimeError(
+                f"step {self.trainer.global_step + 1} would be made of {self.parts} of "
+                f"{self.trainer.accumulate_grad_batches} microbatches; please report it"
+            )
+        self.parts = 0
         norm = clip_grad_norm_(self.parameters(), self.optimizer_config.clip)
         self.norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         finite = self.finite
@@ -164,15 +182,27 @@ class SourceAwareLM(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        totals, seen = self._sums()  # over all processes, so that any number of them can go on
         checkpoint["stream"] = {"cursor": list(self.cursor), "fingerprint": self.fingerprint}
+        checkpoint["counts"] = {"totals": totals.cpu(), "seen": seen.cpu(), "reported": self.reported.cpu()}
         checkpoint["rng"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint["stream"]
         if saved["fingerprint"] != self.fingerprint:
             raise ValueError("the checkpoint was written with another corpus or other settings; it can't be continued")
-        self.cursor = Cursor(*saved["cursor"])
+        step, epoch, block, row, tally = saved["cursor"]
+        self.cursor = Cursor(step, epoch, block, row, Tally(*tally))
         torch.set_rng_state(checkpoint["rng"])
+        planned = torch.tensor(self._planned(), dtype=torch.float64)
+        counts = checkpoint.get(
+            "counts", {"totals": self.totals, "seen": planned, "reported": planned}
+        )  # older have none
+        self.reported = counts["reported"]
+        if self.trainer.is_global_zero:  # the other processes begin at 0: what counts is the sum over all
+            self.totals, self.seen = counts["totals"], counts["seen"].clone()
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        _count_microbatches(progress, self.cursor.step * self.trainer.accumulate_grad_batches)
 
     def take_metrics(self) -> dict[str, float]:
         """Mean nats per target since the last call, overall and by kind, and the share of places filled.
@@ -180,19 +210,44 @@ class SourceAwareLM(L.LightningModule):
         Also the norm of the last step's gradient, before clipping, and how many steps were left out.
         """
         # Every rank calls this at the same steps; what is shown is the mean over all of them.
-        totals, places = (self.trainer.strategy.reduce(t, reduce_op="sum") for t in (self.totals, self.places))
+        totals, seen = self._sums()
+        self._check(seen)
         sums, counts = totals.cpu()
         metrics = {"loss": float(sums.sum() / counts.sum().clamp(min=1))}
         for kind, total, count in zip(KINDS, sums.tolist(), counts.tolist(), strict=True):
             if count:
                 metrics[f"loss_{kind}"] = total / count
-        metrics["filled"] = float(places[0] / places[1].clamp(min=1))
+        filled, places = (seen - self.reported.to(seen.device)).tolist()
+        metrics["filled"] = filled / max(places, 1)
         metrics["grad_norm"] = float(self.norm)
         if self.optimizer_config.skip:
             metrics["skipped"] = int(self.guard.skipped)
         self.totals.zero_()
-        self.places.zero_()
+        self.reported = seen
         return metrics
+
+    @property
+    def trained_on(self) -> tuple[int, int]:
+        """Filled and all token positions of all processes by the last row of metrics; the last step always has one."""
+        filled, places = self.reported.tolist()
+        return int(filled), int(places)
+
+    def _check(self, seen: Tensor) -> None:
+        """Raises RuntimeError unless the positions trained on, filled and all (2,), are those of the plan so far."""
+        if seen.tolist() != self._planned():
+            raise RuntimeError(
+                f"by step {self.cursor.step} the plan has {self._planned()} filled and all token positions, "
+                f"but {seen.tolist()} were trained on; please report it"
+            )
+
+    def _planned(self) -> list[float]:
+        """What `seen` is over all processes when every step so far was trained on as planned."""
+        return [float(self.cursor.tally.trained), float(self.cursor.step * self.plan.sequences * self.plan.seq_len)]
+
+    def _sums(self) -> tuple[Tensor, Tensor]:
+        """`totals` and `seen` over all processes, each of which has to call."""
+        totals, seen = (self.trainer.strategy.reduce(t.clone(), reduce_op="sum") for t in (self.totals, self.seen))
+        return totals, seen
 
     def _nll(self, batch: Batch) -> Tensor:
         mask = training_mask(batch.doc, batch.span, batch.note)
@@ -200,9 +255,20 @@ class SourceAwareLM(L.LightningModule):
 
     def _count(self, nll: Tensor, micro: Microbatch) -> None:
         batch = micro.batch
-        self.totals, self.places = self.totals.to(nll.device), self.places.to(nll.device)
+        self.totals, self.seen = self.totals.to(nll.device), self.seen.to(nll.device)
         for kind in range(len(KINDS)):
             here = (batch.kind == kind) & (batch.targets != IGNORE)
             self.totals[0, kind] += (nll * here).sum()
             self.totals[1, kind] += here.sum()
-        self.places += torch.stack(((batch.doc >= 0).sum(), torch.tensor(batch.doc.numel(), device=nll.device)))
+        self.seen += torch.stack(((batch.doc >= 0).sum(), torch.tensor(batch.doc.numel(), device=nll.device)))
+
+
+def _count_microbatches(progress: dict[str, Any], done: int) -> None:
+    """Make `done` the microbatches that a checkpoint's loop has had: Lightning ends a step at multiples of that number.
+
+    It keeps the number as it was, though another run may cut the same steps into more of them or fewer.
+    """
+    shift = done - progress["current"]["ready"]
+    for counters in (progress["current"], progress["total"]):
+        for name in counters:
+            counters[name] += shift

@@ -88,11 +88,13 @@ class Microbatch:
         batch: its rows.
         step_targets: targets of the whole step, over ranks and accumulation: the loss is divided by it.
         cursor: where the stream stands once this step is done.
+        part: which of this rank's microbatches of the step it is, from 0.
     """
 
     batch: Batch
     step_targets: int
     cursor: Cursor
+    part: int
 
     def to(self, device: torch.device) -> Microbatch:
         moved = Batch(*(getattr(self.batch, name).to(device, non_blocking=True) for name in Batch.__slots__))
@@ -139,7 +141,7 @@ class Stream(IterableDataset[Microbatch]):
             for part in range(self.accumulation):
                 if count % workers == mine:
                     at = (part * self.world + self.rank) * size
-                    yield Microbatch(collate(rows[at : at + size], self.plan.seq_len, self.pad), targets, cursor)
+                    yield Microbatch(collate(rows[at : at + size], self.plan.seq_len, self.pad), targets, cursor, part)
                 count += 1
 
     def _steps(self) -> Iterator[tuple[list[Row], Cursor]]:
@@ -188,20 +190,28 @@ class Stream(IterableDataset[Microbatch]):
         """Rows of the run before the block of `cursor`."""
         return cursor.step * self.plan.sequences - cursor.row
 
-    def account(self, cursor: Cursor) -> dict[str, int]:
-        """Where all tokens went by `cursor`: see `data.pipeline.token_accounting`. Raises RuntimeError when that does
-        not add up.
+    def account(self, cursor: Cursor, trained: int, places: int) -> dict[str, int]:
+        """Where all tokens went by `cursor`: see `data.pipeline.token_accounting`.
+
+        Raises RuntimeError when that does not add up.
+
+        `trained` tokens in `places` were counted by whoever trained on them, not by the stream.
         """
         tally = Tally(*cursor[4])
         begun = self._begun(Cursor(*cursor))
         rest = self.rows(cursor[1], cursor[2], self._tagged - begun)[cursor[3] :] if cursor[0] else []
         unreached = sum(len(sample) for row in rest for sample in row)
-        places = cursor[0] * self.plan.sequences * self.plan.seq_len
-        if tally.rendered != tally.trained + unreached or places != tally.trained + tally.padding:
+        planned = cursor[0] * self.plan.sequences * self.plan.seq_len
+        if (trained, places) != (tally.trained, planned):
+            raise RuntimeError(
+                f"the plan has {tally.trained} tokens in {planned} places, but trained on were {trained} in {places}; "
+                "please report it"
+            )
+        if tally.rendered != trained + unreached or places != trained + tally.padding:
             raise RuntimeError(
                 f"tokens are missing: {tally}, {unreached} not reached, {places} places; please report it"
             )
-        return {"places": places, "trained": tally.trained, "unreached": unreached, **tally._asdict()}
+        return {"places": places, "trained": trained, "unreached": unreached, **tally._asdict()}
 
     def rows(self, epoch: int, block: int, tagged: int) -> list[Row]:
         """The packed rows of one block in training order: a pure function of (seed, epoch, block) and of `tagged`.

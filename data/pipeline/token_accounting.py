@@ -3,7 +3,8 @@
     places of the rows trained on  = text + tag + question + answer + padding
     tokens of the blocks begun     = text + tag + question + answer + unreached
 
-A `Tally` is carried by the stream's cursor, so it survives a kill; `Stream.account` checks both sums.
+A `Tally` is carried by the stream's cursor, so it survives a kill. It is the stream's count of what it hands out;
+`train.module` counts what is trained on, checkpoints keep that too, and `Stream.account` checks that both are the same.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ DDP = ("trainer.strategy=ddp", "trainer.devices=2")
 FSDP = ("trainer.strategy=fsdp", "trainer.devices=2")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", str(ROOT / "run.py"))
 OURS = (sys.executable, str(ROOT / "run.py"))
+STEP = "train.module:SourceAwareLM.configure_gradient_clipping"
 STRUCK = (sys.executable, str(ROOT / "tests" / "struck.py"))
 
 pytestmark = pytest.mark.slow
@@ -118,6 +119,20 @@ def test_killed_and_continued(one: tuple[Path, list[float]], folder: Path, argum
     assert_same_model(one[0], folder)
 
 
+def test_continued_on_another_number_of_devices(one: tuple[Path, list[float]], folder: Path) -> None:
+    """From an odd step of two to one that accumulates, and from there to two again."""
+    places = (([0, STEP, 4, 9], DDP), ([0, STEP, 3, 9], ("trainer.accumulation=2",)))
+    for strike, arguments in places:
+        process = launch(folder, *ADAMW, *arguments, "trainer.save_every=1", by=STRUCK, STRIKE=json.dumps(strike))
+        assert process.wait(120) == -signal.SIGKILL, (folder / "said.txt").read_text()
+        deadline = time.monotonic() + 30
+        while processes(folder) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert finished(folder, *ADAMW, *DDP, "trainer.save_every=1") == pytest.approx(one[1], rel=1e-4)
+    assert "continues from step=5" in (folder / "said.txt").read_text()
+    assert_same_model(one[0], folder)
+
+
 @pytest.mark.parametrize("by", [OURS, TORCHRUN])
 def test_stopped_and_continued(one: tuple[Path, list[float]], folder: Path, by: tuple[str, ...]) -> None:
     """SIGTERM to the process that was launched: all ranks stop after the same step, its checkpoint written."""
@@ -135,9 +150,6 @@ def test_a_sweep_of_parallel_runs(folder: Path) -> None:
     process = launch(folder, *ADAMW, *DDP, "seed=0,1", by=(*OURS, "-m"))
     assert process.wait(300) == 0, (folder / "said.txt").read_text()
     assert len(list(folder.glob("runs/run/*/results.json"))) == 2
-
-
-STEP = "train.module:SourceAwareLM.configure_gradient_clipping"
 
 
 @pytest.mark.parametrize("by", ["lightning", "torchrun"])

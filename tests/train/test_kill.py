@@ -6,6 +6,7 @@ them: optimiser, schedule, RNG, order, counters.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from jobs import Strike, assert_same_end, copied, outcome, processes, start, trained
+
+from train.fit import read_metrics
 
 PLACES = {  # ten steps; held-out reading and perhaps best checkpoint at 3, 6, 9, 10, checkpoints at 2, 4, 6, 8, 10
     "before any checkpoint": Strike("train.module:SourceAwareLM.configure_gradient_clipping", 2),
@@ -80,14 +83,33 @@ def test_killed_while_tuning(whole: Path, tmp_path: Path) -> None:
 
 
 def test_killed_in_the_middle_of_an_accumulated_step(whole: Path, tmp_path: Path) -> None:
-    accumulated = "trainer.accumulation=2"
+    accumulated = ("trainer.accumulation=2", "trainer.log_every=3")  # and of what a row of metrics tells of
     for folder in (tmp_path / "whole", tmp_path / "killed"):
         copied(whole, folder, "prepare")
-    trained(tmp_path / "whole", accumulated)
+    trained(tmp_path / "whole", *accumulated)
     for call in (10, 11):  # the second half of step 5 (from 0), the first of step 10 (from 4)
-        killed(tmp_path / "killed", Strike("train.module:SourceAwareLM.training_step", call), accumulated)
-    trained(tmp_path / "killed", accumulated)
+        killed(tmp_path / "killed", Strike("train.module:SourceAwareLM.training_step", call), *accumulated)
+    trained(tmp_path / "killed", *accumulated)
     assert_same_end(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_continued_with_another_accumulation(whole: Path, tmp_path: Path) -> None:
+    """From odd steps, in more parts and in fewer: the same steps of the same rows, and an account of them all."""
+    arguments = ("trainer.save_every=1", "pretrain.optimizer.name=adamw", "pretrain.optimizer.lr=0.002")
+    for folder in (tmp_path / "whole", tmp_path / "killed"):
+        copied(whole, folder, "prepare")
+    trained(tmp_path / "whole", *arguments)
+    for accumulation, call in ((1, 4), (2, 3), (4, 3)):
+        strike = Strike("train.module:SourceAwareLM.configure_gradient_clipping", call)
+        killed(tmp_path / "killed", strike, *arguments, f"trainer.accumulation={accumulation}")
+    assert "pretrain continues from step=7" in trained(tmp_path / "killed", *arguments, "trainer.accumulation=2")
+    losses, accounts = [], []
+    for folder in (tmp_path / "whole", tmp_path / "killed"):
+        (stage,) = folder.glob("runs/stages/pretrain-*")
+        losses.append([row["loss"] for row in read_metrics(stage)])
+        accounts.append(json.loads((stage / "done.json").read_text())["accounting"])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert accounts[1] == accounts[0]
 
 
 def flip(checkpoint: Path) -> None:

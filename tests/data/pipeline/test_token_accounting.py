@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.packing import collate
 from data.pipeline.sources import Documents, Questions
-from data.pipeline.stream import Cursor, Plan, Stream
+from data.pipeline.stream import Cursor, Microbatch, Plan, Stream
 from data.pipeline.tags import IGNORE, LOSSES, PLACEMENTS, Part, Sample, TagsConfig, plain, tag
 from data.pipeline.token_accounting import Tally
 from data.pipeline.tokenizer import Tokenizer, TokenizerConfig, build_tokenizer
@@ -119,6 +119,11 @@ def sources(tokenizer: Tokenizer, documents: list[Document]) -> tuple[Documents,
     return told, Questions(asked, documents, identifiers, tokenizer, seed=3)
 
 
+def held(parts: Sequence[Microbatch]) -> tuple[int, int]:
+    """Filled and all token positions of batches."""
+    return sum(int((part.batch.doc >= 0).sum()) for part in parts), sum(part.batch.doc.numel() for part in parts)
+
+
 def by_hand(rows: Sequence[Sequence[Sample]], tokenizer: Tokenizer, row: int) -> Counter[str]:
     """A second count, from tokens: what stands behind <|ask|> or <|src|> is known by the marks around it."""
     count: Counter[str] = Counter(padding=len(rows) * row)
@@ -162,19 +167,18 @@ def test_tokens_in_are_tokens_trained_and_tokens_reported(
     first, second = sources[::-1] if swap else sources
     stream = Stream(first, second, plan, tokenizer.pad)
     parts = list(stream)
-    account = stream.account(parts[-1].cursor)
+    account = stream.account(parts[-1].cursor, *held(parts))
     assert account["places"] == steps * rows * ROW
     assert account["places"] == sum(account[kind] for kind in ("text", "tag", "question", "answer", "padding"))
     assert account["rendered"] == account["trained"] + account["unreached"]
-    # And what was trained on is what the batches held.
-    assert account["trained"] == sum(int((part.batch.doc >= 0).sum()) for part in parts)
     assert account["padding"] == sum(int((part.batch.doc < 0).sum()) for part in parts)
     # A run that was stopped half-way and continued has the same account.
     middle = parts[len(parts) // 2].cursor
     rest = list(Stream(first, second, plan, tokenizer.pad, start=middle))
     if rest:
         assert rest[-1].cursor == parts[-1].cursor
-        assert stream.account(rest[-1].cursor) == account
+        done = len(parts) // 2 + 1
+        assert stream.account(rest[-1].cursor, *held([*parts[:done], *rest])) == account
 
 
 def test_kinds_are_those_of_a_count_by_hand(tokenizer: Tokenizer, sources: tuple[Documents, Questions]) -> None:
@@ -190,13 +194,18 @@ def test_an_account_that_does_not_add_up_is_an_error(
     tokenizer: Tokenizer, sources: tuple[Documents, Questions]
 ) -> None:
     stream = Stream(*sources, Plan(seq_len=ROW, sequences=4, steps=3, share=0.3, block=9), tokenizer.pad)
-    cursor = list(stream)[-1].cursor
-    stream.account(cursor)
-    assert stream.account(Cursor())["places"] == 0
+    parts = list(stream)
+    cursor, (trained, places) = parts[-1].cursor, held(parts)
+    stream.account(cursor, trained, places)
+    assert stream.account(Cursor(), 0, 0)["places"] == 0
+    for counted in ((trained - 1, places), (trained, places - ROW), held(parts[:2])):
+        with pytest.raises(RuntimeError, match=rf"the plan has {trained} tokens in {places} places"):
+            stream.account(cursor, *counted)
     for field in Tally._fields:
         tally = cursor.tally._replace(**{field: getattr(cursor.tally, field) + 1})
+        counted = (trained + (field not in ("rendered", "padding")), places)
         with pytest.raises(RuntimeError, match="tokens are missing"):
-            stream.account(cursor._replace(tally=tally))
+            stream.account(cursor._replace(tally=tally), *counted)
 
 
 def test_packing_wastes_at_most_3_percent_on_the_demos_world() -> None:
@@ -210,5 +219,6 @@ def test_packing_wastes_at_most_3_percent_on_the_demos_world() -> None:
     # The demo's plans: documents with 30% questions, then questions with 50% documents.
     for first, second, share in ((told, tuned, 0.3), (tuned, told, 0.5)):
         stream = Stream(first, second, Plan(seq_len=128, sequences=16, steps=40, share=share), tokenizer.pad)
-        account = stream.account(list(stream)[-1].cursor)
+        parts = list(stream)
+        account = stream.account(parts[-1].cursor, *held(parts))
         assert account["padding"] <= 0.03 * account["places"]
