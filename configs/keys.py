@@ -1,6 +1,6 @@
 """How a key is declared: its default, what it means and what it may be, in one place.
 
-    row: int = key(256, "tokens in a packed row", at_least(1))
+    seq_len: int = key(256, "tokens in a packed sequence", at_least(1))
 
 `--help` prints what stands here and `Section.check` holds values against it, so that neither can differ from the code.
 """
