@@ -10,11 +10,12 @@ from pathlib import Path
 from configs.schema import Config
 from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
 from data.pipeline.identifiers import Identifiers, assign
-from data.pipeline.question_checks import QuestionError, check_lengths
+from data.pipeline.question_lengths import check_lengths
 from data.pipeline.sft_examples import SFTExample, SFTExamples
 from data.pipeline.sources import Documents, Questions
 from data.pipeline.tokenizer import Tokenizer
 from data.records import ANSWERABLE, Document, Question, read_jsonl
+from data.storage.question_checks import QuestionError
 from data.storage.shards import read_index, read_manifest
 from data.storage.store import Cache, Store
 from stages import Stage

@@ -18,10 +18,10 @@ log = logging.getLogger("whence")
 def prepare(config: Config) -> Stage:
     """The stage of this corpus and tokenizer."""
     from data.pipeline.tokenizer import build_tokenizer
-    from data.readers.corpora import ShardsCorpus, prepare_corpus
     from data.records import Question, read_jsonl
     from data.storage.prepare import sample_texts
-    from data.storage.remote import digest
+    from data.storage.prepare_corpus import prepare_corpus
+    from data.storage.remote import ShardsCorpus, digest
 
     files = config.corpus.inputs() + ([Path(config.tokenizer.base)] if config.tokenizer.base else [])
     contents = {str(path): _digest(path) for path in files}

@@ -25,6 +25,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     """
     from data.records import Prediction, Question, read_jsonl
     from data.storage.shards import read_documents
+    from eval.report.abstention_figures import abstention_figures
     from eval.report.report import write_report
     from eval.results.abstention_report import AbstentionReport
     from eval.results.results import attribution_results, build_results, write_results
@@ -78,7 +79,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
         systems.get("whence", []),
         documents,
         folder / "tensorboard",
-        knowing.figures() if knowing else {},
+        abstention_figures(knowing) if knowing else {},
         outcomes=knowing.outcomes() if knowing else {},
     )
     write_results(folder / "results.json", results)

@@ -30,10 +30,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.pipeline.question_checks import AnswersSought, QuestionError, unscored
 from data.readers.corpus import Corpus
 from data.records import PLAIN, Document, Question, write_jsonl
 from data.stateless_rng import Permutation, hash_key
+from data.storage.question_checks import AnswersSought, QuestionError, unscored
 from data.storage.shards import SHARD, Manifest, canonical, read_manifest, read_shard, write_shards
 
 log = logging.getLogger("whence")

@@ -11,14 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from data.records import FOLDS, SUPPORT_CLASSES, Prediction, Question
 from eval.grading.outcomes import Outcomes, sort_outcomes
-from eval.metrics.calibration import reliability_curve, worst_confidence
-from eval.metrics.selective_prediction import risk_coverage
-from eval.metrics.statistics import Floats, bootstrap_draws
-from eval.report.plots import confidence_figure, exposure_figure, reliability_figure, risk_coverage_figure
+from eval.metrics.statistics import Floats
 from eval.results.fact_frequency import exposure_curve
 from eval.results.selective_metrics import HEADLINE, by_class, counts, measured
 from eval.results.signal_auroc import Signal, by_signal
@@ -33,7 +29,6 @@ SIGNALS = (
     "min_token_logprob",
 )  # compared beside the scores of the systems
 MAIN = ("selected", "bidirectional", "stated", "with_citation", "log_probability")
-DRAWN = 200  # resamples of the band of a figure
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ class AbstentionReport:
         """The metrics of the main policy by fold, with the confusion of what was said; intervals on test only."""
         found = {}
         for fold in FOLDS:
-            questions, forced, decided = self._fold(fold, self.main)
+            questions, forced, decided = self.fold(fold, self.main)
             classes = [q.support_class for q in questions]
             found[fold] = {
                 "n": len(questions),
@@ -83,7 +78,7 @@ class AbstentionReport:
 
     def by_system(self) -> dict[str, Any]:
         """The headline metrics of every system on the test fold."""
-        return {name: measured(*self._fold("test", name), self._dev(name), HEADLINE) for name in self.systems}
+        return {name: measured(*self.fold("test", name), self._dev(name), HEADLINE) for name in self.systems}
 
     def by_signal(self) -> dict[str, Any]:
         """The AUROCs of every system's score, and of signals alone, on the test fold; see
@@ -92,7 +87,7 @@ class AbstentionReport:
         found = {}
         for name in WEIGHTS:
             if name in self.systems:
-                questions, forced, decided = self._fold("test", name)
+                questions, forced, decided = self.fold("test", name)
                 found[name] = Signal(decided.score, right(questions, forced))
         tested, said = in_fold(self.questions, self.forced, "test")
         correct = right(tested, said)
@@ -103,56 +98,21 @@ class AbstentionReport:
         return by_signal(tested, found, self.main)
 
     def exposure(self) -> dict[str, Any]:
-        questions, forced, decided = self._fold("test", self.main)
+        questions, forced, decided = self.fold("test", self.main)
         return exposure_curve(questions, forced, decided.free)
 
     def outcomes(self) -> Outcomes:
         """What became of each question of the test fold, to browse."""
-        questions, forced, decided = self._fold("test", self.main)
+        questions, forced, decided = self.fold("test", self.main)
         return sort_outcomes(questions, forced, decided.free)
 
-    def figures(self) -> dict[str, Figure]:
-        """Of the test fold: reliability with its band, risk over coverage, confidence by class, exposures."""
-        questions, forced, decided = self._fold("test", self.main)
-        correct, entities = right(questions, forced), [q.entity for q in questions]
-        confidence = worst_confidence([p.confidence for p in decided.free], correct)
-        curve = reliability_curve(confidence, correct)
-
-        def redrawn(weights: Floats) -> np.ndarray:
-            return reliability_curve(confidence, correct, weights, bandwidth=curve.bandwidth).accuracy
-
-        draws = bootstrap_draws(redrawn, entities, resamples=DRAWN)
-        band = (_percentile(draws, 2.5), _percentile(draws, 97.5)) if len(draws) else None
-        classes = np.array([q.support_class for q in questions])
-        groups = {name: confidence[classes == name] for name in SUPPORT_CLASSES if (classes == name).any()}
-        _, answers, plain = self._fold("test", "log_probability")
-        risks = {
-            self.main.replace("_", "-"): risk_coverage(decided.score, correct),
-            "log-probability alone": risk_coverage(plain.score, right(questions, answers)),
-            "best order": risk_coverage(correct, correct),
-        }
-        exposure = self.exposure()
-        found = {
-            "reliability": reliability_figure(curve, band, "Is it right as often as it says?"),
-            "risk": risk_coverage_figure(risks, "Errors, the most confident answers first"),
-            "confidence": confidence_figure(groups, "Confidence, by what the corpus says"),
-        }
-        if exposure:
-            found["exposure"] = exposure_figure(exposure, "What is told more often is known better")
-        return found
-
-    def _fold(self, fold: str, system: str) -> tuple[list[Question], list[Prediction], SelectiveOutput]:
+    def fold(self, fold: str, system: str) -> tuple[list[Question], list[Prediction], SelectiveOutput]:
+        """The questions of one fold, what a system would answer to them if it had to, and what it makes of that."""
         here = [i for i, question in enumerate(self.questions) if question.fold == fold]
         decided = self.systems[system]
         part = SelectiveOutput(decided.score[here], [decided.forced[i] for i in here], [decided.free[i] for i in here])
         return [self.questions[i] for i in here], part.forced, part
 
     def _dev(self, system: str) -> tuple[Floats, np.ndarray]:
-        questions, forced, decided = self._fold("dev", system)
+        questions, forced, decided = self.fold("dev", system)
         return decided.score, right(questions, forced)
-
-
-def _percentile(draws: Floats, q: float) -> Floats:
-    """Of each column of draws [draws, cells]; nan where no draw has anything."""
-    seen = ~np.isnan(draws).all(0)
-    return np.where(seen, np.nanpercentile(np.where(seen, draws, 0.0), q, axis=0), np.nan)

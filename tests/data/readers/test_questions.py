@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from data.pipeline.identifiers import IdsConfig, assign
-from data.pipeline.question_checks import QuestionError, check_lengths
+from data.pipeline.question_lengths import check_lengths
 from data.pipeline.tokenizer import Tokenizer
-from data.readers.corpora import FilesCorpus, WorldCorpus, open_corpus, prepare_corpus
+from data.readers.corpora import FilesCorpus, WorldCorpus, open_corpus
 from data.records import Claim, Document, Question, RecordError, read_jsonl
 from data.storage.prepare import prepare
+from data.storage.prepare_corpus import prepare_corpus
+from data.storage.question_checks import QuestionError
 
 DOCUMENTS = [
     {"id": 1, "text": "Ann works at  ACME\nCorp. She is tall."},

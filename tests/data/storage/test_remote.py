@@ -7,10 +7,11 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from data.readers.corpora import ShardsCorpus, open_corpus, prepare_corpus
+from data.readers.corpora import open_corpus
 from data.records import Question, read_jsonl
 from data.storage.prepare import prepare
-from data.storage.remote import digest
+from data.storage.prepare_corpus import prepare_corpus
+from data.storage.remote import ShardsCorpus, digest
 from data.storage.shards import ShardError, read_documents, read_index, read_manifest
 from data.storage.store import Cache, Store
 from data.world.world import WorldCorpus

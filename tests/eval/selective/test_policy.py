@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data.records import Citation, Prediction, Question
+from eval.report.abstention_figures import abstention_figures
 from eval.results.abstention_report import AbstentionReport
 from eval.selective.policy import (
     LEAST,
@@ -223,7 +224,7 @@ def test_without_statements_a_run_is_judged_by_answer_and_citation(everything) -
 def test_figures_of_the_test_fold(everything) -> None:
     knowing = AbstentionReport.of(*everything, 0.02)
     assert knowing is not None
-    drawn = knowing.figures()
+    drawn = abstention_figures(knowing)
     assert set(drawn) == {"reliability", "risk", "confidence", "exposure"}
     assert all(figure.axes for figure in drawn.values())
 
