@@ -107,7 +107,7 @@ def test_answers_of_the_world_stand_in_some_wording(tmp_path: Path, caplog: pyte
     assert warnings(caplog) == []
 
 
-@pytest.mark.parametrize("splits", [("tune",), ("tune", "second")])
+@pytest.mark.parametrize("splits", [("tune",), ("tune", "relabel")])
 def test_questions_that_are_never_scored_are_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, splits: tuple[str, ...]
 ) -> None:
