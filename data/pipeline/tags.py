@@ -72,7 +72,10 @@ class TagsConfig(Section):
 
     def contradictions(self, path: str) -> Iterator[str]:
         if self.placement == "none" and self.id_to_text:
-            yield f"{path}.recall={self.id_to_text} shows identifiers, but {path}.placement=none; set {path}.recall=0"
+            yield (
+                f"{path}.id_to_text={self.id_to_text} shows identifiers, but {path}.placement=none; "
+                f"set {path}.id_to_text=0"
+            )
 
 
 class Part(NamedTuple):

@@ -73,9 +73,7 @@ class Tokenizer:
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
         missing = [token for token in RESERVED if backend.token_to_id(token) is None]
         if missing:
-            raise ValueError(
-                f"the tokenizer lacks the reserved token {missing[0]}; prepare it with data.pipeline.tokenizer"
-            )
+            raise ValueError(f"the tokenizer lacks the reserved token {missing[0]}; prepare the corpus anew")
         self.backend = backend
         # Reserved tokens are only ever written by id: in running text they are ordinary characters.
         backend.encode_special_tokens = True

@@ -69,7 +69,7 @@ class WorldCorpus(Section):
                 f"{SMALLEST_PART} documents: raise {path}.documents"
             )
         if self.relabel and not self.hard:
-            yield f"{path}.second={self.relabel}: only a hard world has that part; set {path}.hard=true"
+            yield f"{path}.relabel={self.relabel}: only a hard world has that part; set {path}.hard=true"
         if self.hard and sum(getattr(self, name) for name in SHARES) >= 1.0:
             yield f"{' + '.join(f'{path}.{name}' for name in SHARES)} must stay below 1: some facts have to be plain"
         if self.hard and self.sources < 8:

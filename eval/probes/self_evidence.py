@@ -72,8 +72,8 @@ class Person(NamedTuple):
 class Moves(NamedTuple):
     """Of each person [N]: the X that a document and the model said, how far each moved (nats), P(all X) before."""
 
-    told: list[str]
-    said: list[str]
+    heard: list[str]
+    drawn: list[str]
     external: Floats
     own: Floats
     mass: Floats

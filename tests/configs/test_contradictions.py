@@ -30,16 +30,20 @@ def asked(split: str = "never_tuned", fold: str = "", told: bool = True) -> Ques
 @pytest.mark.parametrize(
     ("method", "questions", "said"),
     [
-        ("graded", [asked("tune")], r"second\.method=graded asks questions of split relabel, and the corpus has none"),
         (
-            "labels",
-            [asked("tune"), asked("second")],
-            r"second\.absent=0\.2 needs questions of split relabel without an ans",
+            "graded",
+            [asked("tune")],
+            r"abstention_sft\.method=graded asks questions of split relabel, and the corpus has none",
         ),
         (
             "labels",
-            [asked("second", told=False)],
-            r"second\.method=labels needs questions of split relabel or tune with",
+            [asked("tune"), asked("relabel")],
+            r"abstention_sft\.idk_fraction=0\.2 needs questions of split relabel without an ans",
+        ),
+        (
+            "labels",
+            [asked("relabel", told=False)],
+            r"abstention_sft\.method=labels needs questions of split relabel or tune with",
         ),
         ("none", [asked(fold="calibration"), asked(fold="dev")], "folds calibration and dev, and none of fold test"),
         ("none", [asked(fold="test")], "the fold test, and none of fold calibration or dev"),
@@ -53,8 +57,8 @@ def test_questions_that_are_missing_are_named_before_training(method: str, quest
 
 def test_questions_that_are_there_will_do() -> None:
     labels = composed("corpus=files", "corpus.path=a", "abstention_sft=labels_20")
-    check_questions(labels, [asked("tune"), asked("second"), asked("second", told=False)])
-    check_questions(composed("abstention_sft=labels_0"), [asked("second")])
+    check_questions(labels, [asked("tune"), asked("relabel"), asked("relabel", told=False)])
+    check_questions(composed("abstention_sft=labels_0"), [asked("relabel")])
     check_questions(composed(), [asked(fold=fold) for fold in ("calibration", "dev", "test")])
     check_questions(composed(), [])
 

@@ -61,7 +61,7 @@ REFUSED = {
     "eval.citations=-1": "eval.citations=-1: must be at least 1",
     "eval.max_abstained_correct=2": f"eval.max_abstained_correct=2.0: {SHARE}",
     "eval.max_abstained_correct=nan": f"eval.max_abstained_correct=nan: {FINITE}",
-    "eval.signals.self_consistency=-3": "eval.signals.self_consistency=-3: must be at least 0",
+    "eval.samples=-3": "eval.samples=-3: must be at least 0",
     "ids.scheme=secret": "ids.scheme=secret: must be one of opaque, random_text, given",
     "model.dim=0": "model.dim=0: must be at least 1",
     "model.dim=1000000000": "model.dim=1000000000 with model.layers=4",

@@ -213,7 +213,7 @@ def test_text_goes_in_and_out_in_transformers_alone(
     theirs = AutoTokenizer.from_pretrained(folder)
     assert (len(theirs), theirs.pad_token_id, theirs.eos_token_id) == (len(ours), ours.pad, ours.end)
     assert set(theirs.all_special_tokens) == set(RESERVED)
-    assert theirs.convert_tokens_to_ids(list(RESERVED)) == [ours.tokenizer.token_to_id(token) for token in RESERVED]
+    assert theirs.convert_tokens_to_ids(list(RESERVED)) == [ours.backend.token_to_id(token) for token in RESERVED]
     for text in ("Ada Moss was born in Oslo.", "Zoë  Ķuill ,\n don't", "🙂 中", "<|unknown|> <s"):
         ids = ours.encode([text])[0].tolist()
         assert theirs(" " + text)["input_ids"] == ids

@@ -208,9 +208,9 @@ def test_bad_plans_are_refused(make: Make, tokenizer: Tokenizer, identifiers: Id
         make(world=3)
     with pytest.raises(ValueError, match=r"the share of the second source is 1\.0"):
         Plan(seq_len=ROW, sequences=1, steps=1, share=1.0)
-    for less in ({"row": 0}, {"rows": -8}, {"steps": 0}):  # which never ended
+    for less in ({"seq_len": 0}, {"sequences": -8}, {"steps": 0}):  # which never ended
         with pytest.raises(ValueError, match="each must be at least 1"):
-            Plan(**{"row": ROW, "rows": 1, "steps": 1} | less)
+            Plan(**{"seq_len": ROW, "sequences": 1, "steps": 1} | less)
     with pytest.raises(ValueError, match="do not divide among"):
         make(PLAN, accumulation=-2)
     nothing = Documents([], Identifiers((), ()), tokenizer, TagsConfig(), ROW, seed=0)

@@ -77,7 +77,7 @@ AS_WRITTEN = TagsConfig(placement="footnote", id_to_text=0.0, permute=False, rew
 def policy(placement: str, **settings: object) -> TagsConfig:
     recall = 1.0 if placement == "recall" else 0.0
     place = "footnote" if placement == "recall" else placement
-    return TagsConfig(**({"placement": place, "recall": recall, "permute": False, "reword": False} | settings))
+    return TagsConfig(**({"placement": place, "id_to_text": recall, "permute": False, "reword": False} | settings))
 
 
 def written(sample: Sample, tokenizer: Tokenizer) -> list[list[str]]:
@@ -284,10 +284,10 @@ def test_each_epoch_seed_and_document_has_visits_of_its_own(tokenizer: Tokenizer
         ({"placement": "middle"}, r"tags\.placement=middle: must be one of none"),
         ({"loss": "some"}, r"tags\.loss=some: must be one of all"),
         ({"untagged": "none"}, r"tags\.untagged=none: must be one of plain, nosrc"),
-        ({"recall": 1.5}, r"tags\.recall=1\.5: must be a share"),
+        ({"id_to_text": 1.5}, r"tags\.id_to_text=1\.5: must be a share"),
         ({"dropout": -0.1}, r"tags\.dropout=-0\.1: must be a share"),
         ({"cooldown": float("nan")}, r"tags\.cooldown=nan: must be a finite number"),
-        ({"placement": "none"}, r"set tags\.recall=0"),
+        ({"placement": "none"}, r"set tags\.id_to_text=0"),
     ],
 )
 def test_bad_settings_are_named(settings: dict[str, object], message: str) -> None:

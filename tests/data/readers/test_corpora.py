@@ -174,7 +174,7 @@ def test_biocite_bad_row_is_named(tmp_path: Path, row: Any, message: str) -> Non
 BAD_CONFIGS: list[dict[str, Any]] = [
     *({"in_domain": share} for share in (2.0, float("nan"))),
     {"heldout": 9},
-    *({"unsaid": share} for share in (-1.0, 9.0, float("nan"), float("inf"))),
+    *({"unanswerable": share} for share in (-1.0, 9.0, float("nan"), float("inf"))),
 ]
 
 

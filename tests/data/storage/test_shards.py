@@ -226,7 +226,7 @@ def test_a_manifest_that_lists_a_shard_twice_is_an_error(tmp_path: Path) -> None
     path = tmp_path / "manifest.json"
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps(manifest | {"shards": manifest["shards"] * 2, "documents": 4}))
-    with pytest.raises(ShardError, match=r"manifest\.json: it lists a shard twice; run prepare again"):
+    with pytest.raises(ShardError, match=r"manifest\.json: lists shard-00000\.tar twice; run prepare again"):
         read_shard(tmp_path, 0)
 
 

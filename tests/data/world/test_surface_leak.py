@@ -23,7 +23,14 @@ from data.world.world import WorldCorpus, build_world
 
 FOLDS = 5
 LEAK = 0.05  # the bound: an AUROC of .55
-HARD: dict[str, Any] = {"documents": 1200, "hard": True, "tuned": 0.25, "told": 0.75, "exposures": 16, "heldout": 0}
+HARD: dict[str, Any] = {
+    "documents": 1200,
+    "hard": True,
+    "tuned": 0.25,
+    "assert_prob": 0.75,
+    "exposures": 16,
+    "heldout": 0,
+}
 ASKED: dict[str, Any] = {"absent_attribute": 0.25, "absent_entity": 0.25, "absent_name": 0.1, "false_premise": 0.13}
 
 Classes = dict[tuple[str, str], list[Question]]

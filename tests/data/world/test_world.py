@@ -264,7 +264,7 @@ def test_names_stay_unique_when_there_are_many_people() -> None:
         ({"hard": True, "exposures": 1}, "corpus.exposures=1: must be a power of two"),
         ({"hard": True, "sources": 7}, "corpus.sources=7: a hard world needs 8"),
         ({"hard": True, "contested": 0.5, "untagged": 0.5}, "must stay below 1"),
-        ({"told": 1.0}, "absent_attribute=0.1"),
+        ({"assert_prob": 1.0}, "absent_attribute=0.1"),
         ({"documents": 40, "heldout": 2000}, "people need names"),
     ],
 )

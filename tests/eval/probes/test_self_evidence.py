@@ -116,8 +116,8 @@ def in_dialogue(answerer: LMAnswerer, person: Person, before: Sequence[int], x: 
 def check_drawn(found: Moves, chances: list[list[float]]) -> None:
     """What documents say is any X; what the model says is drawn by its own chances [N][E]."""
     rng, generator = random.Random(0), torch.Generator().manual_seed(0)
-    assert found.lp_statement_given_id == [rng.choice(list(CITIES)) for _ in PEOPLE]
-    assert found.said == [list(CITIES)[i] for i in sample(np.log(chances), generator)]
+    assert found.heard == [rng.choice(list(CITIES)) for _ in PEOPLE]
+    assert found.drawn == [list(CITIES)[i] for i in sample(np.log(chances), generator)]
     assert found.mass == pytest.approx(np.sum(chances, axis=1), rel=1e-3)
 
 
@@ -125,7 +125,7 @@ def test_moves_in_text(answerer: LMAnswerer, tokenizer: Tokenizer) -> None:
     found = moves(answerer, IMPLIED, PEOPLE, "text", random.Random(0), torch.Generator().manual_seed(0))
     chances = []
     for i, person in enumerate(PEOPLE):
-        for x, move in ((found.lp_statement_given_id[i], found.external[i]), (found.said[i], found.own[i])):
+        for x, move in ((found.heard[i], found.external[i]), (found.drawn[i], found.own[i])):
             heard = [tokenizer.doc, *words(tokenizer, f"{person.name} works for {x}.")]
             expected = in_text(answerer, person, heard, x) - in_text(answerer, person, [tokenizer.doc], x)
             assert move == pytest.approx(expected, abs=1e-3)
@@ -138,7 +138,7 @@ def test_moves_in_dialogue(answerer: LMAnswerer, tokenizer: Tokenizer, identifie
     found = moves(answerer, IMPLIED, PEOPLE, "dialogue", random.Random(0), torch.Generator().manual_seed(0))
     chances = []
     for i, person in enumerate(PEOPLE):
-        told, said = found.lp_statement_given_id[i], found.said[i]
+        told, said = found.heard[i], found.drawn[i]
         heard = [tokenizer.doc, *words(tokenizer, f"{person.name} works for {told}."), tokenizer.end]
         expected = in_dialogue(answerer, person, heard, told) - in_dialogue(answerer, person, [], told)
         assert found.external[i] == pytest.approx(expected, abs=1e-3)

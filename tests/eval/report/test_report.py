@@ -185,12 +185,12 @@ def test_metrics_of_abstention_are_shown_first_or_folded_away(whole):
 def test_systems_and_signals_are_tables(whole):
     assert rows(section(whole[1], "Beside other ways to decide")) == [
         ["", "Right when free to abstain", "brier"],
-        ["two way", "0.500 0.450 to 0.550", "-"],
+        ["bidirectional", "0.500 0.450 to 0.550", "-"],
         [f"own {EVIL}", "-", "0.250 0.200 to 0.300"],
     ]
     heads, ours, least, answer = rows(section(whole[1], "What tells it so?"))
     assert heads[0] == "signal" and heads[-1] == "difference"
-    assert ours == ["two way", *["0.875 0.825 to 0.925"] * 4, "-"]
+    assert ours == ["bidirectional", *["0.875 0.825 to 0.925"] * 4, "-"]
     assert least == [f"least {EVIL}", "0.500 0.450 to 0.550", "-", "-", "-", "-0.375 -0.425 to -0.325 p < 0.001"]
     assert answer[-1] == "-0.250 -0.300 to -0.200 p = 0.040"
 
@@ -286,7 +286,7 @@ def test_probes_are_nested_tables(whole):
     assert membership[3:6] == [
         ["", "AUROC", "false recollection"],
         ["read › altered"],
-        ["two way", "0.500 0.450 to 0.550", "0.250 0.200 to 0.300"],
+        ["bidirectional", "0.500 0.450 to 0.550", "0.250 0.200 to 0.300"],
     ]
     assert ["read › unread attribute"] in membership and len(membership) == 3 + 1 + 3 * 6
     assert probes[0].count("<details>") == 1 and "<details>" not in probes[1]  # long ones are folded away
@@ -333,9 +333,9 @@ def test_tensorboard_gets_every_measure(whole):
     for name, value in {
         "abstention/auroc_answerable": 0.75,
         "abstention/by_class/single": 0.625,
-        "systems/two_way/accuracy_free": 0.5,
+        "systems/bidirectional/accuracy_free": 0.5,
         "signals/answer/difference": -0.25,
-        "probes/membership/read/altered/two_way/auroc": 0.5,
+        "probes/membership/read/altered/bidirectional/auroc": 0.5,
         "probes/dominance/pass": 1.0,
     }.items():
         assert events.Scalars(name)[0].value == value
