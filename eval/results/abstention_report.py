@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from data.records import FOLDS, SUPPORT_CLASSES, Prediction, Question
+from eval.grading.correctness import right
 from eval.grading.outcomes import Outcomes, sort_outcomes
 from eval.metrics.calibration import reliability_curve, worst_confidence
 from eval.metrics.selective_prediction import risk_coverage
@@ -22,7 +23,7 @@ from eval.report.plots import confidence_figure, exposure_figure, reliability_fi
 from eval.results.fact_frequency import exposure_curve
 from eval.results.selective_metrics import HEADLINE, by_class, counts, measured
 from eval.results.signal_auroc import Signal, by_signal
-from eval.selective.policy import LEAST, Policy, right, signal
+from eval.selective.policy import LEAST, Policy, signal
 from eval.selective.selective_baselines import WEIGHTS, SelectiveOutput, decide, fit_policy, in_fold
 
 SIGNALS = (
