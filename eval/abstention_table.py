@@ -21,11 +21,11 @@ from data.atomic import atomic_file
 from data.records import Prediction, Question, read_jsonl
 from eval.arguments import Command
 from eval.compare import find
+from eval.grading.correctness import right
 from eval.metrics.calibration import worst_confidence
 from eval.metrics.selective_prediction import penalty
 from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
 from eval.results.results import read_results, setting
-from eval.selective.policy import right
 from eval.selective.selective_baselines import decide, in_fold
 
 COMMAND = Command(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Question
 from eval.answerers.lm_answerer import LONGEST_ANSWER, LMAnswerer
-from eval.grading.attribution import exact_match
+from eval.grading.correctness import exact_match
 from model.generate import beam_search
 
 WIDTH = 4  # completions of a statement

@@ -3,9 +3,9 @@
 Every metric is a ratio of sums over the questions the corpus answers (support classes single and multi), so that one
 bootstrap gives all intervals:
 
-    joint                P(answer exactly right and first citation in the support): the headline, unconditional
+    joint                P(answer exactly right and first citation supports it): the headline, unconditional
     answer_em            P(answer exactly right)
-    citation, hits10     P(first / any of the first ten citations in the support | answer exactly right): Hits@1 and
+    citation, hits10     P(first / any of the first ten citations supports it | answer exactly right): Hits@1 and
                          Hits@10 as Khalifa et al. (Source-Aware Training, arXiv 2404.01019) report them. Their
                          denominator shrinks as answers get worse, so they never stand without `joint`
     cited, cited10       P(first / any of the first ten citations in the support), the answer ignored: the metric that
@@ -16,30 +16,24 @@ bootstrap gives all intervals:
 
 A missing, unparseable or abstaining prediction has neither answer nor citations; one that says it knows no source has
 no citations. A metric without a denominator is None. Systems that never put an answer in words (whose "answered"
-predictions all lack one) have no answer metrics at all: right is None.
-
-Exact match follows SQuAD (Rajpurkar et al. 2016, official evaluation script): lower case, no punctuation, no English
-articles, single spaces.
+predictions all lack one) have no answer metrics at all: right is None. What is right and what supports it is defined in
+eval/grading/correctness.py.
 """
 
 from __future__ import annotations
 
-import re
-import string
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from data.records import OUTCOMES, PLAIN, Prediction, Question
+from eval.grading.correctness import answer_given, is_right, supports
 from eval.metrics.statistics import Floats, bootstrap_difference, bootstrap_ratios
 
 RANKS = 10  # citations beyond the tenth never count
-
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +43,10 @@ class Grade:
     Attributes:
         prediction: None when the system gave none.
         right: the answer is one of the accepted ones; None for a system that never answers in words.
-        cited: the first citation is in the support.
+        cited: the first citation is in the support, the answer ignored.
         cited10: any of the first ten is.
+        supported: the answer is right, and the first citation supports it.
+        supported10: it is, and any of the first ten does.
         set_recall: share of the support among the first |support| citations.
         valid: the unconstrained citation names a document of the corpus; None when that was not tried.
     """
@@ -60,6 +56,8 @@ class Grade:
     right: bool | None
     cited: bool
     cited10: bool
+    supported: bool
+    supported10: bool
     set_recall: float
     valid: bool | None
 
@@ -75,32 +73,16 @@ class Grade:
 
 
 METRICS: Mapping[str, Callable[[Grade], tuple[float, float]]] = {
-    "joint": lambda g: (bool(g.right) and g.cited, g.right is not None),
+    "joint": lambda g: (g.supported, g.right is not None),
     "answer_em": lambda g: (bool(g.right), g.right is not None),
-    "citation": lambda g: (bool(g.right) and g.cited, bool(g.right)),
-    "hits10": lambda g: (bool(g.right) and g.cited10, bool(g.right)),
+    "citation": lambda g: (g.supported, bool(g.right)),
+    "hits10": lambda g: (g.supported10, bool(g.right)),
     "cited": lambda g: (g.cited, 1),
     "cited10": lambda g: (g.cited10, 1),
     "valid_unconstrained": lambda g: (bool(g.valid), g.valid is not None),
     "set_recall": lambda g: (g.set_recall, 1) if g.question.support_class == "multi" else (0, 0),
 }
 """Each metric as what a grade of a told question adds to its numerator and to its denominator."""
-
-
-def normalise(text: str) -> str:
-    """SQuAD's normal form of an answer."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
-
-
-def exact_match(answer: str, accepted: Iterable[str]) -> bool:
-    """Whether the answer is one of the accepted ones after `normalise`.
-
-    Where nothing survives normalising (the answer "A", or "?"), texts are compared as they are, case aside.
-    """
-    found = normalise(answer)
-    return any(
-        found == normalise(gold) if found else answer.strip().lower() == gold.strip().lower() for gold in accepted
-    )
 
 
 def grade(questions: Sequence[Question], predictions: Sequence[Prediction]) -> list[Grade]:
@@ -174,16 +156,19 @@ def _wordless(predictions: Sequence[Prediction]) -> bool:
 def _grade(question: Question, prediction: Prediction | None, wordless: bool, tries: bool) -> Grade:
     outcome = prediction.outcome if prediction else "missing"
     failed = outcome in ("missing", "unparseable")
-    answer = prediction.answer if prediction and outcome in ("answered", "no_source") else None
+    answer = answer_given(prediction)
     cited = [c.id for c in prediction.citations[:RANKS]] if prediction and outcome == "answered" else []
     support = set(question.support)
+    says_so = [supports(question, answer, name) for name in cited]
     valid = prediction.valid if prediction else None
     return Grade(
         question=question,
         prediction=prediction,
-        right=None if wordless else answer is not None and exact_match(answer, question.answers),
+        right=None if wordless else is_right(question, answer),
         cited=bool(cited) and cited[0] in support,
         cited10=not support.isdisjoint(cited),
+        supported=bool(says_so) and says_so[0],
+        supported10=any(says_so),
         set_recall=len(support.intersection(cited[: len(support)])) / len(support) if support else 0.0,
         valid=False if tries and failed else valid,
     )

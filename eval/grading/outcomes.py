@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from data.records import ANSWERABLE, Prediction, Question
-from eval.grading.attribution import exact_match
-from eval.selective.policy import right
+from eval.grading.correctness import right, supported
 
 OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "Told": (
@@ -74,16 +73,4 @@ def outcome(case: Case) -> tuple[str, str]:
         return "Told", "wrong answer"
     if free.outcome == "no_source" or not free.citations:
         return "Told", "right, without a source"
-    return "Told", "right, cited right" if cites_right(question, free) else "right, wrong source"
-
-
-def cites_right(question: Question, prediction: Prediction) -> bool:
-    """Whether the first source gives the answer that was given: of several accepted ones, each has its own sources."""
-    answer, citations = prediction.answer, prediction.citations
-    claimed = {
-        document
-        for claim in question.claims
-        if answer is not None and exact_match(answer, (claim.value,))
-        for document in claim.documents
-    }
-    return bool(citations) and citations[0].id in (claimed or question.support)
+    return "Told", "right, cited right" if supported([question], [free])[0] else "right, wrong source"

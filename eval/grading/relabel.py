@@ -26,9 +26,8 @@ from collections.abc import Sequence
 
 from data.pipeline.sft_examples import SFTExample
 from data.records import ANSWERABLE, Prediction, Question
-from eval.grading.attribution import normalise
-from eval.selective.policy import is_right
-from eval.signals.self_consistency import agreement, entropy, meanings
+from eval.grading.agreement import agreement, entropy, meanings
+from eval.grading.correctness import answer_given, asserting, is_right, normalise
 
 CONSISTENT = 0.7  # share of the samples that agree with the answer, or more
 PROPOSALS = 3  # answers judged to a question
@@ -54,9 +53,9 @@ def relabel(
         case "labels":
             return _labelled([question for question, _ in attempted], again, absent, random.Random(seed))
         case "r_tuning":
-            found = [_sure(q, p, is_right(q, p.answer)) for q, p in attempted]
+            found = [_sure(q, p, is_right(q, answer_given(p))) for q, p in attempted]
         case "r_tuning_refuse":
-            found = [_gold(q) if is_right(q, p.answer) else _refusal(q) for q, p in attempted]
+            found = [_gold(q) if is_right(q, answer_given(p)) else _refusal(q) for q, p in attempted]
         case "r_tuning_u":
             certain = sorted(range(len(attempted)), key=lambda i: entropy(attempted[i][1].samples))
             sure = set(certain[: len(certain) // 2])
@@ -72,8 +71,7 @@ def relabel(
 
 def _gold(question: Question) -> SFTExample:
     """Its first accepted answer, with the first document that gives it."""
-    claimed = [claim.documents[0] for claim in question.claims if claim.value == question.answers[0]]
-    return _answer(question, question.answers[0], (claimed or question.support)[0])
+    return _answer(question, question.answers[0], asserting(question, question.answers[0])[0])
 
 
 def _answer(question: Question, answer: str, source: str, confidence: float | None = None) -> SFTExample:
@@ -111,7 +109,7 @@ def _labelled(
 
 def _words(prediction: Prediction) -> str:
     """Its answer, "" where none could be parsed."""
-    return (prediction.answer or "") if prediction.outcome in ("answered", "no_source") else ""
+    return answer_given(prediction) or ""
 
 
 def _sure(question: Question, prediction: Prediction, sure: bool) -> SFTExample:
@@ -134,11 +132,11 @@ def _consistent(question: Question, prediction: Prediction) -> list[SFTExample]:
 def _graded(question: Question, prediction: Prediction) -> list[SFTExample]:
     if not (answer := _words(prediction)):
         return [_refusal(question)]
-    source = _source(prediction)
+    source, says_so = _source(prediction), asserting(question, answer)
     if not is_right(question, answer):
         return [_refusal(question), _judge(question, answer, source, 0.0)]
     right = sum(is_right(question, said) for said in prediction.samples) / len(prediction.samples)
-    cited = source if not source or source in question.support else question.support[0]
+    cited = source if not source or source in says_so else says_so[0]
     return [_answer(question, answer, cited, right)]
 
 

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from data.records import Citation, Document, Prediction, Question
-from eval.grading.attribution import Grade, normalise
-from eval.grading.outcomes import WITHHELD, Case, Outcomes, cites_right
+from eval.grading.attribution import Grade
+from eval.grading.correctness import asserting, is_right, normalise
+from eval.grading.outcomes import WITHHELD, Case, Outcomes
 from eval.report.html import details, words
-from eval.selective.policy import is_right
 
 EXAMPLES = 3  # of each kind
 BROWSED = 8  # of each outcome
 KINDS: Mapping[str, Callable[[Grade], bool]] = {
-    "Right answer, right source": lambda g: bool(g.right) and g.cited,
-    "Right answer, wrong source": lambda g: bool(g.right) and not g.cited,
+    "Right answer, right source": lambda g: g.supported,
+    "Right answer, wrong source": lambda g: bool(g.right) and not g.supported,
     "Wrong answer": lambda g: g.right is False and _outcome(g) in ("answered", "no_source"),
     "No answer, though a document has it": lambda g: _outcome(g) in WITHHELD,
     "Unparseable": lambda g: _outcome(g) == "unparseable",
@@ -51,7 +51,7 @@ def _graded(g: Grade, documents: Mapping[str, Document]) -> str:
     assert g.prediction is not None
     question, answer, citations = g.question, g.prediction.answer, g.prediction.citations
     said = (answer if answer is not None else _outcome(g)) + _citing(citations)
-    sides = _sides("Cited", question, answer, citations, says_so=bool(g.right) and g.cited)
+    sides = _sides("Cited", question, answer, citations, says_so=g.supported)
     facts = {"Right answer": " or ".join(question.answers), "Model": said}
     return _example(question.text, facts, sides, question.entity, documents)
 
@@ -60,7 +60,8 @@ def _case(case: Case, documents: Mapping[str, Document]) -> str:
     question, forced, free = case
     shown = free if free.outcome == "answered" else forced
     citations = shown.citations if shown.outcome == "answered" else ()
-    says_so = is_right(question, shown.answer) and cites_right(question, shown)
+    giving = asserting(question, shown.answer) if is_right(question, shown.answer) else ()
+    says_so = bool(shown.citations) and shown.citations[0].id in giving  # untagged documents, too, say what they say
     sides = _sides("Cited" if shown is free else "Would have cited", question, shown.answer, citations, says_so)
     none = "the premise is false" if question.support_class == "false_premise" else "no document says"
     facts = {

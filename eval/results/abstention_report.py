@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from data.records import FOLDS, SUPPORT_CLASSES, Prediction, Question
+from eval.grading.correctness import right
 from eval.grading.outcomes import Outcomes, sort_outcomes
 from eval.metrics.statistics import Floats
 from eval.results.fact_frequency import exposure_curve
 from eval.results.selective_metrics import HEADLINE, by_class, counts, measured
 from eval.results.signal_auroc import Signal, by_signal
-from eval.selective.policy import LEAST, Policy, right, signal
+from eval.selective.policy import LEAST, Policy, signal
 from eval.selective.selective_baselines import WEIGHTS, SelectiveOutput, decide, fit_policy, in_fold
 
 SIGNALS = (

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from data.records import PLAIN, Prediction, Question
-from eval.grading.outcomes import cites_right
+from eval.grading.correctness import right, supported
 from eval.metrics.statistics import bootstrap_ratio
-from eval.selective.policy import right
 
 NEVER = ("absent_attribute", "absent_entity")
 
@@ -49,8 +48,7 @@ def exposure_curve(
         resampled) is None for fewer than two entities.
     """
     answered, silent = right(questions, forced), np.array([p.outcome == "abstained" for p in free], dtype=bool)
-    pairs = zip(questions, forced, strict=True)
-    cited = np.array([p.outcome == "answered" and cites_right(q, p) for q, p in pairs], dtype=bool)
+    cited = supported(questions, forced) & np.array([p.outcome == "answered" for p in forced], dtype=bool)
     classes = np.array([q.support_class for q in questions])
     told, never = np.isin(classes, PLAIN), np.isin(classes, NEVER)
     if not told.any():

@@ -39,6 +39,7 @@ from typing import Any
 import numpy as np
 
 from data.records import ANSWERABLE, PLAIN, Prediction, Question
+from eval.grading.correctness import is_right, right, supported
 from eval.metrics.calibration import (
     brier,
     brier_skill,
@@ -68,7 +69,6 @@ from eval.metrics.selective_prediction import (
     threshold_at_risk,
 )
 from eval.metrics.statistics import Floats, bootstrap_draws, percentile_interval
-from eval.selective.policy import is_right, right, supported
 from eval.selective.selective_baselines import SelectiveOutput
 
 NEVER = ("absent_attribute", "absent_entity")

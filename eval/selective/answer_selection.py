@@ -26,7 +26,7 @@ from scipy.special import expit, log_expit
 
 from data.records import Prediction, Question
 from eval.answerers.candidates import candidates
-from eval.grading.attribution import exact_match
+from eval.grading.correctness import asserting
 from eval.metrics.statistics import Floats
 from eval.selective.monotone_gam import MonotoneGAM
 
@@ -66,10 +66,7 @@ class CandidateSelector:
         asked = list(zip(questions, predictions, strict=True))
         # The ledger lists no answers under a false premise, although documents may well give one.
         held = [
-            (documents_saying(q, c.answer), c)
-            for q, p in asked
-            if q.support_class != "false_premise"
-            for c in candidates(p)
+            (asserting(q, c.answer), c) for q, p in asked if q.support_class != "false_premise" for c in candidates(p)
         ]
         answers = MonotoneGAM.fit(RECITED, [c.signals for _, c in held], [bool(documents) for documents, _ in held])
         presumed = [(q, p) for q, p in asked if PRESUMED[0] in p.signals]
@@ -127,14 +124,6 @@ class CandidateSelector:
 
     def to_json(self) -> dict[str, Any]:
         return {name: (part := getattr(self, name)) and part.to_json() for name in PARTS}
-
-
-def documents_saying(question: Question, answer: str | None) -> tuple[str, ...]:
-    """The documents that give this answer, be it the best or not; none where the ledger lists no answers."""
-    claimed = [claim.documents for claim in question.claims if exact_match(answer or "", [claim.value])]
-    if not question.answers or not (claimed or exact_match(answer or "", question.answers)):
-        return ()
-    return claimed[0] if claimed else question.support
 
 
 def _further(candidate: Prediction) -> list[tuple[str, Mapping[str, float]]]:

@@ -38,8 +38,8 @@ from typing import Any
 
 import numpy as np
 
-from data.records import ANSWERABLE, Prediction, Question
-from eval.grading.attribution import exact_match
+from data.records import Prediction, Question
+from eval.grading.correctness import right, supported
 from eval.metrics.logistic import fit_logistic
 from eval.metrics.selective_prediction import threshold_at_equal_errors
 from eval.metrics.statistics import Floats
@@ -251,38 +251,6 @@ def _finite(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise ValueError(f"{value!r} is not a finite number")
     return float(value)
-
-
-def is_right(question: Question, answer: str | None) -> bool:
-    """Whether an answer is one the corpus gives; never where nothing was told."""
-    return bool(answer) and question.support_class in ANSWERABLE and exact_match(answer or "", question.answers)
-
-
-def right(questions: Sequence[Question], predictions: Sequence[Prediction]) -> np.ndarray:
-    """Whether the answer is one the corpus gives: bool (N,); never where nothing can be parsed."""
-    return np.array(
-        [
-            p.outcome in ("answered", "no_source") and is_right(q, p.answer)
-            for q, p in zip(questions, predictions, strict=True)
-        ],
-        dtype=bool,
-    )
-
-
-def supported(questions: Sequence[Question], predictions: Sequence[Prediction]) -> np.ndarray:
-    """Whether the first source is a tagged document that gives the answer: bool (N,).
-
-    Where the claims are listed, one that gives this answer, not another.
-    """
-    return np.array([_supported(q, p) for q, p in zip(questions, predictions, strict=True)], dtype=bool)
-
-
-def _supported(question: Question, prediction: Prediction) -> bool:
-    if not prediction.citations or question.support_class == "untagged":
-        return False
-    said = [c.documents for c in question.claims if exact_match(prediction.answer or "", (c.value,))]
-    giving = said[0] if said and question.answers else question.support
-    return prediction.citations[0].id in giving
 
 
 def signal(predictions: Sequence[Prediction], name: str) -> Floats:

@@ -27,8 +27,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.records import ANSWERABLE, FOLDS, Prediction, Question
+from eval.grading.correctness import right
 from eval.metrics.statistics import Floats
-from eval.selective.policy import LEARNT, OPTIONAL, SELECTED, SUM, Folded, Policy, Weights, right, signal
+from eval.selective.policy import LEARNT, OPTIONAL, SELECTED, SUM, Folded, Policy, Weights, signal
 
 WEIGHTS: Mapping[str, Weights] = {  # all 0 to have them learnt
     "selected": SELECTED,

@@ -18,7 +18,7 @@ from eval.answerers.bidirectional import log_probabilities
 from eval.answerers.candidates import enumerate_candidates, with_signals
 from eval.answerers.cloze import complete
 from eval.answerers.lm_answerer import ANSWERED, LMAnswerer
-from eval.grading.attribution import exact_match
+from eval.grading.correctness import exact_match
 from eval.signals.multi_source_support import add_sources
 
 

@@ -3,7 +3,7 @@
 A linear probe on the hidden state at the last token of the question, before anything is answered: sigmoid(v . h),
 fitted by cross-entropy on questions that no tuning saw (split "relabel"). The soft label of P(IK), "I know", is the
 share of the samples that are right (Kadavath et al. 2022, arXiv 2207.05221), or whether the answer is where nothing was
-sampled; that of P(IC), "I can cite", whether the first citation is a document that says so.
+sampled; that of P(IC), "I can cite", whether the answer is right and the first citation supports it.
 
 Shape letters: N questions, C width.
 """
@@ -16,11 +16,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from data.records import ANSWERABLE, Prediction, Question
+from data.records import Prediction, Question
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.grading.correctness import answer_given, is_right, supported
 from eval.metrics.logistic import fit_logistic
 from eval.metrics.statistics import Floats
-from eval.selective.policy import is_right
 
 RIDGE = 10.0  # pull of the standardised weights to 0, in items
 
@@ -36,7 +36,7 @@ def add_probes(answerer: LMAnswerer, questions: Sequence[Question], said: Sequen
     states = question_states(answerer, questions)
     labels = {
         "p_ik": np.array([_known(q, p) for q, p in zip(questions, said, strict=True)]),
-        "p_ic": np.array([_cited(q, p) for q, p in zip(questions, said, strict=True)]),
+        "p_ic": supported(questions, said).astype(np.float64),
     }
     odds = {name: _probe(states, label, fitting) for name, label in labels.items() if np.ptp(label[fitting]) > 0}
     return [
@@ -70,13 +70,8 @@ def _states(answerer: LMAnswerer, prompts: Sequence[Sequence[int]]) -> np.ndarra
 
 def _known(question: Question, prediction: Prediction) -> float:
     if not prediction.samples:
-        return float(is_right(question, prediction.answer))
+        return float(is_right(question, answer_given(prediction)))
     return sum(is_right(question, sample) for sample in prediction.samples) / len(prediction.samples)
-
-
-def _cited(question: Question, prediction: Prediction) -> float:
-    cited = bool(prediction.citations) and prediction.citations[0].id in question.support
-    return float(cited and question.support_class in ANSWERABLE)
 
 
 def _probe(states: Floats, labels: Floats, fitting: np.ndarray) -> Floats:

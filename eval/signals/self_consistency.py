@@ -1,14 +1,7 @@
-"""Several answers to each question, sampled: whether a model agrees with itself, which needs no label.
-
-agreement   share of the samples that say what the answer says (self-consistency, Wang et al. 2022, arXiv 2203.11171)
-entropy     discrete semantic entropy, -sum over meanings of p log p (Farquhar et al. 2024, Nature 630); the answers
-            are values of a closed vocabulary, so a meaning is a normalised text and no entailment model is needed
-"""
+"""Several answers to each question, sampled: what they say of the answer is in eval/grading/agreement.py."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,12 +9,10 @@ import torch
 
 from data.records import Prediction, Question
 from eval.answerers.lm_answerer import ANSWERED, LONGEST_ANSWER, LMAnswerer
-from eval.grading.attribution import normalise
+from eval.grading.agreement import Samples, agreement, entropy
 from model.generate import generate
 
 SIDE_BY_SIDE = 64  # samples; with more of them, keys and values leave the processor's cache
-
-Samples = tuple[str, ...]  # of one question; "" for one without a well-formed answer
 
 
 def draw_samples(
@@ -47,22 +38,6 @@ def draw_samples(
         ]
         drawn.update({i: tuple(said[place * count : (place + 1) * count]) for place, i in enumerate(chunk)})
     return [drawn[i] for i in range(len(questions))]
-
-
-def agreement(samples: Samples, answer: str) -> float:
-    """Share of the samples that mean `answer`."""
-    return meanings(samples)[normalise(answer)] / len(samples)
-
-
-def entropy(samples: Samples) -> float:
-    """Discrete semantic entropy in nats; samples that are not well formed are meanings of their own."""
-    counts = [n for meaning, n in meanings(samples).items() if meaning] + [1] * meanings(samples)[""]
-    return -sum(n / len(samples) * math.log(n / len(samples)) for n in counts)
-
-
-def meanings(samples: Samples) -> Counter[str]:
-    """How often each normalised answer was said, "" for those that are not well formed."""
-    return Counter(map(normalise, samples))
 
 
 def add_samples(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from data.records import ANSWERABLE, SUPPORT_CLASSES, Citation, Claim, Prediction, Question
 from data.records import OUTCOMES as SAID
-from eval.grading.outcomes import OUTCOMES, Case, cites_right, outcome, sort_outcomes
+from eval.grading.correctness import supported
+from eval.grading.outcomes import OUTCOMES, Case, outcome, sort_outcomes
 
 
 def ask(support_class: str, id: str = "q") -> Question:
@@ -32,6 +33,7 @@ TABLE = [  # class, forced, free, group, name
     ("single", RIGHT, say("answered", source="bad"), "Told", "right, wrong source"),
     ("untagged", RIGHT, say("no_source"), "Told", "right, without a source"),  # what forced mode cited is not given
     ("untagged", RIGHT, say("answered", source=None), "Told", "right, without a source"),
+    ("untagged", RIGHT, RIGHT, "Told", "right, wrong source"),  # what never carries a tag can't be cited
     ("single", WRONG, WRONG, "Told", "wrong answer"),
     ("single", WRONG, say("no_source", "Rome"), "Told", "wrong answer"),
     ("single", RIGHT, say("abstained"), "Told", "withheld, would have been right"),
@@ -89,10 +91,10 @@ def test_of_two_accepted_answers_each_has_its_own_source() -> None:
     asked = replace(ask("contested"), answers=("Oslo", "Rome"), support=("north", "south"), claims=claims)
     for (value, source), other in product((("Oslo", "north"), ("Rome", "south")), ("north", "south")):
         said = say("answered", value, other)
-        assert cites_right(asked, said) == (source == other)
+        assert supported([asked], [said])[0] == (source == other)
         name = "right, cited right" if source == other else "right, wrong source"
         assert outcome(Case(asked, said, said)) == ("Told", name)
-    assert not cites_right(asked, say("answered", "Oslo", None))
+    assert not supported([asked], [say("answered", "Oslo", None)])[0]
 
 
 def test_lists_of_other_lengths_are_refused() -> None:

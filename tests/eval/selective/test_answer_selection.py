@@ -17,7 +17,8 @@ from scipy.special import expit, logit
 
 from data.records import FOLDS, Citation, Claim, Prediction, Question
 from eval.answerers.candidates import candidates
-from eval.selective.answer_selection import PRESUMED, CandidateSelector, documents_saying
+from eval.grading.correctness import asserting
+from eval.selective.answer_selection import PRESUMED, CandidateSelector
 from eval.selective.monotone_gam import Curve, MonotoneGAM
 
 SAME = Curve((-40.0, 40.0), (0.0, 80.0))
@@ -268,11 +269,11 @@ def test_it_is_said_if_any_document_gives_it_be_it_the_best_or_not() -> None:
     claims = Claim("Oslo", ("doc",), 0.9), Claim("Lima", ("other",), 0.3)
     contested = ask("q", "contested", ("Oslo", "the city of Oslo"), claims=claims)
     given = {"oslo.": "doc", "city of Oslo": "doc", "Lima": "other", "Quito": "", "": "", None: ""}
-    assert {answer: "".join(documents_saying(contested, answer)) for answer in given} == given
+    assert {answer: "".join(asserting(contested, answer)) for answer in given} == given
     # The claims of a contradicted premise are about another fact; of what was never told there are none.
-    assert not documents_saying(ask("q", "false_premise", claims=claims), "Lima")
-    assert not documents_saying(ask("q", "absent_entity"), "Lima")
-    assert [documents_saying(ask("q", "single", ("Oslo",)), answer) for answer in ("Oslo", "Lima")] == [("doc",), ()]
+    assert not asserting(ask("q", "false_premise", claims=claims), "Lima")
+    assert not asserting(ask("q", "absent_entity"), "Lima")
+    assert [asserting(ask("q", "single", ("Oslo",)), answer) for answer in ("Oslo", "Lima")] == [("doc",), ()]
 
 
 def test_further_sources_are_judged_by_whether_they_say_what_is_said() -> None:
@@ -290,7 +291,7 @@ def test_further_sources_are_judged_by_whether_they_say_what_is_said() -> None:
                 f"lp_statement_given_id_{place}": -3 - rng.random() - 7 * (not also),
                 f"lp_id_given_statement_{place}": -1 - rng.random(),
             }
-            documents = documents_saying(question, c.answer)
+            documents = asserting(question, c.answer)
             names = ["first", "x", "y"]
             names[place - 1] = documents[0] if documents and also else "another"
             grown.append(replace(c, citations=tuple(map(Citation, names)), signals={**c.signals, **more}, rivals=()))

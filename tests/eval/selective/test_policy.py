@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data.records import Citation, Prediction, Question
+from eval.grading.correctness import right
 from eval.report.abstention_figures import abstention_figures
 from eval.results.abstention_report import AbstentionReport
 from eval.selective.policy import (
@@ -21,7 +22,6 @@ from eval.selective.policy import (
     SUM,
     Policy,
     read_policies,
-    right,
 )
 from eval.selective.selective_baselines import fit_policy, in_fold
 from stages import write_json

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from data.records import FOLDS, Citation, Prediction, Question
+from eval.grading.correctness import right, supported
 from eval.results.abstention_report import AbstentionReport
-from eval.selective.policy import LEARNT, OPTIONAL, Policy, right, supported
+from eval.selective.policy import LEARNT, OPTIONAL, Policy
 from eval.selective.selective_baselines import decide, fit_policy, in_fold
 from tests.eval.selective.test_answer_selection import disputes
 

@@ -11,6 +11,7 @@ import torch
 from data.pipeline.identifiers import IdsConfig, assign
 from data.records import Citation, Prediction, Question
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.grading.correctness import supported
 from eval.metrics.selective_prediction import auroc
 from eval.signals.p_ik import add_probes, question_states
 
@@ -66,6 +67,22 @@ def test_soft_labels_are_shares_of_the_samples(answerer: LMAnswerer) -> None:
     odds = np.array([p.signals["p_ik"] for p, q in zip(found, questions, strict=True) if q.answers])
     assert abs(odds).max() < 1.0  # half of what was told was right, none of the rest
     assert "p_ic" not in found[0].signals  # nothing was cited: all alike
+
+
+def test_to_be_able_to_cite_is_to_cite_for_a_right_answer(answerer: LMAnswerer, monkeypatch) -> None:
+    questions = asked(60)
+    cited = (Citation("doc-1", 0.5),)
+    said = [Prediction(q.id, "answered", ("Oslo", "Lima")[i % 4 == 1], cited) for i, q in enumerate(questions)]
+    labels: list[np.ndarray] = []
+
+    def probe(states: np.ndarray, label: np.ndarray, fitting: np.ndarray) -> np.ndarray:
+        labels.append(label)
+        return label
+
+    monkeypatch.setattr("eval.signals.p_ik._probe", probe)
+    add_probes(answerer, questions, said)
+    assert labels[1].tolist() == supported(questions, said).tolist()
+    assert labels[1].sum() == 15  # of 30 told, all of which cite their document, half are answered
 
 
 def test_without_questions_to_fit_on_nothing_is_added(answerer: LMAnswerer) -> None:

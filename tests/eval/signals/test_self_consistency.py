@@ -12,7 +12,8 @@ import torch
 from data.pipeline.identifiers import IdsConfig, assign
 from data.records import Question
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.signals.self_consistency import add_samples, agreement, draw_samples, entropy
+from eval.grading.agreement import agreement, entropy
+from eval.signals.self_consistency import add_samples, draw_samples
 from model.generate import Context, generate, pad_left, read_on
 
 
