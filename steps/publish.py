@@ -38,7 +38,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     trained = [stage for stage in stages if "tokens" in records[stage.name]]
     measured = records["evaluate"]
     questions = list(read_jsonl(evaluate.folder / "questions.jsonl", Question))
-    forced = list(read_jsonl(evaluate.folder / "restated.jsonl", Prediction))
+    forced = list(read_jsonl(evaluate.folder / "declarative.jsonl", Prediction))
     systems = {name: list(read_jsonl(evaluate.folder / f"{name}.jsonl", Prediction)) for name in measured["systems"]}
     knowing = AbstentionReport.of(questions, forced, config.eval.max_abstained_correct)
     plain = [q.support_class in PLAIN and q.split != "relabel" for q in questions]

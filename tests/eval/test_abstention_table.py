@@ -23,7 +23,7 @@ def run(
     assert knowing is not None
     (folder / "evaluate").mkdir(parents=True)
     write_jsonl(folder / "evaluate" / "questions.jsonl", questions)
-    write_jsonl(folder / "evaluate" / "restated.jsonl", said)
+    write_jsonl(folder / "evaluate" / "declarative.jsonl", said)
     config = {
         "abstention_sft": {"method": method, "idk_fraction": absent},
         "eval": {"max_abstained_correct": 0.02},
