@@ -122,7 +122,7 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
     for path in runs:
         results = read_results(path)
         try:
-            second = {key: setting(results, f"second.{key}") for key in ("method", "absent")}
+            second = {key: setting(results, f"abstention_sft.{key}") for key in ("method", "idk_fraction")}
             refused = setting(results, "eval.max_abstained_correct")
         except ValueError as error:
             raise ValueError(f"{path}: {error}, so it is no run that could show what it does not know") from None
