@@ -72,7 +72,10 @@ class TagsConfig(Section):
 
     def contradictions(self, path: str) -> Iterator[str]:
         if self.placement == "none" and self.id_to_text:
-            yield f"{path}.recall={self.id_to_text} shows identifiers, but {path}.placement=none; set {path}.recall=0"
+            yield (
+                f"{path}.id_to_text={self.id_to_text} shows identifiers, but {path}.placement=none; set "
+                f"{path}.id_to_text=0"
+            )
 
 
 class Part(NamedTuple):
@@ -247,41 +250,6 @@ def plain(
     """`tag` during the cooldown: the same visit with no tag, cut where `tag` cuts it under `identifier`."""
     arranged = arrange(config, sentences, key)
     return [_place("none", "none", tokenizer, piece, NOTHING) for piece in _pieces(arranged, identifier, room)]
-
-
-def question(
-    tokenizer: Tokenizer, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int | None = None
-) -> Sample:
-    """A tuning sample: `<|ask|> question <|answer|> answer <|src|> ID <|/src|> <|end|>`, learnt from the answer on.
-
-    Without an identifier `<|nosrc|>` takes the place of the citation. `confidence`: a mark of it, before the end.
-    """
-    said = _said(tokenizer, answer, identifier)
-    ends = (tokenizer.end,) if confidence is None else (confidence, tokenizer.end)
-    return Sample([*_asked(tokenizer, text), *said, Part(ends, ANSWER, span=0)], tokenizer.end_src)
-
-
-def judgement(tokenizer: Tokenizer, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int) -> Sample:
-    """`question` up to its mark of confidence, the only thing learnt of it: the answer need not be a right one."""
-    said = [part._replace(learn=False) for part in _said(tokenizer, answer, identifier)]
-    return Sample([*_asked(tokenizer, text), *said, Part((confidence,), ANSWER, span=0)], tokenizer.end_src)
-
-
-def refusal(tokenizer: Tokenizer, text: Tokens, mark: int) -> Sample:
-    """`<|ask|> question <|answer|> mark <|end|>`, where the mark is `<|idk|>` or `<|false|>`."""
-    return Sample([*_asked(tokenizer, text), Part((mark, tokenizer.end), ANSWER, span=0)], tokenizer.end_src)
-
-
-def _asked(tokenizer: Tokenizer, text: Tokens) -> list[Part]:
-    parts: tuple[Sequence[int] | Tokens, ...] = ((tokenizer.ask,), text, (tokenizer.answer,))
-    return [Part(part, QUESTION, learn=False, span=0) for part in parts]
-
-
-def _said(tokenizer: Tokenizer, answer: Tokens, identifier: Tokens | None) -> list[Part]:
-    if identifier is None:
-        return [Part(answer, ANSWER, span=0), Part((tokenizer.nosrc,), ANSWER, span=0)]
-    cite = [Part(identifier, TAG, span=0), Part((tokenizer.end_src,), TAG, span=0)]
-    return [Part(answer, ANSWER, span=0), Part((tokenizer.src,), ANSWER, span=0), *cite]
 
 
 def _place(placement: str, loss: str, tokenizer: Tokenizer, sentences: Sequence[Tokens], identifier: Tokens) -> Sample:

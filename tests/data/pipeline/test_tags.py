@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.pipeline.answer_format import Direct
 from data.pipeline.identifiers import IdsConfig, assign
 from data.pipeline.sources import Documents, Questions
-from data.pipeline.tags import ANSWER, IGNORE, PLACEMENTS, TAG, TEXT, Sample, TagsConfig, arrange, plain, question, tag
+from data.pipeline.tags import ANSWER, IGNORE, PLACEMENTS, TAG, TEXT, Sample, TagsConfig, arrange, plain, tag
 from data.pipeline.tokenizer import RESERVED, Tokenizer
 from data.records import Claim, Document, Question
 from data.stateless_rng import hash_key
@@ -77,7 +78,7 @@ AS_WRITTEN = TagsConfig(placement="footnote", id_to_text=0.0, permute=False, rew
 def policy(placement: str, **settings: object) -> TagsConfig:
     recall = 1.0 if placement == "recall" else 0.0
     place = "footnote" if placement == "recall" else placement
-    return TagsConfig(**({"placement": place, "recall": recall, "permute": False, "reword": False} | settings))
+    return TagsConfig(**({"placement": place, "id_to_text": recall, "permute": False, "reword": False} | settings))
 
 
 def written(sample: Sample, tokenizer: Tokenizer) -> list[list[str]]:
@@ -129,14 +130,14 @@ def test_loss_on_the_first_tag_or_on_none(tokenizer: Tokenizer, placement: str, 
 
 def test_a_question_is_learnt_from_the_answer_on(tokenizer: Tokenizer) -> None:
     text, answer = np.array([50, 51], dtype=np.int32), np.array([70], dtype=np.int32)
-    cited = question(tokenizer, text, answer, ID)
+    cited = Direct(tokenizer).answered(text, answer, ID)
     assert written(cited, tokenizer)[:2] == lines("""
         token    Q  50 51 A  70 S  90 91 E  X
         target   .  .  .  70 S  90 91 E  X  .""")
     assert cited.positions.tolist() == list(range(10))
     assert cited.kind[3:9].tolist() == [ANSWER, ANSWER, TAG, TAG, TAG, ANSWER]
     assert not cited.note.any()
-    silent = question(tokenizer, text, answer, None)
+    silent = Direct(tokenizer).answered(text, answer, None)
     assert written(silent, tokenizer)[:2] == lines("""
         token    Q  50 51 A  70 N X
         target   .  .  .  70 N  X .""")
@@ -170,7 +171,7 @@ def test_long_documents_are_cut_and_no_token_is_lost(
 
 
 def test_rows_too_short_for_their_tags_are_refused(tokenizer: Tokenizer) -> None:
-    with pytest.raises(ValueError, match=r"batch\.row=21: must be at least 22, for identifiers of 2 tokens"):
+    with pytest.raises(ValueError, match=r"batch\.seq_len=21: must be at least 22, for identifiers of 2 tokens"):
         tag(AS_WRITTEN, tokenizer, SENTENCES, ID, 0, 21)
     assert len(tag(AS_WRITTEN, tokenizer, SENTENCES, ID, 0, 22)) == 1
 
@@ -284,10 +285,10 @@ def test_each_epoch_seed_and_document_has_visits_of_its_own(tokenizer: Tokenizer
         ({"placement": "middle"}, r"tags\.placement=middle: must be one of none"),
         ({"loss": "some"}, r"tags\.loss=some: must be one of all"),
         ({"untagged": "none"}, r"tags\.untagged=none: must be one of plain, nosrc"),
-        ({"recall": 1.5}, r"tags\.recall=1\.5: must be a share"),
+        ({"id_to_text": 1.5}, r"tags\.id_to_text=1\.5: must be a share"),
         ({"dropout": -0.1}, r"tags\.dropout=-0\.1: must be a share"),
         ({"cooldown": float("nan")}, r"tags\.cooldown=nan: must be a finite number"),
-        ({"placement": "none"}, r"set tags\.recall=0"),
+        ({"placement": "none"}, r"set tags\.id_to_text=0"),
     ],
 )
 def test_bad_settings_are_named(settings: dict[str, object], message: str) -> None:
