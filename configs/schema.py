@@ -13,7 +13,7 @@ from configs.describe import describe
 from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, key, one_of
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import IdsConfig
-from data.pipeline.tags import TagsConfig
+from data.pipeline.placement import TagsConfig
 from data.pipeline.tokenizer import TokenizerConfig
 from data.readers.biocite import BiociteCorpus
 from data.readers.files import FilesCorpus

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from data.pipeline.tags import ANSWER, QUESTION, TAG, Part, Sample, Tokens
+from data.pipeline.sample import ANSWER, QUESTION, TAG, Part, Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
 
 Ids = Sequence[int] | Tokens

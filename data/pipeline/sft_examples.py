@@ -20,8 +20,8 @@ from typing import Any, Self
 
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers
+from data.pipeline.sample import Sample
 from data.pipeline.sources import tags_of
-from data.pipeline.tags import Sample
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, RecordError
 from data.stateless_rng import hash_key, uniform

@@ -17,8 +17,9 @@ import numpy as np
 
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers
+from data.pipeline.placement import TagsConfig, check_room, plain, tag
 from data.pipeline.ragged_array import Ragged
-from data.pipeline.tags import Sample, TagsConfig, Tokens, check_room, plain, tag
+from data.pipeline.sample import Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, Question
 from data.stateless_rng import hash_key

@@ -1,6 +1,6 @@
 """Text to token ids: a byte-level BPE with reserved tokens for tags, answers and identifier codes.
 
-What answers make of the marks is told in `data.pipeline.answer_format`, what documents do in `data.pipeline.tags`.
+What answers make of the marks is told in `data.pipeline.answer_format`, what documents do in `data.pipeline.placement`.
 Text read from a corpus can never produce a reserved token: "<|src|>" in a document is encoded as the seven characters
 that it is.
 

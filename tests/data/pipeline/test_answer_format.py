@@ -10,7 +10,7 @@ import pytest
 from composing import composed, said_of
 
 from data.pipeline.answer_format import FORMATS
-from data.pipeline.tags import IGNORE
+from data.pipeline.sample import IGNORE
 from data.pipeline.tokenizer import Tokenizer
 from stages import Stage
 from steps.train import pretrain, sft

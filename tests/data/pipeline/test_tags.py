@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from data.pipeline.answer_format import Direct
 from data.pipeline.identifiers import IdsConfig, assign
+from data.pipeline.placement import PLACEMENTS, TagsConfig, arrange, plain, tag
+from data.pipeline.sample import ANSWER, IGNORE, TAG, TEXT, Sample
 from data.pipeline.sources import Documents, Questions
-from data.pipeline.tags import ANSWER, IGNORE, PLACEMENTS, TAG, TEXT, Sample, TagsConfig, arrange, plain, tag
 from data.pipeline.tokenizer import RESERVED, Tokenizer
 from data.records import Claim, Document, Question
 from data.stateless_rng import hash_key
