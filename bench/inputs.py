@@ -20,8 +20,8 @@ from omegaconf import OmegaConf
 from bench.device import machine
 from bench.settings import Measured, Settings, contend
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
+from data.pipeline.placement import TagsConfig
 from data.pipeline.sources import Documents
-from data.pipeline.tags import TagsConfig
 from data.pipeline.tokenizer import Tokenizer, TokenizerConfig, build_tokenizer
 from data.readers.corpora import open_corpus
 from data.records import Document, Question, read_jsonl

@@ -11,8 +11,9 @@ from omegaconf import II, MISSING, OmegaConf
 
 from configs.describe import describe
 from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, key, one_of
+from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import IdsConfig
-from data.pipeline.tags import TagsConfig
+from data.pipeline.placement import TagsConfig
 from data.pipeline.tokenizer import TokenizerConfig
 from data.readers.biocite import BiociteCorpus
 from data.readers.files import FilesCorpus
@@ -110,6 +111,9 @@ class Config(Section):
     seed: int = key(0, "of the weights, the order of training and what is drawn", SEED)
     duplicates: str = key("error", "of a document's id: refused, or all but the first dropped", one_of("error", "drop"))
     corpus: Any = MISSING
+    answer_format: str = key(
+        "direct", "what an answer with its source looks like (data/pipeline/answer_format.py)", one_of(*FORMATS)
+    )
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     ids: IdsConfig = field(default_factory=IdsConfig)
     tags: TagsConfig = field(default_factory=TagsConfig)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, Question, read_jsonl
@@ -44,7 +45,14 @@ def load_run(folder: Path) -> Run:
         named.setdefault(label, []).append(document)
     model = load_model(folder / "model")
     answerer = LMAnswerer(
-        model, tokenizer, identifiers, forced=True, marks=made.marks, nosrc=made.nosrc, longest=made.longest
+        model,
+        tokenizer,
+        identifiers,
+        forced=True,
+        marks=made.marks,
+        nosrc=made.nosrc,
+        longest=made.longest,
+        answer_format=made.answer_format,
     )
     wordings = QuestionTemplates.of(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
     return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"))
@@ -61,13 +69,14 @@ def _check_whole(folder: Path) -> None:
 
 class Made(NamedTuple):
     """How a run was made: identifiers, what a tag carries, whether marks of confidence and `<|nosrc|>` were taught, and
-    the tokens of the longest text."""
+    the tokens of the longest text, and the format of its answers."""
 
     ids: IdsConfig
     content: str
     marks: bool
     nosrc: bool
     longest: int
+    answer_format: str
 
 
 def _read_config(path: Path) -> Made:
@@ -75,7 +84,10 @@ def _read_config(path: Path) -> Made:
         config = json.loads(path.read_text(encoding="utf-8"))
         tags = config["tags"]
         second = config["abstention_sft"]["method"] != "none"
-        longest = int(config["batch"]["row"])
-        return Made(IdsConfig(**config["ids"]), tags["content"], second, tags["untagged"] == "nosrc", longest)
+        longest = int(config["batch"]["seq_len"])
+        form = config["answer_format"]
+        if form not in FORMATS:
+            raise ValueError(f"answer_format={form}")
+        return Made(IdsConfig(**config["ids"]), tags["content"], second, tags["untagged"] == "nosrc", longest, form)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not the configuration of a run ({type(error).__name__}: {error})") from None

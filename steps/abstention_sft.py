@@ -27,6 +27,7 @@ def _rollout(config: Config, prepare: Stage, trained: Stage, number: int) -> Sta
         "prepare": prepare.key,
         "trained": trained.key,
         "ids": asdict(config.ids),
+        "answer_format": config.answer_format,
         "samples": part.samples,
         "temperature": part.temperature,
         "seed": config.sft.seed,
@@ -46,7 +47,15 @@ def _rollout(config: Config, prepare: Stage, trained: Stage, number: int) -> Sta
                 "the corpus has no questions of split relabel, which a second phase asks: see corpus.relabel"
             )
         model = load_model(trained.folder / "model")
-        answerer = LMAnswerer(model, corpus.tokenizer, corpus.identifiers, most=1, validity=False, forced=True)
+        answerer = LMAnswerer(
+            model,
+            corpus.tokenizer,
+            corpus.identifiers,
+            most=1,
+            validity=False,
+            forced=True,
+            answer_format=config.answer_format,
+        )
         said = answerer.answer(questions)
         samples = draw_samples(answerer, questions, part.samples, part.temperature, config.sft.seed)
         drawn = [replace(p, samples=s) for p, s in zip(said, samples, strict=True)]
@@ -62,6 +71,7 @@ def _teach(config: Config, prepare: Stage, trained: Stage, rollout: Stage, numbe
     """One round: lessons from the rollout, learnt from where the model stands."""
     part, seed = config.abstention_sft, config.sft.seed
     settings = settings_of(config, prepare) | {
+        "answer_format": config.answer_format,
         "rollout": rollout.key,
         "trained": trained.key,
         "abstention_sft": asdict(part),

@@ -71,10 +71,10 @@ class Corpus:
         return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
 
     def questions_source(self, seed: int) -> Questions:
-        return Questions(self.tuned, self.index, self.identifiers, self.tokenizer, seed)
+        return Questions(self.tuned, self.index, self.identifiers, self.tokenizer, seed, self.config.answer_format)
 
     def lessons_source(self, lessons: Sequence[SFTExample], seed: int) -> SFTExamples:
-        return SFTExamples(lessons, self.index, self.identifiers, self.tokenizer, seed)
+        return SFTExamples(lessons, self.index, self.identifiers, self.tokenizer, seed, self.config.answer_format)
 
     def reading(self, rows: int) -> HeldoutBatches:
         """The held-out documents laid out in batches of so many rows."""

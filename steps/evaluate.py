@@ -22,6 +22,7 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
     """The stage: questions.jsonl, a file of predictions for each system, and probes.json."""
     settings = {"trained": trained.key, "prepare": prepare.key, "ids": asdict(config.ids)} | {
         "eval": asdict(config.eval),
+        "answer_format": config.answer_format,
         "expert": config.abstention_sft.method == "none",
     }
 
@@ -48,6 +49,7 @@ def evaluate(config: Config, prepare: Stage, trained: Stage) -> Stage:
             forced=True,
             marks=config.abstention_sft.method != "none",
             nosrc=config.tags.untagged == "nosrc",
+            answer_format=config.answer_format,
         )
         documents = list(read_documents(prepare.folder))
         write_jsonl(folder / "questions.jsonl", questions)

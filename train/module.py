@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader
 
 from data.pipeline.heldout_batches import HeldoutBatches
 from data.pipeline.packing import Batch
+from data.pipeline.sample import IGNORE, KINDS
 from data.pipeline.sources import Source
 from data.pipeline.stream import Cursor, Microbatch, Plan, Stream
-from data.pipeline.tags import IGNORE, KINDS
 from data.pipeline.token_accounting import Tally
 from model.attention import training_mask
 from model.loss import compile_model, token_nll

@@ -20,6 +20,7 @@ from transformers import Qwen3ForCausalLM
 from bench.answering.ours import CITATIONS, Asked, read_asked
 from bench.device import memory, start
 from bench.settings import Measured, Settings, contend
+from data.pipeline.answer_format import Direct
 from eval.answerers.lm_answerer import LONGEST_ANSWER
 from model.generate import pad_left
 
@@ -55,7 +56,7 @@ def in_batches(
 ) -> Answered:
     """The first `count` questions, similar lengths together, answered in the order that they have."""
     texts = asked.tokenizer.encode([question.text for question in asked.questions[:count]])
-    prompts = [[asked.tokenizer.ask, *map(int, text), asked.tokenizer.answer] for text in texts]
+    prompts = [Direct(asked.tokenizer).prompt(text) for text in texts]
     order = sorted(range(count), key=lambda index: len(prompts[index]))
     answered: dict[int, tuple[str, list[str]]] = {}
     for at in range(0, count, batch):
@@ -77,8 +78,8 @@ class Generation:
             node = self.tree
             for token in (*map(int, tokens), self.tokenizer.end_src):
                 node = node.setdefault(token, {})
-        tokenizer = self.tokenizer
-        self.stops = [tokenizer.src, tokenizer.nosrc, tokenizer.idk, tokenizer.false, tokenizer.end]
+        self.format = Direct(self.tokenizer)
+        self.stops = list(self.format.stops)
         self.everything = list(range(model.config.vocab_size))
 
     def ranked(self, prompts: Sequence[list[int]]) -> Answered:
@@ -111,9 +112,9 @@ class Generation:
 
         def allowed(_: int, tokens: Tensor) -> list[int]:
             new = tokens[width:].tolist()
-            if self.tokenizer.src not in new:
+            if self.format.opening not in new:
                 return self.everything
-            return self._allowed(new[new.index(self.tokenizer.src) + 1 :])
+            return self._allowed(new[new.index(self.format.opening) + 1 :])
 
         ends = [*self.stops[1:], self.tokenizer.end_src]
         answered: Answered = []
@@ -149,7 +150,7 @@ class Generation:
 
     def _answered(self, tokens: list[int]) -> bool:
         """Whether there is an answer, and a citation is begun."""
-        return len(tokens) > 1 and tokens[-1] == self.tokenizer.src
+        return len(tokens) > 1 and tokens[-1] == self.format.opening
 
     def _until(self, tokens: list[int], stops: Sequence[int]) -> list[int]:
         """Up to and with the first stop."""
@@ -158,7 +159,7 @@ class Generation:
 
     def _text(self, tokens: list[int]) -> str:
         """The answer before its stop; of an abstention nothing, as with `ModelAnswerer`."""
-        if tokens and tokens[-1] in (self.tokenizer.idk, self.tokenizer.false):
+        if tokens and tokens[-1] in self.format.refusals:
             return ""
         return self.tokenizer.decode([token for token in tokens if token not in self.stops][:LONGEST_ANSWER])
 

@@ -19,6 +19,7 @@ from bench.answering.inputs import ANSWERING
 from bench.device import memory, start
 from bench.inputs import open_documents
 from bench.settings import Measured, Settings, contend
+from data.pipeline.answer_format import Direct
 from data.pipeline.stream import Plan, Stream
 from data.readers.corpus import Corpus
 from data.records import Document, Question, read_jsonl
@@ -87,8 +88,8 @@ def decode(settings: Settings) -> Measured:
     with torch.no_grad():
         model.norm.weight.mul_(SHARPER)
     texts = tokenizer.encode([document.text for document in list(read_documents(settings.path / WORLD))[:ASKED]])
-    context = Context.empty(model, len(texts))
-    read(model, context, *pad_left([[tokenizer.ask, *text[:12], tokenizer.answer] for text in texts], device))
+    context, form = Context.empty(model, len(texts)), Direct(tokenizer)
+    read(model, context, *pad_left([form.prompt(text[:12]) for text in texts], device))
     begun = time.perf_counter()
     found = rank_constrained(model, context, tokenizer.src, built, tokenizer.end_src, CITATIONS)
     seconds = time.perf_counter() - begun

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from data.pipeline.packing import Batch, collate, pack
+from data.pipeline.placement import TagsConfig, plain
+from data.pipeline.sample import IGNORE
 from data.pipeline.sources import tokenize
-from data.pipeline.tags import IGNORE, TagsConfig, plain
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document
 

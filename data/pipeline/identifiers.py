@@ -19,8 +19,8 @@ from typing import ClassVar
 import numpy as np
 
 from configs.keys import SEED, Section, key, one_of
+from data.pipeline.placement import CONTENTS
 from data.pipeline.ragged_array import CHUNK, Ragged
-from data.pipeline.tags import CONTENTS
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document
 from data.stateless_rng import Permutation, hash_key

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from data.pipeline.tags import IGNORE, Sample, assemble
+from data.pipeline.sample import IGNORE, Sample, assemble
 
 
 def pack(lengths: Sequence[int], row: int) -> list[list[int]]:

@@ -18,9 +18,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers
+from data.pipeline.sample import Sample
 from data.pipeline.sources import tags_of
-from data.pipeline.tags import Sample, judgement, question, refusal
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, RecordError
 from data.stateless_rng import hash_key, uniform
@@ -86,7 +87,9 @@ class SFTExamples:
         identifiers: Identifiers,
         tokenizer: Tokenizer,
         seed: int,
+        answer_format: str = "direct",
     ) -> None:
+        self.format = FORMATS[answer_format](tokenizer)
         self.lessons, self.tokenizer, self.seed = lessons, tokenizer, seed
         self.tags = tags_of({lesson.source for lesson in lessons}, documents, identifiers)
         missing = {lesson.source for lesson in lessons if lesson.source} - set(self.tags)
@@ -104,13 +107,13 @@ class SFTExamples:
         lesson, texts = self.lessons[index], self.texts[index]
         text = texts[key % len(texts)]
         if lesson.say in ("idk", "false"):
-            return [refusal(self.tokenizer, text, self.tokenizer.idk if lesson.say == "idk" else self.tokenizer.false)]
+            return [self.format.refusal(text, "abstained" if lesson.say == "idk" else "false_premise")]
         tag = self.tags.get(lesson.source)
         mark = None if lesson.confidence is None else self._mark(lesson.confidence, float(uniform(key, 1)))
         if lesson.say == "judge":
             assert mark is not None  # a lesson to judge has a confidence
-            return [judgement(self.tokenizer, text, self.answers[index], tag, mark)]
-        return [question(self.tokenizer, text, self.answers[index], tag, mark)]
+            return [self.format.judgement(text, self.answers[index], tag, mark)]
+        return [self.format.answered(text, self.answers[index], tag, mark)]
 
     def _mark(self, confidence: float, drawn: float) -> int:
         tenths = confidence * (len(self.tokenizer.confidences) - 1)

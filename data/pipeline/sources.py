@@ -15,9 +15,11 @@ from typing import Protocol
 
 import numpy as np
 
+from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers
+from data.pipeline.placement import TagsConfig, check_room, plain, tag
 from data.pipeline.ragged_array import Ragged
-from data.pipeline.tags import Sample, TagsConfig, Tokens, check_room, plain, question, tag
+from data.pipeline.sample import Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, Question
 from data.stateless_rng import hash_key
@@ -169,8 +171,9 @@ class Questions:
         identifiers: Identifiers,
         tokenizer: Tokenizer,
         seed: int,
+        answer_format: str = "direct",
     ) -> None:
-        self.tokenizer, self.seed = tokenizer, seed
+        self.format, self.seed = FORMATS[answer_format](tokenizer), seed
         tags = tags_of({name for item in questions for name in item.support}, documents, identifiers)
         self.texts: list[list[Tokens]] = []
         self.answers: list[list[tuple[Tokens, list[Tokens | None]]]] = []  # with what may be cited for each
@@ -194,7 +197,7 @@ class Questions:
         drawn, text = divmod(drawn, len(self.texts[index]))
         drawn, choice = divmod(drawn, len(self.answers[index]))
         answer, cited = self.answers[index][choice]
-        return [question(self.tokenizer, self.texts[index][text], answer, cited[drawn % len(cited)])]
+        return [self.format.answered(self.texts[index][text], answer, cited[drawn % len(cited)])]
 
 
 def tags_of(names: Set[str], documents: Iterable[Document], identifiers: Identifiers) -> dict[str, Tokens | None]:

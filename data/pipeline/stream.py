@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
 from data.pipeline.packing import Batch, collate, pack
+from data.pipeline.sample import Sample
 from data.pipeline.shuffle_blocks import Blocks
 from data.pipeline.sources import Source
-from data.pipeline.tags import Sample
 from data.pipeline.token_accounting import Tally
 from data.stateless_rng import Permutation, hash_key
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from data.pipeline.tags import Sample
+    from data.pipeline.sample import Sample
 
 
 class Tally(NamedTuple):

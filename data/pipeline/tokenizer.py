@@ -1,12 +1,8 @@
 """Text to token ids: a byte-level BPE with reserved tokens for tags, answers and identifier codes.
 
-The answer grammar over the reserved tokens (see `data.pipeline.tags` and `eval.answerers.lm_answerer`):
-
-    <|ask|> question <|answer|> text <|src|> ID <|/src|> <|end|>
-
-with `<|idk|>`, `<|nosrc|>` or `<|false|>` in place of what is missing, and `<|conf_0|>` ... `<|conf_10|>` before the
-end where the second phase of tuning taught it to say how sure it is. Text read from a corpus can never produce a
-reserved token: "<|src|>" in a document is encoded as the seven characters that it is.
+What answers make of the marks is told in `data.pipeline.answer_format`, what documents do in `data.pipeline.placement`.
+Text read from a corpus can never produce a reserved token: "<|src|>" in a document is encoded as the seven characters
+that it is.
 
 Each sentence, question and answer is encoded with one leading space, so that the same words are the same tokens
 wherever they stand.

@@ -18,7 +18,7 @@ import torch
 from scipy.special import logsumexp
 
 from data.pipeline.packing import collate
-from data.pipeline.tags import TAG, TEXT, Part, Sample
+from data.pipeline.sample import TAG, TEXT, Part, Sample
 from data.pipeline.tokenizer import Tokenizer
 from model.attention import training_mask
 from model.loss import token_nll

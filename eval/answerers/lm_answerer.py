@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from data.pipeline.answer_format import ANSWERED, FORMATS
 from data.pipeline.identifiers import Identifiers
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Citation, Prediction, Question
@@ -27,7 +28,6 @@ from model.trie import Trie
 
 LONGEST_ANSWER = 40  # tokens; longer ones are unparseable
 WORDINGS = 1  # of a statement that are checked; five told the same apart, in five times the time
-ANSWERED = ("answered", "no_source")
 
 
 class LMAnswerer:
@@ -41,6 +41,7 @@ class LMAnswerer:
             own stands in the signals `refusal` and `best_word`.
         marks: also read the mark of confidence, which only a second phase teaches, as the signal `stated`.
         longest: tokens that it reads at most, as many as it was trained to: attention's memory grows with their square.
+        answer_format: of the answers that it was tuned to give.
         nosrc: also check statements against what was told without a source, which `tags.untagged=nosrc` teaches.
     """
 
@@ -59,17 +60,13 @@ class LMAnswerer:
         marks: bool = False,
         nosrc: bool = False,
         longest: int = sys.maxsize,
+        answer_format: str = "direct",
     ) -> None:
         self.model, self.tokenizer, self.identifiers = model.eval(), tokenizer, identifiers
         self.most, self.batch, self.longest = most, batch, longest
         self.validity, self.forced, self.marks, self.nosrc = validity, forced, marks, nosrc
         self.trie = Trie.build(identifiers.tokens, tokenizer.end_src)
-        self.outcomes = {
-            tokenizer.src: "answered",
-            tokenizer.nosrc: "no_source",
-            tokenizer.idk: "abstained",
-            tokenizer.false: "false_premise",
-        }
+        self.format = FORMATS[answer_format](tokenizer)
 
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:
         """Similar lengths are batched together; the order of the result is that of the questions."""
@@ -78,7 +75,7 @@ class LMAnswerer:
         predictions: dict[int, Prediction] = {}
         for start in range(0, len(order), self.batch):
             chunk = order[start : start + self.batch]
-            prompts = [[self.tokenizer.ask, *texts[i], self.tokenizer.answer] for i in chunk]
+            prompts = [self.format.prompt(texts[i]) for i in chunk]
             found = self._answer([questions[i] for i in chunk], prompts)
             predictions.update(zip(chunk, found, strict=True))
         return [predictions[i] for i in range(len(questions))]
@@ -101,13 +98,12 @@ class LMAnswerer:
     def _answer(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> list[Prediction]:
         context, logits = self.read(prompts)
         first = logits.double().log_softmax(-1)
-        refusal = first[:, [self.tokenizer.idk, self.tokenizer.false]].logsumexp(-1).cpu().numpy()
+        refusal = first[:, list(self.format.refusals)].logsumexp(-1).cpu().numpy()
         instead = self.barred(first).amax(-1).cpu().numpy()
         if self.forced:
             logits = self.barred(logits)
-        stops = [*self.outcomes, self.tokenizer.end]
-        written = generate(self.model, context, logits, stops, LONGEST_ANSWER)
-        outcomes = [self.outcome(tokens, stop) for tokens, stop in zip(written.tokens, written.stops, strict=True)]
+        written = generate(self.model, context, logits, self.format.stops, LONGEST_ANSWER)
+        outcomes = [self.format.parse(tokens, stop) for tokens, stop in zip(written.tokens, written.stops, strict=True)]
         sourced = [row for row, outcome in enumerate(outcomes) if outcome in ANSWERED]
         ranked: dict[int, list[tuple[int, float]]] = {}
         valid: dict[int, bool] = {}
@@ -196,27 +192,16 @@ class LMAnswerer:
 
     def _stated(self, context: Context, documents: Sequence[int]) -> list[float]:
         """Mean of the marks of confidence after the answer and its citation, as if one of them had to come."""
-        cited = [
-            [self.tokenizer.src, *self.identifiers.tokens[index].tolist(), self.tokenizer.end_src]
-            for index in documents
-        ]
+        cited = [self.format.citation(self.identifiers.tokens[index]) for index in documents]
         tokens, present = pad_left(cited, context.seen.device)
         logits = read_on(self.model, context.branch(), tokens, present)
         marks = torch.from_numpy(self.tokenizer.confidences.astype(np.int64)).to(logits.device)
         weights = logits[:, marks].double().softmax(-1).cpu()
         return (weights @ torch.linspace(0, 1, len(marks), dtype=torch.float64)).tolist()
 
-    def outcome(self, tokens: Sequence[int], stop: int | None) -> str:
-        """By the mark that ends it: what answers has words before it, and nothing but words; what refuses has none."""
-        outcome = self.outcomes.get(-1 if stop is None else stop, "unparseable")
-        worded = bool(tokens) and not self.tokenizer.reserved.intersection(tokens)
-        return (
-            outcome if (outcome in ANSWERED and worded) or (outcome not in ANSWERED and not tokens) else "unparseable"
-        )
-
     def barred(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits (B, V) of the first token of an answer where it must be a word: no refusal, and no end."""
-        marks = torch.tensor([*self.outcomes, self.tokenizer.end], device=logits.device)
+        marks = torch.tensor(self.format.stops, device=logits.device)
         return logits.index_fill(1, marks, -math.inf)
 
     def read(self, prompts: Sequence[Sequence[int]]) -> tuple[Context, torch.Tensor]:

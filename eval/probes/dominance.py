@@ -102,14 +102,14 @@ def make_trials(
 
 def score_trials(answerer: LMAnswerer, trials: Sequence[Trial]) -> Floats:
     """log P(identifier and closing mark) after the right answer: float64 (N, V + I), valid ones first, nats."""
-    tokenizer, identifiers = answerer.tokenizer, answerer.identifiers
+    tokenizer, identifiers, form = answerer.tokenizer, answerer.identifiers, answerer.format
     tokens = dict(zip(identifiers.labels, identifiers.tokens, strict=True))
     texts = tokenizer.encode([trial.question.text for trial in trials])
     answers = tokenizer.encode([trial.question.answers[0] for trial in trials])
     rows: list[tuple[Tokens, Tokens]] = []
     for trial, text, answer in zip(trials, texts, answers, strict=True):
-        prompt = [tokenizer.ask, *text, tokenizer.answer, *answer, tokenizer.src]
-        rows += [(prompt, [*tokens[label], tokenizer.end_src]) for label in (*trial.valid, *trial.invalid)]
+        prompt = [*form.prompt(text), *answer, form.opening]
+        rows += [(prompt, [*tokens[label], form.closing]) for label in (*trial.valid, *trial.invalid)]
     scores = [found.sum() for found in token_log_probs(answerer.model, rows, answerer.batch)]
     return np.array(scores).reshape(len(trials), -1)
 

@@ -36,7 +36,7 @@ import torch
 from scipy.special import logsumexp
 
 from data.records import ANSWERABLE, Question
-from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.lm_answerer import ANSWERED, LMAnswerer
 from eval.metrics.calibration import ratio
 from eval.metrics.statistics import Floats
 from eval.probes.probing import held_out, measured, token_log_probs
@@ -146,11 +146,12 @@ def moves(
 ) -> Moves:
     """How far what documents say (drawn by `rng`) and what the model says (drawn by `generator`) move its belief."""
     tokenizer, employers = answerer.tokenizer, list(implied.cities)
+    ends = [[mark] for mark, outcome in answerer.format.outcomes.items() if outcome in ANSWERED]
     dialogue = form == "dialogue"
     nothing: list[int] = [] if dialogue else [tokenizer.doc]
     heads, tails = zip(*(_asked(answerer, person, EMPLOYER, dialogue) for person in people), strict=True)
     rows = [([*nothing, *head], x + tail) for head, tail in zip(heads, tails, strict=True) for x in employers]
-    log_p = _log_probs(answerer, rows, [[tokenizer.src]] if dialogue else [[]]).reshape(len(people), -1)
+    log_p = _log_probs(answerer, rows, [[answerer.format.opening]] if dialogue else [[]]).reshape(len(people), -1)
     said = [employers[i] for i in sample(log_p, generator)]
     told = [rng.choice(employers) for _ in people]
 
@@ -163,9 +164,7 @@ def moves(
     def own(xs: Sequence[str]) -> list[list[int]]:
         spoken = [[*head, *x] for head, x in zip(heads, tokenizer.encode(xs), strict=True)]
         tags = _cited(answerer, spoken)
-        return [
-            [*s, tokenizer.src, *tag, tokenizer.end_src, tokenizer.end] for s, tag in zip(spoken, tags, strict=True)
-        ]
+        return [[*s, *answerer.format.citation(tag), tokenizer.end] for s, tag in zip(spoken, tags, strict=True)]
 
     def belief(contexts: Sequence[Sequence[int]], xs: Sequence[str]) -> Floats:
         asked = [_asked(answerer, person, CITY, dialogue) for person in people]
@@ -173,7 +172,7 @@ def moves(
             ([*context, *head], implied.cities[x] + tail)
             for context, (head, tail), x in zip(contexts, asked, xs, strict=True)
         ]
-        return logit(_log_probs(answerer, rows, [[tokenizer.src], [tokenizer.nosrc]] if dialogue else [[]]))
+        return logit(_log_probs(answerer, rows, ends if dialogue else [[]]))
 
     before = [nothing] * len(people)
     external = belief(heard(told), told) - belief(before, told)
@@ -224,7 +223,7 @@ def _asked(answerer: LMAnswerer, person: Person, attribute: str, dialogue: bool)
     tokenizer = answerer.tokenizer
     if dialogue:
         (question,) = tokenizer.encode([person.questions[attribute]])
-        return [tokenizer.ask, *question.tolist(), tokenizer.answer], ""
+        return answerer.format.prompt(question), ""
     head, tail = person.statements[attribute].split(" {answer}")
     return tokenizer.encode([head])[0].tolist(), tail
 

@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from data.records import SUPPORT_CLASSES
+from eval.grading.correctness import right
 from eval.metrics.calibration import reliability_curve, worst_confidence
 from eval.metrics.selective_prediction import risk_coverage
 from eval.metrics.statistics import Floats, bootstrap_draws
 from eval.report.plots import confidence_figure, exposure_figure, reliability_figure, risk_coverage_figure
 from eval.results.abstention_report import AbstentionReport
-from eval.selective.policy import right
 
 DRAWN = 200  # resamples of the band of a figure
 

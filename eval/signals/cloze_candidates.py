@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from data.pipeline.tags import NOTHING, TAG, Part, Sample
+from data.pipeline.sample import NOTHING, TAG, Part, Sample
 from data.records import Prediction, Question
 from eval.answerers.bidirectional import log_probabilities
 from eval.answerers.candidates import enumerate_candidates, with_signals

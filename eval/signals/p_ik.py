@@ -47,13 +47,12 @@ def add_probes(answerer: LMAnswerer, questions: Sequence[Question], said: Sequen
 
 def question_states(answerer: LMAnswerer, questions: Sequence[Question]) -> Floats:
     """Hidden states (N, C) float64 at the last token of each question's prompt."""
-    tokenizer = answerer.tokenizer
-    texts = tokenizer.encode([question.text for question in questions])
+    texts = answerer.tokenizer.encode([question.text for question in questions])
     order = sorted(range(len(questions)), key=lambda i: len(texts[i]))
     states = np.zeros((len(questions), answerer.model.config.dim))
     for start in range(0, len(order), answerer.batch):
         chunk = order[start : start + answerer.batch]
-        states[chunk] = _states(answerer, [[tokenizer.ask, *texts[i], tokenizer.answer] for i in chunk])
+        states[chunk] = _states(answerer, [answerer.format.prompt(texts[i]) for i in chunk])
     return states
 
 

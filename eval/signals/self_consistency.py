@@ -27,13 +27,13 @@ def draw_samples(
     size = max(1, SIDE_BY_SIDE // count)
     for start in range(0, len(order), size):
         chunk = order[start : start + size]
-        context, logits = answerer.read([[tokenizer.ask, *texts[i], tokenizer.answer] for i in chunk])
+        context, logits = answerer.read([answerer.format.prompt(texts[i]) for i in chunk])
         rows = torch.arange(len(chunk), device=logits.device).repeat_interleave(count)
         logits = answerer.barred(logits)[rows]
-        stops = [*answerer.outcomes, tokenizer.end]
+        stops = answerer.format.stops
         written = generate(model, context.select(rows), logits, stops, LONGEST_ANSWER, temperature, generator)
         said = [
-            tokenizer.decode(tokens) if answerer.outcome(tokens, stop) in ANSWERED else ""
+            tokenizer.decode(tokens) if answerer.format.parse(tokens, stop) in ANSWERED else ""
             for tokens, stop in zip(written.tokens, written.stops, strict=True)
         ]
         drawn.update({i: tuple(said[place * count : (place + 1) * count]) for place, i in enumerate(chunk)})

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.packing import Batch, collate
+from data.pipeline.placement import TagsConfig
 from data.pipeline.sources import Documents
-from data.pipeline.tags import TagsConfig
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document
 from eval.answerers.lm_answerer import LMAnswerer

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from data.pipeline.identifiers import IdsConfig, assign
 from data.pipeline.packing import Batch, collate, pack
+from data.pipeline.placement import TagsConfig
+from data.pipeline.sample import IGNORE
 from data.pipeline.sources import Documents
-from data.pipeline.tags import IGNORE, TagsConfig
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document
 

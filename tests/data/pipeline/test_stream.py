@@ -15,9 +15,10 @@ from torch.utils.data import DataLoader
 
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.packing import Batch
+from data.pipeline.placement import TagsConfig
+from data.pipeline.sample import IGNORE
 from data.pipeline.sources import Documents, Questions
 from data.pipeline.stream import Cursor, Microbatch, Plan, Stream
-from data.pipeline.tags import IGNORE, TagsConfig
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, Question
 from data.storage.shards import ShardError, read_manifest, write_shards

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.pipeline.answer_format import Direct
 from data.pipeline.identifiers import IdsConfig, assign
+from data.pipeline.placement import PLACEMENTS, TagsConfig, arrange, plain, tag
+from data.pipeline.sample import ANSWER, IGNORE, TAG, TEXT, Sample
 from data.pipeline.sources import Documents, Questions
-from data.pipeline.tags import ANSWER, IGNORE, PLACEMENTS, TAG, TEXT, Sample, TagsConfig, arrange, plain, question, tag
 from data.pipeline.tokenizer import RESERVED, Tokenizer
 from data.records import Claim, Document, Question
 from data.stateless_rng import hash_key
@@ -129,14 +131,14 @@ def test_loss_on_the_first_tag_or_on_none(tokenizer: Tokenizer, placement: str, 
 
 def test_a_question_is_learnt_from_the_answer_on(tokenizer: Tokenizer) -> None:
     text, answer = np.array([50, 51], dtype=np.int32), np.array([70], dtype=np.int32)
-    cited = question(tokenizer, text, answer, ID)
+    cited = Direct(tokenizer).answered(text, answer, ID)
     assert written(cited, tokenizer)[:2] == lines("""
         token    Q  50 51 A  70 S  90 91 E  X
         target   .  .  .  70 S  90 91 E  X  .""")
     assert cited.positions.tolist() == list(range(10))
     assert cited.kind[3:9].tolist() == [ANSWER, ANSWER, TAG, TAG, TAG, ANSWER]
     assert not cited.note.any()
-    silent = question(tokenizer, text, answer, None)
+    silent = Direct(tokenizer).answered(text, answer, None)
     assert written(silent, tokenizer)[:2] == lines("""
         token    Q  50 51 A  70 N X
         target   .  .  .  70 N  X .""")
@@ -170,7 +172,7 @@ def test_long_documents_are_cut_and_no_token_is_lost(
 
 
 def test_rows_too_short_for_their_tags_are_refused(tokenizer: Tokenizer) -> None:
-    with pytest.raises(ValueError, match=r"batch\.row=21: must be at least 22, for identifiers of 2 tokens"):
+    with pytest.raises(ValueError, match=r"batch\.seq_len=21: must be at least 22, for identifiers of 2 tokens"):
         tag(AS_WRITTEN, tokenizer, SENTENCES, ID, 0, 21)
     assert len(tag(AS_WRITTEN, tokenizer, SENTENCES, ID, 0, 22)) == 1
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.packing import collate
+from data.pipeline.placement import LOSSES, PLACEMENTS, TagsConfig, plain, tag
+from data.pipeline.sample import IGNORE, Part, Sample
 from data.pipeline.sources import Documents, Questions
 from data.pipeline.stream import Cursor, Microbatch, Plan, Stream
-from data.pipeline.tags import IGNORE, LOSSES, PLACEMENTS, Part, Sample, TagsConfig, plain, tag
 from data.pipeline.token_accounting import Tally
 from data.pipeline.tokenizer import Tokenizer, TokenizerConfig, build_tokenizer
 from data.records import Document, Question

@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_dir
 
 from configs.schema import register
 from data.pipeline.identifiers import IdsConfig, assign
+from data.pipeline.placement import TagsConfig
 from data.pipeline.sources import Documents
-from data.pipeline.tags import TagsConfig
 from data.pipeline.tokenizer import Tokenizer
 from data.readers.corpora import FilesCorpus, open_corpus
 from data.storage.prepare import prepare

@@ -1,0 +1,133 @@
+"""What an answer looks like as tokens: the prompt, what is trained on, and how it is read back out of a model.
+
+Nothing else spells the marks of an answer. A format is one class, registered in `FORMATS` under the name that the key
+`answer_format` gives it:
+
+    direct    <|ask|> question <|answer|> answer <|src|> ID <|/src|> <|end|>
+
+with `<|nosrc|>` in place of the citation where there is no source, `<|idk|>` or `<|false|>` in place of all of the
+answer where it is refused, and a mark of confidence before `<|end|>` where one is taught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from data.pipeline.sample import ANSWER, QUESTION, TAG, Part, Sample, Tokens
+from data.pipeline.tokenizer import Tokenizer
+
+Ids = Sequence[int] | Tokens
+ANSWERED = ("answered", "no_source")  # outcomes with words
+
+
+class AnswerFormat(Protocol):
+    """The prompt, the target and the parser of an answer, over the marks of one tokenizer.
+
+    Identifiers are without their marks, None where there is no source.
+
+    Attributes:
+        outcomes: what an answer is whose words end with a mark, by the mark.
+        stops: all marks that end its words.
+        refusals: those that stand in place of any words.
+        opening: the mark that opens a citation.
+        closing: the mark that closes it.
+    """
+
+    outcomes: Mapping[int, str]
+    stops: Sequence[int]
+    refusals: Sequence[int]
+    opening: int
+    closing: int
+
+    def prompt(self, text: Ids) -> list[int]:
+        """What a model reads before it answers a question."""
+        ...
+
+    def answered(
+        self, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int | None = None
+    ) -> Sample:
+        """A question with its answer, learnt from the answer on. `confidence`: a mark of it, before the end."""
+        ...
+
+    def judgement(self, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int) -> Sample:
+        """`answered` up to its mark of confidence, the only thing learnt of it: the answer need not be a right one."""
+        ...
+
+    def refusal(self, text: Tokens, outcome: str) -> Sample:
+        """A question that is refused, learnt from the refusal on: `outcome` is "abstained" or "false_premise"."""
+        ...
+
+    def citation(self, identifier: Ids) -> list[int]:
+        """A citation with its marks, as it follows the words of an answer."""
+        ...
+
+    def turn(self, text: Ids, answer: Ids, identifier: Ids) -> list[int]:
+        """A question and its answer with a source, whole."""
+        ...
+
+    def parse(self, tokens: Sequence[int], stop: int | None) -> str:
+        """The outcome of what a model wrote: `tokens` up to the mark `stop`, None where it did not come to one."""
+        ...
+
+
+class Direct:
+    """The answer, then its source."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.outcomes: Mapping[int, str] = {
+            tokenizer.src: "answered",
+            tokenizer.nosrc: "no_source",
+            tokenizer.idk: "abstained",
+            tokenizer.false: "false_premise",
+        }
+        self.stops: Sequence[int] = (*self.outcomes, tokenizer.end)
+        self.refusals: Sequence[int] = (tokenizer.idk, tokenizer.false)
+        self.opening, self.closing = tokenizer.src, tokenizer.end_src
+
+    def prompt(self, text: Ids) -> list[int]:
+        return [self.tokenizer.ask, *map(int, text), self.tokenizer.answer]
+
+    def answered(
+        self, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int | None = None
+    ) -> Sample:
+        ends = (self.tokenizer.end,) if confidence is None else (confidence, self.tokenizer.end)
+        return self._sample([*self._asked(text), *self._said(answer, identifier), Part(ends, ANSWER, span=0)])
+
+    def judgement(self, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int) -> Sample:
+        said = [part._replace(learn=False) for part in self._said(answer, identifier)]
+        return self._sample([*self._asked(text), *said, Part((confidence,), ANSWER, span=0)])
+
+    def refusal(self, text: Tokens, outcome: str) -> Sample:
+        mark = next(mark for mark in self.refusals if self.outcomes[mark] == outcome)
+        return self._sample([*self._asked(text), Part((mark, self.tokenizer.end), ANSWER, span=0)])
+
+    def citation(self, identifier: Ids) -> list[int]:
+        return [self.opening, *map(int, identifier), self.closing]
+
+    def turn(self, text: Ids, answer: Ids, identifier: Ids) -> list[int]:
+        return [*self.prompt(text), *map(int, answer), *self.citation(identifier), self.tokenizer.end]
+
+    def parse(self, tokens: Sequence[int], stop: int | None) -> str:
+        """By the mark that ends it: what answers has words before it, and nothing but words; what refuses has none."""
+        outcome = self.outcomes.get(-1 if stop is None else stop, "unparseable")
+        worded = bool(tokens) and not self.tokenizer.reserved.intersection(tokens)
+        well_formed = worded if outcome in ANSWERED else not tokens
+        return outcome if well_formed else "unparseable"
+
+    def _asked(self, text: Tokens) -> list[Part]:
+        parts: tuple[Ids, ...] = ((self.tokenizer.ask,), text, (self.tokenizer.answer,))
+        return [Part(part, QUESTION, learn=False, span=0) for part in parts]
+
+    def _said(self, answer: Tokens, identifier: Tokens | None) -> list[Part]:
+        if identifier is None:
+            return [Part(answer, ANSWER, span=0), Part((self.tokenizer.nosrc,), ANSWER, span=0)]
+        cite = [Part(identifier, TAG, span=0), Part((self.closing,), TAG, span=0)]
+        return [Part(answer, ANSWER, span=0), Part((self.opening,), ANSWER, span=0), *cite]
+
+    def _sample(self, parts: Sequence[Part]) -> Sample:
+        return Sample(parts, self.closing)
+
+
+FORMATS: dict[str, Callable[[Tokenizer], AnswerFormat]] = {"direct": Direct}

@@ -1,0 +1,203 @@
+"""Provenance on the fly: a document and its identifier become one tagged training sample.
+
+Placements (I is the identifier, s a sentence; sentences come in a random order and wording at each visit):
+
+    none      <|doc|> s1 s2 <|end|>
+    begin     <|doc|> <|src|> I <|/src|> s1 s2 <|end|>
+    end       <|doc|> s1 s2 <|src|> I <|/src|> <|end|>
+    repeat    <|doc|> s1 <|src|> I <|/src|> s2 <|src|> I <|/src|> <|end|>
+    both      begin and end
+    footnote  <|doc|> s1 [<|src|> I] s2 [<|src|> I] <|end|>
+
+A **footnote** [...] is a side branch: it sees its own sentence only, no text ever sees it, and it takes no positions
+from the text, which predicts the next *text* token across it. So an identifier can't be copied from the previous
+footnote, and plain text sees exactly what it would see without tags. Its last token predicts `<|/src|>`, which is not
+an input.
+
+**Recall** is the other direction (ID to text): the tag first, with no loss on it, then the sentences. A document is
+shown that way at a share `id_to_text` of its visits.
+
+A placement is one function, registered in `PLACEMENTS` under the name that `tags.placement` gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from configs.keys import SHARE, Section, key, one_of
+from data.pipeline.sample import NOTHING, TAG, Part, Sample, Tokens
+from data.pipeline.tokenizer import Tokenizer
+from data.stateless_rng import hash_key, uniform
+
+LOSSES = ("all", "first", "none")
+CONTENTS = ("id", "rated", "source", "url", "reliability")
+ORDER_AND_WORDING = np.array([[1], [2]])  # numbers of two draws
+
+
+class Tags(NamedTuple):
+    """The tag of one document, as placements ask for it.
+
+    Attributes:
+        inline: the identifier between its marks.
+        learnt: whether each tag, in the order in which they stand, is learnt.
+    """
+
+    inline: Tokens
+    learnt: Iterator[bool]
+
+    def inlined(self, learn: bool = True) -> Part:
+        """The next tag, in the text: what follows sees it."""
+        return Part(self.inline, TAG, learn=learn and next(self.learnt))
+
+    def footnote(self, span: int) -> Part:
+        """The next tag, as a side branch of sentence `span`, which alone it sees."""
+        return Part(self.inline[:-1], TAG, learn=next(self.learnt), note=True, span=span)
+
+
+Lay = Callable[[Sequence[Part], Tags], list[Part]]  # of sentences, what stands between <|doc|> and <|end|>
+
+
+def _none(sentences: Sequence[Part], tags: Tags) -> list[Part]:
+    return list(sentences)
+
+
+def _begin(sentences: Sequence[Part], tags: Tags) -> list[Part]:
+    return [tags.inlined(), *sentences]
+
+
+def _end(sentences: Sequence[Part], tags: Tags) -> list[Part]:
+    return [*sentences, tags.inlined()]
+
+
+def _both(sentences: Sequence[Part], tags: Tags) -> list[Part]:
+    return [tags.inlined(), *sentences, tags.inlined()]
+
+
+def _repeat(sentences: Sequence[Part], tags: Tags) -> list[Part]:
+    return [part for sentence in sentences for part in (sentence, tags.inlined())]
+
+
+def _footnote(sentences: Sequence[Part], tags: Tags) -> list[Part]:
+    return [part for sentence in sentences for part in (sentence, tags.footnote(sentence.span))]
+
+
+def _id_to_text(sentences: Sequence[Part], tags: Tags) -> list[Part]:
+    return [tags.inlined(learn=False), *sentences]
+
+
+PLACEMENTS: dict[str, Lay] = {
+    "none": _none,
+    "begin": _begin,
+    "end": _end,
+    "repeat": _repeat,
+    "both": _both,
+    "footnote": _footnote,
+}
+
+
+@dataclass
+class TagsConfig(Section):
+    """The tag policy, one axis of an ablation."""
+
+    section: ClassVar[str] = "tags"
+
+    placement: str = key("footnote", "where the tag stands (data/pipeline/placement.py)", one_of(*PLACEMENTS))
+    id_to_text: float = key(0.25, "share of a document's visits that go ID to text", SHARE)
+    content: str = key("id", "what the tag carries (data/pipeline/identifiers.py)", one_of(*CONTENTS))
+    loss: str = key("all", "which tags of a document are learnt", one_of(*LOSSES))
+    dropout: float = key(0.0, "share of visits without any tag (MeCo's and conditional training's 1-10%)", SHARE)
+    untagged: str = key(
+        "plain",
+        "what stands for the tag in documents that never carry one: nothing, or the mark <|nosrc|>, the same for all, "
+        "so that what is known without a source is known as such",
+        one_of("plain", "nosrc"),
+    )
+    cooldown: float = key(0.0, "last share of the training that is plain text (MeCo, arXiv 2501.01956: 0.1)", SHARE)
+    permute: bool = key(True, "sentences in a new order at each visit, else as written")
+    reword: bool = key(True, "a random wording of each sentence at each visit, else the canonical one")
+
+    def contradictions(self, path: str) -> Iterator[str]:
+        if self.placement == "none" and self.id_to_text:
+            yield (
+                f"{path}.id_to_text={self.id_to_text} shows identifiers, but {path}.placement=none; set "
+                f"{path}.id_to_text=0"
+            )
+
+
+def arrange(config: TagsConfig, sentences: Sequence[Sequence[Tokens]], key: int) -> list[Tokens]:
+    """The sentences of one visit in their order and wording, drawn by `key`."""
+    drawn = hash_key(key, ORDER_AND_WORDING, np.arange(len(sentences)))
+    order = np.argsort(drawn[0], kind="stable").tolist() if config.permute else range(len(sentences))
+    choice = drawn[1].tolist() if config.reword else [0] * len(sentences)
+    return [sentences[i][choice[i] % len(sentences[i])] for i in order]
+
+
+def tag(
+    config: TagsConfig,
+    tokenizer: Tokenizer,
+    sentences: Sequence[Sequence[Tokens]],
+    identifier: Tokens,
+    key: int,
+    room: int,
+) -> list[Sample]:
+    """One visit of a document: usually one sample, several when it is longer than `room` tokens.
+
+    A long document is cut between sentences, a sentence longer than a row inside; every piece carries the tag, and no
+    token is lost. `key` draws order, wordings, direction and dropout.
+    """
+    lay = PLACEMENTS[config.placement]
+    if config.dropout and uniform(key, 3) < config.dropout:
+        lay = _none
+    elif config.id_to_text and uniform(key, 4) < config.id_to_text:
+        lay = _id_to_text
+    arranged = arrange(config, sentences, key)
+    return [_place(lay, config.loss, tokenizer, piece, identifier) for piece in _pieces(arranged, identifier, room)]
+
+
+def plain(
+    config: TagsConfig,
+    tokenizer: Tokenizer,
+    sentences: Sequence[Sequence[Tokens]],
+    key: int,
+    room: int,
+    identifier: Tokens = NOTHING,
+) -> list[Sample]:
+    """`tag` during the cooldown: the same visit with no tag, cut where `tag` cuts it under `identifier`."""
+    arranged = arrange(config, sentences, key)
+    return [_place(_none, "none", tokenizer, piece, NOTHING) for piece in _pieces(arranged, identifier, room)]
+
+
+def _place(lay: Lay, loss: str, tokenizer: Tokenizer, sentences: Sequence[Tokens], identifier: Tokens) -> Sample:
+    inline = np.array([tokenizer.src, *identifier, tokenizer.end_src], dtype=np.int32)
+    tags = Tags(inline, iter([loss != "none"] + [loss == "all"] * (len(sentences) + 1)))
+    inside = lay([Part(sentence, span=span) for span, sentence in enumerate(sentences)], tags)
+    return Sample([Part((tokenizer.doc,), learn=False), *inside, Part((tokenizer.end,))], tokenizer.end_src)
+
+
+def check_room(room: int, identifier: int) -> None:
+    """Raises ValueError where rows of `room` tokens can't hold text beside the tags of an identifier so long."""
+    least = 3 * (identifier + 2) + 10  # a tag at either end, one behind a sentence of eight tokens, and both marks
+    if room < least:
+        raise ValueError(f"batch.seq_len={room}: must be at least {least}, for identifiers of {identifier} tokens")
+
+
+def _pieces(sentences: Sequence[Tokens], identifier: Tokens, room: int) -> list[list[Tokens]]:
+    """Cut so that each piece fits into `room` under every placement."""
+    tag_size = len(identifier) + 2
+    most = room - 2 - 2 * tag_size  # <|doc|>, <|end|>, and a tag at either end
+    check_room(room, len(identifier))
+    pieces: list[list[Tokens]] = [[]]
+    used = 0
+    for sentence in sentences:
+        for start in range(0, len(sentence), most - tag_size):
+            chunk = sentence[start : start + most - tag_size]
+            if pieces[-1] and used + len(chunk) + tag_size > most:
+                pieces.append([])
+                used = 0
+            pieces[-1].append(chunk)
+            used += len(chunk) + tag_size
+    return pieces

@@ -1,0 +1,153 @@
+"""Samples: what is trained on at once, put together from parts of one nature each.
+
+Every token carries: its own `span` (which sentence), whether it is part of a `note`, its `kind` (for the loss curves)
+and whether it is learnt; `assemble` derives targets and positions from these alone.
+
+Shape letters: N tokens of one sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+IGNORE = -100  # target of a position that predicts nothing
+TEXT, TAG, ANSWER, QUESTION = 0, 1, 2, 3  # kinds of token; a question's own tokens are never targets
+KINDS = ("text", "tag", "answer")  # of targets
+
+Tokens = NDArray[np.int32]
+NOTHING: Tokens = np.zeros(0, dtype=np.int32)
+
+
+class Part(NamedTuple):
+    """A run of tokens of one nature, the unit that samples are assembled from."""
+
+    tokens: Tokens | Sequence[int]
+    kind: int = TEXT
+    learn: bool = True
+    note: bool = False
+    span: int = -1
+
+
+class Laid(NamedTuple):
+    """Samples one behind the other; all arrays are (N,).
+
+    Attributes:
+        tokens: int32 inputs.
+        targets: int32, what each position predicts, `IGNORE` for nothing.
+        positions: int32 rotary positions, from 0 in each sample.
+        span: int32, the sentence that a token belongs to; -1 for `<|doc|>` and the like.
+        note: bool, part of a footnote.
+        kind: int8, the kind of the *target*.
+        sample: int32, the number of the sample.
+    """
+
+    tokens: Tokens
+    targets: Tokens
+    positions: Tokens
+    span: Tokens
+    note: NDArray[np.bool_]
+    kind: NDArray[np.int8]
+    sample: Tokens
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One document or question, ready to be packed.
+
+    Its length and its counts cost little; its arrays, those of `Laid`, are made when they are asked for, so that only
+    who trains on a sample pays for them.
+    """
+
+    parts: Sequence[Part]
+    end_src: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    @cached_property
+    def size(self) -> int:
+        return sum([len(part.tokens) for part in self.parts])
+
+    @property
+    def kinds(self) -> tuple[int, int, int, int]:
+        """How many of its tokens are text, tag, answer and question."""
+        counts = [0, 0, 0, 0]
+        for part in self.parts:
+            counts[part.kind] += len(part.tokens)
+        return counts[0], counts[1], counts[2], counts[3]
+
+    @property
+    def learnt(self) -> int:
+        """How many of its positions have a target: one for each token learnt, but nothing predicts the first."""
+        first = next((part.learn for part in self.parts if len(part.tokens) and not part.note), False)
+        return sum([len(part.tokens) for part in self.parts if part.learn]) - first
+
+    @cached_property
+    def laid(self) -> Laid:
+        return assemble([self.parts], self.end_src)
+
+    @property
+    def tokens(self) -> Tokens:
+        return self.laid.tokens
+
+    @property
+    def targets(self) -> Tokens:
+        return self.laid.targets
+
+    @property
+    def positions(self) -> Tokens:
+        return self.laid.positions
+
+    @property
+    def span(self) -> Tokens:
+        return self.laid.span
+
+    @property
+    def note(self) -> NDArray[np.bool_]:
+        return self.laid.note
+
+    @property
+    def kind(self) -> NDArray[np.int8]:
+        return self.laid.kind
+
+
+def assemble(samples: Sequence[Sequence[Part]], end_src: int) -> Laid:
+    """Lay the parts of samples in a row and derive what follows from them: targets and positions.
+
+    A text token predicts the next text token, across footnotes; a footnote token the next of its footnote, the last one
+    `end_src`. A footnote's positions go on from the sentence before it; text positions do not count footnotes. All
+    samples of a batch are laid at once, since numpy's cost is per call.
+    """
+    parts = [part for sample in samples for part in sample]
+    sizes = [len(part.tokens) for part in parts]
+    tokens = np.concatenate([part.tokens for part in parts], dtype=np.int32, casting="unsafe")
+    number = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
+    begin = np.cumsum(sizes) - sizes
+    nature = np.array([(part.kind, part.learn, part.note, part.span) for part in parts]).T
+    kind, learn, note, span, number, begin = np.repeat(np.vstack((nature, number, begin)).astype(np.int32), sizes, 1)
+    learn, note, place = learn.astype(np.bool_), note.astype(np.bool_), np.arange(len(tokens), dtype=np.int32) - begin
+
+    targets = np.full(len(tokens), IGNORE, dtype=np.int32)
+    target_kind = np.zeros(len(tokens), dtype=np.int8)
+    text = np.flatnonzero(~note)
+    here, following = text[:-1], text[1:]
+    learnt = learn[following] & (number[here] == number[following])
+    targets[here] = np.where(learnt, tokens[following], IGNORE)
+    target_kind[here] = np.where(learnt, kind[following], TEXT)
+    targets[note] = end_src
+    inside = np.flatnonzero(note[1:] & (place[1:] > 0))  # those that are not the last of their footnote
+    targets[inside] = tokens[inside + 1]
+    targets[note & ~learn] = IGNORE
+    target_kind[note] = TAG
+
+    texts = np.cumsum(~note, dtype=np.int32)  # up to and with each token
+    first = np.flatnonzero(np.diff(number, prepend=-1))
+    positions = texts - 1 - (texts - ~note)[first][number]
+    positions[note] += place[note] + 1
+    return Laid(tokens, targets, positions, span, note, target_kind, number)
