@@ -1,4 +1,4 @@
-"""The front door: prepare -> pretrain -> tune (-> second phase) -> evaluate -> report.
+"""The front door: prepare -> pretrain -> sft (-> rollout -> abstention_sft) -> evaluate -> report.
 
 Each stage (steps/) is skipped if it is done and continued if it is partial.
 

@@ -29,7 +29,7 @@ from safetensors.torch import load_file
 from data.atomic import write_json
 
 ROOT = Path(__file__).parent.parent
-STAGES = ("pretrain", "tune")
+STAGES = ("pretrain", "sft")
 EXACT = ("trainer=cpu", "trainer.precision=32-true", "trainer.compiled=false", "trainer.log_every=1")
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 POLL = 0.1  # seconds

@@ -141,7 +141,7 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
                 correct = right(test, answers)
                 confidence = worst_confidence([p.confidence for p in free], correct)
                 gains = np.where(confidence > TARGET, np.where(correct, 1.0, -penalty(TARGET)), 0.0)
-                label += f", share {second['absent']:.0%}" if method == "labels" else ""
+                label += f", share {second['idk_fraction']:.0%}" if method == "labels" else ""
                 grouped.setdefault(label, []).append((results["systems"][system], gains))
     if not grouped:
         raise ValueError("none of these runs measured abstention: their corpora have no folds, or no statements")

@@ -115,7 +115,9 @@ def test_a_second_phase_teaches_and_is_not_taught_again(tmp_path):
     folder = run(OmegaConf.to_object(config))
     rounds = config.abstention_sft.rounds
     assert rounds == 2
-    lessons = [list(read_jsonl(folder / f"second{n}" / "lessons.jsonl", SFTExample)) for n in range(1, rounds + 1)]
+    lessons = [
+        list(read_jsonl(folder / f"abstention_sft{n}" / "lessons.jsonl", SFTExample)) for n in range(1, rounds + 1)
+    ]
     assert all({lesson.say for lesson in found} >= {"answer", "idk"} for found in lessons)
     asked = {q.id: q.split for q in read_jsonl(folder / "prepare" / "questions.jsonl", Question)}
     assert {asked[lesson.question] for found in lessons for lesson in found} == {"tune", "relabel"}
@@ -138,7 +140,7 @@ def test_results_hold_what_is_promised(tiny):
     assert results["seconds"] > 0
     assert "<html" in (tiny / "report.html").read_text()
     assert list((tiny / "tensorboard").glob("events*"))
-    for link in ("prepare", "pretrain", "tune", "evaluate", "model"):
+    for link in ("prepare", "pretrain", "sft", "evaluate", "model"):
         assert (tiny / link).is_symlink()
         assert (tiny / link).is_dir()
 
@@ -206,11 +208,11 @@ def test_a_sweep_gives_each_run_a_directory_and_one_table(tmp_path):
         (("run_dir=/proc/nowhere",), "/proc/nowhere"),
         (("model.kv_heads=3",), "model.kv_heads=3"),
         (("pretrain.optimizer.name=sgd",), "optimizer.name=sgd"),
-        (("batch.seq_len=16",), "batch.seq_len=16: must be at least 22, for identifiers of 2 tokens"),
+        (("batch.seq_len=16",), "more than a row of 16; shorten it or raise batch.seq_len"),
         (("tags.permute=2", "+nonsense=1"), "tags.permute=2: must be true or false"),
         (("name=",), "name="),
         (("name=../../elsewhere",), "name=../../elsewhere"),
-        (("run_dir=stages",), "run_dir=stages is where the stages"),
+        (("run_dir=runs/stages",), "run_dir=runs/stages is where the stages"),
     ],
 )
 def test_bad_overrides_are_named_and_leave_nothing_behind(tmp_path, overrides, said):

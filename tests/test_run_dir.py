@@ -155,7 +155,7 @@ def test_a_run_may_go_where_one_was_and_where_a_sweep_was(tmp_path: Path) -> Non
         (run_dir / name).parent.mkdir(exist_ok=True)
         (run_dir / name).write_text("{}")
     begin_use(sweep / "seed=0", stages / "prepare-0123456789ab")
-    (sweep / "knowing.md").write_text("")
+    (sweep / "abstention.md").write_text("")
     for allowed in (run_dir, sweep, tmp_path / "new"):
         check_run_dir("x", allowed, stages)
     (run_dir / "model").mkdir()  # a copy, where a link has to be

@@ -160,7 +160,7 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
         if group == "launcher":
             continue  # see test_run
         more = GIVEN.get(option, ()) if group == "corpus" else ()
-        if group == "second" and option != "none":
+        if group == "abstention_sft" and option != "none":
             more = ("corpus.hard=true", "corpus.relabel=0.2")
         assert said_of(f"{group}={option}", *more) in ("", "launcher"), option
 
@@ -198,7 +198,7 @@ def test_help_tells_of_every_key() -> None:
                 continue
             assert re.search(rf"^  {re.escape(where)}=", said, re.MULTILINE), where
             assert item.metadata["about"].split()[0] in said
-    assert re.search(r"batch\.row=64 +tokens in a packed row \[at least 1; default 256\]", said)
+    assert re.search(r"batch\.seq_len=64 +tokens in a packed sequence \[at least 1; default 256\]", said)
     assert re.search(r"tune\.optimizer\.lr=0\.5 .*default 0\.001", said)
     assert max(map(len, said.splitlines())) <= 120
 

@@ -58,9 +58,9 @@ def test_what_is_not_answered_names_no_source(outcome: str, begins: str) -> None
 
 def test_help_and_wrong_arguments_wait_for_nothing_heavy() -> None:
     code = "import sys, eval.ask, eval.cite, configs.schema, run; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 
 def test_what_answers_without_a_compiled_model_does_not_import_the_compiler() -> None:
     code = "import sys, eval.load, eval.answerers.bits_per_byte; sys.exit('torch._dynamo' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

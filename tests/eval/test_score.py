@@ -208,7 +208,7 @@ def test_results_of_another_shape_are_named_by_key(tmp_path, changes, said):
         with pytest.raises(ValueError, match=rf"results\.json: {said}.*; the run.py command that made the run"):
             read_results(path)
     else:
-        with pytest.raises(ValueError, match="configuration has no second"):
+        with pytest.raises(ValueError, match="configuration has no abstention_sft"):
             setting(read_results(path), "abstention_sft.method")
     path.write_text('{"schema": 1}')
     with pytest.raises(ValueError, match=r"results\.json: it has no 'name'"):

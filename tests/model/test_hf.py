@@ -226,7 +226,7 @@ def test_text_goes_in_and_out_in_transformers_alone(
     assert theirs.decode(marked, skip_special_tokens=True) == " Where was Ada Moss born? Oslo."
     assert (
         theirs("<|end|>", split_special_tokens=True)["input_ids"]
-        == ours.tokenizer.encode("<|end|>", add_special_tokens=False).ids
+        == ours.backend.encode("<|end|>", add_special_tokens=False).ids
     )
 
 

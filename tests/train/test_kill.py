@@ -37,7 +37,7 @@ PLACES = {  # ten steps; held-out reading and perhaps best checkpoint at 3, 6, 9
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    trained(folder, "sft.tokens=6144", stage="tune")
+    trained(folder, "sft.tokens=6144", stage="sft")
     return folder
 
 
@@ -78,8 +78,8 @@ def test_killed_while_tuning(whole: Path, tmp_path: Path) -> None:
     copied(whole, tmp_path, "prepare", "pretrain")
     for place in ("while the held-out documents are read", "while tensors are written", "while the model is exported"):
         killed(tmp_path, PLACES[place], "sft.tokens=6144")
-    assert "tune continues from step=" in trained(tmp_path, "sft.tokens=6144", stage="tune")
-    assert_same_end(whole, tmp_path, "tune")
+    assert "sft continues from step=" in trained(tmp_path, "sft.tokens=6144", stage="sft")
+    assert_same_end(whole, tmp_path, "sft")
 
 
 def test_killed_in_the_middle_of_an_accumulated_step(whole: Path, tmp_path: Path) -> None:

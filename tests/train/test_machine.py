@@ -34,7 +34,7 @@ def test_memory_is_estimated_from_below() -> None:
     with pytest.raises(ValueError, match=r"training 1\.32e\+09 parameters needs at least 16 GB, and there are 8 GB"):
         machine.check_memory(model, 1024, 1, 1, 8e9)
     machine.check_memory(model, 1024, 1, 4, 8e9)  # spread over four devices
-    with pytest.raises(ValueError, match=r"batch\.row=1024 with 64 rows at once needs at least 76 GB"):
+    with pytest.raises(ValueError, match=r"batch\.seq_len=1024 with 64 sequences at once needs at least 76 GB"):
         machine.check_memory(model, 1024, 64, 1, 6e10, on_cpu=False)
     machine.check_memory(model, 1024, 64, 1, 8e10, on_cpu=False)
     with pytest.raises(ValueError, match="lower batch"):  # attention written out

@@ -50,7 +50,7 @@ def test_tuned_questions_have_statements_and_no_fold() -> None:
 
 
 def test_more_than_there_is_to_ask_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"unsaid=2 asks for 40 questions of class absent_attribute and there are 30"):
+    with pytest.raises(ValueError, match=r"unanswerable=2 asks for 40 questions of class absent_attribute and there"):
         with_unanswerable(asked(), FACTS, STRANGERS, 2, seed=0)
     with pytest.raises(ValueError, match=r"class absent_entity and there are 3; lower it, or raise corpus\.heldout"):
         with_unanswerable(asked(), FACTS, STRANGERS[:1], 0.5, seed=0)

@@ -20,7 +20,7 @@ from data.storage.prepare import prepare
 from data.storage.shards import read_documents
 from eval.answerers.lm_answerer import LMAnswerer
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 TEXT = """# Squares
 
 A list of numbers. Each is the square of one before.

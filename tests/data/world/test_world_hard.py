@@ -247,7 +247,7 @@ def test_the_best_claim_is_the_most_reliable_then_the_most_frequent() -> None:
 
 
 def test_an_easy_world_has_no_part_for_a_second_phase() -> None:
-    with pytest.raises(ValueError, match=r"corpus\.second=0\.2: only a hard world"):
+    with pytest.raises(ValueError, match=r"corpus\.relabel=0\.2: only a hard world"):
         build_world(WorldCorpus(relabel=0.2))
 
 
