@@ -1,7 +1,8 @@
 """Stopping in time: on SIGTERM, Ctrl-C or SLURM's warning, finish the step, write a checkpoint and end the run.
 
 A signal may come in the middle of a step, when the weights are half-way between two states. So the handler only takes
-note, and the ranks agree at the end of a step. (Lightning's own handlers save, and communicate, right where the signal
+note, and the ranks agree at the end of a step; asked again, it ends the run at once, so that no step that never ends
+can hold it. (Lightning's own handlers save, and communicate, right where the signal
 strikes.) Under SLURM, on the signal that Lightning's SLURMEnvironment listens to, the job goes back to the queue.
 """
 
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 import lightning as L
@@ -20,13 +22,8 @@ import torch
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 log = logging.getLogger(__name__)
+AGAIN = 1.0  # seconds after which a signal that comes again is meant: a group and a launcher may pass on the same one
 REQUEUE = signal.SIGUSR1  # sbatch --signal=USR1@300: five minutes before the time is up
-
-
-def leave_to_the_trainer(worker: int) -> None:
-    """What loader process number `worker` does first: a terminal and SLURM signal it, too, and its rows are needed."""
-    for signum in (signal.SIGTERM, signal.SIGINT, REQUEUE):
-        signal.signal(signum, signal.SIG_IGN)
 
 
 class Stopped(KeyboardInterrupt):
@@ -50,6 +47,7 @@ class Stopping(L.Callback):
     def __init__(self, every: int) -> None:
         self.every = every
         self.received = self.signum = 0
+        self.asked = 0.0
         self.requeues = SLURMEnvironment.detect()
         self.handled = {signal.SIGTERM, signal.SIGINT}
         self.before = {signum: signal.getsignal(signum) for signum in signal.valid_signals()}
@@ -79,9 +77,10 @@ class Stopping(L.Callback):
             signal.raise_signal(self.received)  # it came after the last step: for whoever is responsible now
 
     def _note(self, signum: int, frame: Any) -> None:
-        if self.received and signum == signal.SIGINT:
+        now = time.monotonic()
+        if self.received and (signum == signal.SIGINT or (signum == self.received and now - self.asked > AGAIN)):
             sys.exit(128 + signum)  # asked twice
-        self.received = signum
+        self.received, self.asked = signum, now
         log.warning("%s: stopping after this step, with a checkpoint", signal.Signals(signum).name)
 
     def _agreed(self, trainer: L.Trainer) -> int:
