@@ -19,6 +19,7 @@ from train.checkpoint import WholeCheckpointIO, latest_checkpoint
 from train.checkpoint_retention import Keep
 from train.config import TrainerConfig
 from train.fsdp import FSDP2
+from train.loading import ended
 from train.module import SourceAwareLM
 from train.stopping import Stopped, Stopping
 
@@ -30,7 +31,7 @@ def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path) -
 
     `folder` gets metrics.jsonl, TensorBoard logs and checkpoints; the newest undamaged checkpoint in it is continued.
     Raises Stopped after a signal, FloatingPointError at a gradient that is not finite, CheckpointError when one can't
-    be written, and ConnectionError when another process of the job is gone.
+    be written, ConnectionError when another process of the job is gone, and OSError when a loader process is.
     """
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,8 @@ def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path) -
         use_distributed_sampler=False,
     )
     try:
-        trainer.fit(module, ckpt_path=str(start) if start else None)
+        with ended():
+            trainer.fit(module, ckpt_path=str(start) if start else None)
     except SystemExit as end:
         if isinstance(end.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None  # of which Lightning made exit code 1
@@ -68,6 +70,9 @@ def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path) -
     except RuntimeError as error:
         if isinstance(error, DistError) or "gloo" in str(error):
             raise ConnectionError(f"{name} lost another process of the job; see what that one said ({error})") from None
+        if str(error).startswith("DataLoader worker (pid"):
+            said = str(error).strip().rstrip(".")
+            raise OSError(f"{name} lost a loader process ({said}): fewer trainer.workers need less memory") from None
         raise
     if stopping.signum:
         where = f"{name} stopped at step {trainer.global_step} of {module.plan.steps}; the same command continues"

@@ -30,9 +30,9 @@ from model.loss import compile_model, token_nll
 from model.transformer import Transformer
 from train.config import OptimizerConfig
 from train.fsdp import shard
+from train.loading import Failure, loader
 from train.optimizer import build_optimizer, rate
 from train.skip_step import Guard, keep_where
-from train.stopping import leave_to_the_trainer
 
 
 class SourceAwareLM(L.LightningModule):
@@ -88,7 +88,7 @@ class SourceAwareLM(L.LightningModule):
             parts = self.trainer.world_size * self.trainer.accumulate_grad_batches
             self.reading = self.heldout(self.plan.sequences // parts)  # as many as are trained on at once
 
-    def train_dataloader(self) -> DataLoader[Microbatch]:
+    def train_dataloader(self) -> DataLoader[Microbatch | Failure]:
         trainer = self.trainer
         stream = Stream(
             self.first,
@@ -100,16 +100,18 @@ class SourceAwareLM(L.LightningModule):
             world=trainer.world_size,
             accumulation=trainer.accumulate_grad_batches,
         )
-        # A generator of its own, since a loader draws a seed when it starts: a continued run starts one more of them.
-        return DataLoader(
-            stream,
-            batch_size=None,
-            num_workers=self.workers,
-            generator=torch.Generator(),
-            worker_init_fn=leave_to_the_trainer,
-        )
+        return loader(stream, self.workers)
 
-    def transfer_batch_to_device(self, batch: Microbatch, device: torch.device, dataloader_idx: int) -> Microbatch:
+    def on_train_epoch_end(self) -> None:
+        step, trainer = self.trainer.global_step, self.trainer
+        if step < self.plan.steps and not trainer.should_stop:  # Lightning would begin the stream again, for ever
+            raise RuntimeError(f"the stream ended at step {step} of {self.plan.steps}; please report it")
+
+    def transfer_batch_to_device(
+        self, batch: Microbatch | Failure, device: torch.device, dataloader_idx: int
+    ) -> Microbatch:
+        if isinstance(batch, Failure):
+            raise batch.error
         return batch.to(device)
 
     def training_step(self, micro: Microbatch, index: int) -> Tensor:

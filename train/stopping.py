@@ -1,7 +1,8 @@
 """Stopping in time: on SIGTERM, Ctrl-C or SLURM's warning, finish the step, write a checkpoint and end the run.
 
 A signal may come in the middle of a step, when the weights are half-way between two states. So the handler only takes
-note, and the ranks agree at the end of a step. (Lightning's own handlers save, and communicate, right where the signal
+note, and the ranks agree at the end of a step; asked again, it ends the run at once, so that no step that never ends
+can hold it. (Lightning's own handlers save, and communicate, right where the signal
 strikes.) Under SLURM, on the signal that Lightning's SLURMEnvironment listens to, the job goes back to the queue.
 """
 
@@ -23,12 +24,6 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 log = logging.getLogger(__name__)
 PATIENCE = 10.0  # seconds that the step has; asked again after that, the run ends at once, without a checkpoint
 REQUEUE = signal.SIGUSR1  # sbatch --signal=USR1@300: five minutes before the time is up
-
-
-def leave_to_the_trainer(worker: int) -> None:
-    """What loader process number `worker` does first: a terminal and SLURM signal it, too, and its rows are needed."""
-    for signum in (signal.SIGTERM, signal.SIGINT, REQUEUE):
-        signal.signal(signum, signal.SIG_IGN)
 
 
 class Stopped(KeyboardInterrupt):

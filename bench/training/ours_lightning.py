@@ -17,6 +17,7 @@ from data.pipeline.stream import Microbatch
 from model.hf import load_model
 from train.config import TrainerConfig
 from train.fit import fit, read_metrics
+from train.loading import Failure
 from train.module import SourceAwareLM
 
 
@@ -26,8 +27,13 @@ class Timed(SourceAwareLM):
     clock: Clock
     useful: int = 0
 
-    def transfer_batch_to_device(self, batch: Microbatch, device: torch.device, dataloader_idx: int) -> Microbatch:
-        self.useful = int((batch.batch.doc >= 0).sum())  # before the move, which would make this wait for the device
+    def transfer_batch_to_device(
+        self, batch: Microbatch | Failure, device: torch.device, dataloader_idx: int
+    ) -> Microbatch:
+        if isinstance(batch, Microbatch):
+            self.useful = int(
+                (batch.batch.doc >= 0).sum()
+            )  # before the move, which would make this wait for the device
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_train_batch_end(self, outputs: Any, batch: Microbatch, batch_idx: int) -> None:

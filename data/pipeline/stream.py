@@ -166,11 +166,15 @@ class Stream(IterableDataset[Microbatch]):
         begun, end = self._begun(self.start), self.plan.steps * self.plan.sequences
         if begun >= end or self.start.step >= self.plan.steps:
             return
+        barren = 0
         with ThreadPoolExecutor(1) as thread:
             pending = thread.submit(self.rows, epoch, block, self._tagged - begun)
             while True:
                 packed = pending.result()
                 here = epoch, block, packed
+                barren = 0 if packed else barren + 1
+                if barren > self.blocks.count(epoch):
+                    raise ValueError("there is nothing to train on: no item of the first source has a token")
                 begun += len(packed)
                 epoch, block = (epoch, block + 1) if block + 1 < self.blocks.count(epoch) else (epoch + 1, 0)
                 if begun < end:
@@ -243,13 +247,15 @@ class Stream(IterableDataset[Microbatch]):
         assert self.second is not None
         samples: list[Sample] = []
         turn = 0
-        while tokens > 0:
+        while (left := tokens) > 0:
             for index, visit in self._second(epoch, block, turn):
                 drawn = self.second.render(index, visit, cooldown)
                 samples += drawn
                 tokens -= sum(map(len, drawn))
                 if tokens <= 0:
                     break
+            if tokens == left:
+                raise ValueError("there is nothing to train on: no item of the second source has a token")
             turn += 1
         return samples
 

@@ -144,14 +144,15 @@ def test_control_c_while_training_is_set_up(whole: Path, tmp_path: Path) -> None
     assert job.said.count("stopped; the same command continues") == 1
 
 
-def test_asked_twice_means_now(whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("signum", [INT])
+def test_asked_twice_means_now(whole: Path, tmp_path: Path, signum: int) -> None:
     copied(whole, tmp_path, "prepare")
-    first = Strike("train.module:SourceAwareLM.training_step", 2, INT)
+    first = Strike("train.module:SourceAwareLM.training_step", 2, signum)
     long_steps = ("trainer.save_every=1000", "batch.seq_len=2048", "pretrain.tokens=81920")
     job = start(tmp_path, *long_steps, strike=first)
-    job.until(lambda: "SIGINT: stopping" in job.said)
-    job.send(INT)
-    assert job.end() == 130, job.said
+    job.until(lambda: ": stopping after this step" in job.said)
+    job.send(signum)
+    assert job.end() == 128 + signum, job.said
     assert not list(tmp_path.glob("runs/stages/pretrain-*/checkpoints/step=*"))
 
 

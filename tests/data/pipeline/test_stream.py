@@ -221,6 +221,25 @@ def test_bad_plans_are_refused(make: Make, tokenizer: Tokenizer, identifiers: Id
         Stream(make().first, None, PLAN, tokenizer.pad)
 
 
+class Barren:
+    """Items without a token."""
+
+    sizes = (1, 1, 1)
+
+    def __len__(self) -> int:
+        return 3
+
+    def render(self, index: int, epoch: int, cooldown: bool) -> list:
+        return []
+
+
+def test_sources_without_a_token_are_refused_and_not_searched_for_ever(make: Make, tokenizer: Tokenizer) -> None:
+    for first, second, which in ((Barren(), None, "first"), (make().first, Barren(), "second")):
+        plan = Plan(seq_len=ROW, sequences=2, steps=3, share=0.3 if second else 0.0, block=2)
+        with pytest.raises(ValueError, match=f"no item of the {which} source has a token"):
+            list(Stream(first, second, plan, tokenizer.pad))
+
+
 def test_a_new_run_starts_at_zero() -> None:
     assert Cursor() == (0, 0, 0, 0, (0, 0, 0, 0, 0, 0))
 
