@@ -44,7 +44,7 @@ def check_lengths(
     for question, text, answer, statement in zip(questions, asked, answered, stated, strict=True):
         source = max((sizes.get(name, 0) for name in question.support), default=0)
         _check_fits(question, f"{text} tokens", text + MARKS, row)
-        if question.split in ("tune", "second"):
+        if question.split in ("tune", "relabel"):
             _check_fits(question, f"{text} tokens and an answer of {answer}", text + answer + source + MARKS, row)
         _check_fits(question, f"a statement or premise of {statement} tokens", statement + source + MARKS, row)
 

@@ -141,6 +141,7 @@ def build_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
             backend = tokenizers.Tokenizer.from_file(config.base)
         except Exception as error:  # tokenizers raises bare Exception for a missing or malformed file
             raise ValueError(f"tokenizer.base={config.base} can't be read: {error}") from error
+        backend.no_truncation()  # which would lose the rest of a letter
         _check_nothing_is_lost(backend, config.base)
         backend.add_special_tokens(list(RESERVED))
         return Tokenizer(backend)

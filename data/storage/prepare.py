@@ -229,12 +229,12 @@ class Intake:
 
 
 def check_splits(questions: list[Question]) -> None:
-    """Insist that tune, second and never_tuned share no document and no entity, nor two folds an entity.
+    """Insist that tune, relabel and never_tuned share no document and no entity, nor two folds an entity.
 
     Folds may share documents: nothing is trained on any of their questions. Raises ValueError naming both sides.
     """
     sides = [
-        question for split in ("tune", "second", "never_tuned") for question in questions if question.split == split
+        question for split in ("tune", "relabel", "never_tuned") for question in questions if question.split == split
     ]
     documents: dict[str, Question] = {}
     entities: dict[str, Question] = {}

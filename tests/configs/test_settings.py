@@ -199,7 +199,7 @@ def test_help_tells_of_every_key() -> None:
             assert re.search(rf"^  {re.escape(where)}=", said, re.MULTILINE), where
             assert item.metadata["about"].split()[0] in said
     assert re.search(r"batch\.seq_len=64 +tokens in a packed sequence \[at least 1; default 256\]", said)
-    assert re.search(r"tune\.optimizer\.lr=0\.5 .*default 0\.001", said)
+    assert re.search(r"sft\.optimizer\.lr=0\.5 .*default 0\.001", said)
     assert max(map(len, said.splitlines())) <= 120
 
 
@@ -232,7 +232,7 @@ def test_no_message_names_a_key_that_there_is_not() -> None:
             for p in (ROOT / name).rglob("*.py")
         ),
     ):
-        for text in messages(path):
+        for text in messages(path) if path.name != "renamed.py" else ():  # which names what was
             for name in re.findall(rf"(?<![\w./])(?:{SECTIONS})\.[a-z_]+(?:\.[a-z_]+)*(?![\w/])", text):
                 module = ROOT / Path(*name.split(".")[:2]).with_suffix(".py")
                 if name not in keys | sections and not module.exists() and not _is_a_file(name):

@@ -25,7 +25,7 @@ POLICIES = st.builds(
     lambda placement, recall, loss, dropout: TagsConfig(
         placement, 0.0 if placement == "none" else recall, "id", loss, dropout
     ),
-    st.sampled_from(PLACEMENTS),
+    st.sampled_from(list(PLACEMENTS)),
     st.sampled_from((0.0, 0.5, 1.0)),
     st.sampled_from(LOSSES),
     st.sampled_from((0.0, 0.5)),
