@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from eval import statistics
+from eval.metrics import statistics
 from eval.metrics.statistics import (
     bootstrap_difference,
     bootstrap_draws,
