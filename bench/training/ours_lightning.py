@@ -31,9 +31,7 @@ class Timed(SourceAwareLM):
         self, batch: Microbatch | Failure, device: torch.device, dataloader_idx: int
     ) -> Microbatch:
         if isinstance(batch, Microbatch):
-            self.useful = int(
-                (batch.batch.doc >= 0).sum()
-            )  # before the move: no wait for the device
+            self.useful = int((batch.batch.doc >= 0).sum())  # before the move: no wait for the device
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_train_batch_end(self, outputs: Any, batch: Microbatch, batch_idx: int) -> None:
