@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from configs.keys import FLAG, allowed, declared, joined
+from configs.renamed import OPTIONS, renamed_key
 
 WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
 EVERYWHERE = ("launcher", "run_dir", "stages_dir", "cache_dir")  # says where, not what
@@ -61,7 +62,11 @@ def in_one_line(error: Exception) -> str:
     key = getattr(cause, "full_key", None) or ""
     override = re.search(r"Error merging override (\S+)", str(error))
     if found := re.search(r"Could not override '([^']+)'", str(error)):
+        if new := renamed_key(found[1]):
+            return f"unknown key {found[1]}; it is {new} now"
         return f"unknown key {found[1]}{_meant(found[1])} (python run.py --help lists them all)"
+    if (found := re.search(r"Could not find '([^']+)'", str(error))) and found[1] in OPTIONS:
+        return f"unknown option {found[1].replace('/', '=')}; it is {OPTIONS[found[1]]} now"
     if found := re.search(r"Could not find 'hydra/launcher/([a-z]+)", str(error)):
         return f"launcher={found[1]}: its plugin is not installed; pip install hydra-{found[1]}-launcher"
     if isinstance(cause, ValidationError) and key in every_key():

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
+from configs.renamed import SPLITS as RENAMED_SPLITS
 from data import fields
 from data.atomic import atomic_file
 from data.fetch import open_text
@@ -190,6 +191,8 @@ class Question:
     def __post_init__(self) -> None:
         if self.support_class not in SUPPORT_CLASSES:
             raise RecordError(f'"support_class" is {self.support_class!r}, not one of {", ".join(SUPPORT_CLASSES)}')
+        if new := RENAMED_SPLITS.get(self.split):
+            raise RecordError(f'"split" is {self.split!r}; it is {new!r} now')
         if self.split not in SPLITS:
             raise RecordError(f'"split" is {self.split!r}, not one of {", ".join(SPLITS)}')
         if self.fold and (self.fold not in FOLDS or self.split != "never_tuned"):

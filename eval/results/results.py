@@ -1,6 +1,6 @@
 """results.json: everything a run measured, as one plain dictionary.
 
-    schema                1
+    schema                2; 1 had keys and names by other words (configs/renamed.py)
     name                  what the run is called
     config                the resolved configuration, nested
     seed                  of the run; null when unknown (predictions scored by themselves)
@@ -49,7 +49,7 @@ from data.atomic import write_json
 from data.records import SPLITS, SUPPORT_CLASSES, Prediction, Question
 from eval.grading.attribution import METRICS, Grade, grade, margin, summarise
 
-SCHEMA = 1
+SCHEMA = 2
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -138,6 +138,8 @@ def read_results(path: str | os.PathLike[str]) -> dict[str, Any]:
         results = json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON ({error})") from None
+    if isinstance(results, dict) and results.get("schema") == 1:
+        raise ValueError(f"{path}: made before the renaming (schema 1); the same run.py command of today makes it anew")
     if not isinstance(results, dict) or results.get("schema") != SCHEMA:
         raise ValueError(f"{path}: not a results file of schema {SCHEMA}")
     try:

@@ -242,7 +242,10 @@ def read_policies(path: Path) -> dict[str, Policy]:
     if not path.exists():
         return {}
     try:
-        return {name: Policy.from_json(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if any("weigher" in value for value in found.values()):  # what `selector` was called
+            raise ValueError("made before the renaming, signals by their old names")
+        return {name: Policy.from_json(value) for name, value in found.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not the policies of a run ({error}); the same run.py command writes them") from None
 

@@ -210,7 +210,7 @@ def test_results_of_another_shape_are_named_by_key(tmp_path, changes, said):
     else:
         with pytest.raises(ValueError, match="configuration has no abstention_sft"):
             setting(read_results(path), "abstention_sft.method")
-    path.write_text('{"schema": 1}')
+    path.write_text('{"schema": 3}')
     with pytest.raises(ValueError, match=r"results\.json: it has no 'name'"):
         read_results(path)
 
