@@ -26,7 +26,7 @@ from eval.metrics.selective_prediction import penalty
 from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
 from eval.results.results import read_results, setting
 from eval.selective.policy import right
-from eval.selective.selective_baselines import decide, in_fold
+from eval.selective.selective_baselines import decide, fit_policies, in_fold
 
 COMMAND = Command(
     name="python -m eval.abstention_table",
@@ -122,13 +122,13 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
     for path in runs:
         results = read_results(path)
         try:
-            second = {key: setting(results, f"second.{key}") for key in ("method", "absent")}
+            second = {key: setting(results, f"abstention_sft.{key}") for key in ("method", "idk_fraction")}
             refused = setting(results, "eval.max_abstained_correct")
         except ValueError as error:
             raise ValueError(f"{path}: {error}, so it is no run that could show what it does not know") from None
-        questions = list(read_jsonl(path.parent / "evaluate" / "questions.jsonl", Question))
-        forced = list(read_jsonl(path.parent / "evaluate" / "restated.jsonl", Prediction))
-        decided = decide(questions, forced, refused)
+        questions = list(read_jsonl(path.parent / "answer" / "questions.jsonl", Question))
+        forced = list(read_jsonl(path.parent / "signals" / "declarative.jsonl", Prediction))
+        decided = decide(questions, forced, fit_policies(questions, forced, refused))
         test = in_fold(questions, forced, "test")[0]
         if asked and [q.id for q in asked] != [q.id for q in test]:
             raise ValueError(f"{path} was asked other questions than the runs before it")
@@ -141,7 +141,7 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
                 correct = right(test, answers)
                 confidence = worst_confidence([p.confidence for p in free], correct)
                 gains = np.where(confidence > TARGET, np.where(correct, 1.0, -penalty(TARGET)), 0.0)
-                label += f", share {second['absent']:.0%}" if method == "labels" else ""
+                label += f", share {second['idk_fraction']:.0%}" if method == "labels" else ""
                 grouped.setdefault(label, []).append((results["systems"][system], gains))
     if not grouped:
         raise ValueError("none of these runs measured abstention: their corpora have no folds, or no statements")

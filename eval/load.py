@@ -75,7 +75,7 @@ def _read_config(path: Path) -> Made:
         config = json.loads(path.read_text(encoding="utf-8"))
         tags = config["tags"]
         second = config["abstention_sft"]["method"] != "none"
-        longest = int(config["batch"]["row"])
+        longest = int(config["batch"]["seq_len"])
         return Made(IdsConfig(**config["ids"]), tags["content"], second, tags["untagged"] == "nosrc", longest)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not the configuration of a run ({type(error).__name__}: {error})") from None

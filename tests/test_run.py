@@ -115,12 +115,14 @@ def test_a_second_phase_teaches_and_is_not_taught_again(tmp_path):
     folder = run(OmegaConf.to_object(config))
     rounds = config.abstention_sft.rounds
     assert rounds == 2
-    lessons = [list(read_jsonl(folder / f"second{n}" / "lessons.jsonl", SFTExample)) for n in range(1, rounds + 1)]
+    lessons = [
+        list(read_jsonl(folder / f"abstention_sft{n}" / "lessons.jsonl", SFTExample)) for n in range(1, rounds + 1)
+    ]
     assert all({lesson.say for lesson in found} >= {"answer", "idk"} for found in lessons)
     asked = {q.id: q.split for q in read_jsonl(folder / "prepare" / "questions.jsonl", Question)}
     assert {asked[lesson.question] for found in lessons for lesson in found} == {"tune", "relabel"}
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")}
-    assert len(made) == 4 + 2 * rounds  # prepare, pretrain, tune, evaluate; each round asks and teaches
+    assert len(made) == 6 + 2 * rounds  # prepare, pretrain, sft, answer, signals, a probe; each round asks and teaches
     run(OmegaConf.to_object(config))
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")} == made
 
@@ -138,7 +140,7 @@ def test_results_hold_what_is_promised(tiny):
     assert results["seconds"] > 0
     assert "<html" in (tiny / "report.html").read_text()
     assert list((tiny / "tensorboard").glob("events*"))
-    for link in ("prepare", "pretrain", "tune", "evaluate", "model"):
+    for link in ("prepare", "pretrain", "sft", "answer", "signals", "model"):
         assert (tiny / link).is_symlink()
         assert (tiny / link).is_dir()
 
