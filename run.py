@@ -1,4 +1,4 @@
-"""The front door: prepare -> pretrain -> sft (-> rollout -> abstention_sft) -> evaluate -> report.
+"""The front door: prepare -> pretrain -> sft (-> rollout -> abstention_sft) -> answer -> signals, probes -> report.
 
 Each stage (steps/) is skipped if it is done and continued if it is partial.
 
@@ -75,10 +75,16 @@ def _staged(config: Config, folder: Path) -> Path:
         stages += abstention_sft(config, prepared, stages[-1])
     if rank():
         return folder  # the first process of the job does the rest
-    from steps.evaluate import evaluate
+    from steps.answer import answer
+    from steps.evaluated import Evaluated
+    from steps.probes import probes
     from steps.publish import publish
+    from steps.signals import signals
 
-    publish(config, folder, [prepared, *stages, evaluate(config, prepared, stages[-1])])
+    evaluated = Evaluated(config, prepared, stages[-1])
+    answered = answer(evaluated)
+    shown = [signals(evaluated, answered), *probes(evaluated).values()]
+    publish(config, folder, [prepared, *stages, answered, *shown])
     return folder
 
 

@@ -30,6 +30,7 @@ from data.atomic import write_json
 
 ROOT = Path(__file__).parent.parent
 STAGES = ("pretrain", "sft")
+EVALUATED = ("answer", "evaluate")  # the first stage after training, as it is called and as it was
 EXACT = ("trainer=cpu", "trainer.precision=32-true", "trainer.compiled=false", "trainer.log_every=1")
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 POLL = 0.1  # seconds
@@ -91,7 +92,7 @@ def _run(checkout: Path, overrides: Sequence[str], folder: Path, stages: Path, n
             stderr=file,
         )
         try:
-            while process.poll() is None and not any(stages.glob("*evaluate-*")):
+            while process.poll() is None and not any(any(stages.glob(f"*{name}-*")) for name in EVALUATED):
                 time.sleep(POLL)
             ended = process.poll()
         finally:

@@ -26,7 +26,7 @@ from eval.metrics.calibration import worst_confidence
 from eval.metrics.selective_prediction import penalty
 from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
 from eval.results.results import read_results, setting
-from eval.selective.selective_baselines import decide, in_fold
+from eval.selective.selective_baselines import decide, fit_policies, in_fold
 
 COMMAND = Command(
     name="python -m eval.abstention_table",
@@ -126,9 +126,9 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
             refused = setting(results, "eval.max_abstained_correct")
         except ValueError as error:
             raise ValueError(f"{path}: {error}, so it is no run that could show what it does not know") from None
-        questions = list(read_jsonl(path.parent / "evaluate" / "questions.jsonl", Question))
-        forced = list(read_jsonl(path.parent / "evaluate" / "declarative.jsonl", Prediction))
-        decided = decide(questions, forced, refused)
+        questions = list(read_jsonl(path.parent / "answer" / "questions.jsonl", Question))
+        forced = list(read_jsonl(path.parent / "signals" / "declarative.jsonl", Prediction))
+        decided = decide(questions, forced, fit_policies(questions, forced, refused))
         test = in_fold(questions, forced, "test")[0]
         if asked and [q.id for q in asked] != [q.id for q in test]:
             raise ValueError(f"{path} was asked other questions than the runs before it")

@@ -37,7 +37,7 @@ class Stage:
     """A directory and what determined it.
 
     Attributes:
-        name: prepare, pretrain, sft, rollout, abstention_sft or evaluate.
+        name: prepare, pretrain, sft, rollout1, abstention_sft1, answer, signals, probe_membership and so on.
         settings: plain values, all that its content depends on, keys of earlier stages among them.
         root: where stages stand.
         run: directory of the run that it is made for, which is noted as using it; None for none.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import compress
@@ -10,10 +9,11 @@ from pathlib import Path
 
 from configs.schema import Config
 from data.atomic import atomic_link
-from data.records import PLAIN
 from stages import Stage, write_json
 from stages.record import DONE, entry, write_record
 from stages.uses import publish_uses
+from steps.evaluated import is_plain
+from steps.probes import found_by_probes
 
 OWN = ("config.json", "policy.json", "results.json")
 
@@ -21,7 +21,7 @@ OWN = ("config.json", "policy.json", "results.json")
 def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     """Write results.json, report.html, config.json, policy.json and TensorBoard's files, and say where they are.
 
-    `stages` begin with prepare and end with evaluate.
+    `stages` begin with prepare; after those of training come those of evaluation, answer, signals and the probes.
     """
     from data.records import Prediction, Question, read_jsonl
     from data.storage.shards import read_documents
@@ -34,15 +34,17 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)  # it was there at the start, and empty
     (folder / DONE).unlink(missing_ok=True)
-    prepare, *_, evaluate = stages
+    prepare, at = stages[0], {stage.name: stage.folder for stage in stages}
     records = {stage.name: stage.done or {} for stage in stages}
     trained = [stage for stage in stages if "tokens" in records[stage.name]]
-    measured = records["evaluate"]
-    questions = list(read_jsonl(evaluate.folder / "questions.jsonl", Question))
-    forced = list(read_jsonl(evaluate.folder / "declarative.jsonl", Prediction))
-    systems = {name: list(read_jsonl(evaluate.folder / f"{name}.jsonl", Prediction)) for name in measured["systems"]}
+    measured = records["answer"]
+    questions = list(read_jsonl(at["answer"] / "questions.jsonl", Question))
+    forced = list(read_jsonl(at["signals"] / "declarative.jsonl", Prediction))
+    files = [("answer", name) for name in measured["systems"]]
+    files[1:1] = [("signals", name) for name in records["signals"]["systems"]]
+    systems = {name: list(read_jsonl(at[stage] / f"{name}.jsonl", Prediction)) for stage, name in files}
     knowing = AbstentionReport.of(questions, forced, config.eval.max_abstained_correct)
-    plain = [q.support_class in PLAIN and q.split != "relabel" for q in questions]
+    plain = list(map(is_plain, questions))
     asked = list(compress(questions, plain))
     for name in ("whence", "declarative", "cloze"):
         if name in systems:
@@ -56,7 +58,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
         systems=knowing.by_system() if knowing else {},
         signals=knowing.by_signal() if knowing else {},
         exposure=knowing.exposure() if knowing else {},
-        probes=json.loads((evaluate.folder / "probes.json").read_text(encoding="utf-8")),
+        probes=found_by_probes(at),
         bits_per_byte=measured["bits_per_byte"],
         bits_per_byte_train=measured["bits_per_byte_train"],
         stage_seconds={name: record["seconds"] for name, record in records.items()},

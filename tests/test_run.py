@@ -122,7 +122,7 @@ def test_a_second_phase_teaches_and_is_not_taught_again(tmp_path):
     asked = {q.id: q.split for q in read_jsonl(folder / "prepare" / "questions.jsonl", Question)}
     assert {asked[lesson.question] for found in lessons for lesson in found} == {"tune", "relabel"}
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")}
-    assert len(made) == 4 + 2 * rounds  # prepare, pretrain, tune, evaluate; each round asks and teaches
+    assert len(made) == 6 + 2 * rounds  # prepare, pretrain, sft, answer, signals, a probe; each round asks and teaches
     run(OmegaConf.to_object(config))
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")} == made
 
@@ -140,7 +140,7 @@ def test_results_hold_what_is_promised(tiny):
     assert results["seconds"] > 0
     assert "<html" in (tiny / "report.html").read_text()
     assert list((tiny / "tensorboard").glob("events*"))
-    for link in ("prepare", "pretrain", "sft", "evaluate", "model"):
+    for link in ("prepare", "pretrain", "sft", "answer", "signals", "model"):
         assert (tiny / link).is_symlink()
         assert (tiny / link).is_dir()
 

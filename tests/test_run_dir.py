@@ -21,6 +21,7 @@ from stages.uses import BEGUN, begin_use
 from steps.run_dir import check_run_dir, writable
 
 CONFIGS = Path(__file__).parent.parent / "configs"
+EVALUATED = ("answer", "signals", "probe_self_evidence", "probe_membership", "probe_dominance")
 SMALL = (
     "model=pico",
     "corpus.documents=40",
@@ -52,7 +53,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_directory_under_a_link_holds_links_that_lead_somewhere(finished: Path) -> None:
     links = [path for path in finished.iterdir() if path.is_symlink()]
-    assert {path.name for path in links} == {"prepare", "pretrain", "evaluate", "model"}
+    assert {path.name for path in links} == {"prepare", "pretrain", "model", *EVALUATED}
     assert all(path.is_dir() for path in links)
     assert not (finished / BEGUN).exists()
     assert answer(load_run(finished), "Where does Ann Lee work?")
@@ -92,9 +93,9 @@ def test_a_damaged_run_says_where_and_the_same_command_mends_it(finished: Path, 
         load_run(finished)
     for path, damage in damages.items():
         damage(path)
-    (finished / "evaluate" / "whence.jsonl").write_text("")
+    (finished / "answer" / "whence.jsonl").write_text("")
     again(finished.parent.parent)
-    for stage in ("prepare", "pretrain", "evaluate"):
+    for stage in ("prepare", "pretrain", "answer"):
         assert f"{(finished / stage).resolve()} is damaged: " in caplog.text
     load_run(finished)
     assert (finished / "model" / "model.safetensors").read_bytes() == weights

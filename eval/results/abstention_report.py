@@ -20,7 +20,7 @@ from eval.results.fact_frequency import exposure_curve
 from eval.results.selective_metrics import HEADLINE, by_class, counts, measured
 from eval.results.signal_auroc import Signal, by_signal
 from eval.selective.policy import LEAST, Policy, signal
-from eval.selective.selective_baselines import WEIGHTS, SelectiveOutput, decide, fit_policy, in_fold
+from eval.selective.selective_baselines import WEIGHTS, SelectiveOutput, decide, fit_policies, in_fold
 
 SIGNALS = (
     "citation",
@@ -53,9 +53,9 @@ class AbstentionReport:
         """None where no policy can be fitted: a corpus without folds, or a model that is never right."""
         folded = [(q, p) for q, p in zip(questions, forced, strict=True) if q.fold]
         asked, said = [q for q, _ in folded], [p for _, p in folded]
-        fitted = {name: fit_policy(asked, said, max_abstained, name) for name in MAIN}
-        policies = {name: policy for name, policy in fitted.items() if policy}
-        return cls(asked, said, policies, decide(asked, said, max_abstained)) if policies else None
+        fitted = fit_policies(asked, said, max_abstained)
+        policies = {name: fitted[name] for name in MAIN if name in fitted}
+        return cls(asked, said, policies, decide(asked, said, fitted)) if policies else None
 
     @property
     def main(self) -> str:

@@ -90,16 +90,23 @@ def fit_policy(
     return Policy.fit(WEIGHTS[name], calibration, dev, max_abstained)
 
 
-def decide(
+def fit_policies(
     questions: Sequence[Question], forced: Sequence[Prediction], max_abstained: float
+) -> dict[str, Policy]:
+    """The policies that can be fitted, in the order of `WEIGHTS`."""
+    found = {name: fit_policy(questions, forced, max_abstained, name) for name in WEIGHTS}
+    return {name: policy for name, policy in found.items() if policy}
+
+
+def decide(
+    questions: Sequence[Question], forced: Sequence[Prediction], policies: Mapping[str, Policy]
 ) -> dict[str, SelectiveOutput]:
-    """Every system that the predictions have signals for; questions of all folds."""
+    """Every system that the predictions have signals for, with what `fit_policies` found; questions of all folds."""
     said = list(forced)
     found: dict[str, SelectiveOutput] = {}
-    for name in WEIGHTS:
-        if policy := fit_policy(questions, forced, max_abstained, name):
-            chosen = policy.chosen(forced)
-            found[name] = SelectiveOutput(policy.answer.scores(chosen), chosen, policy.apply(forced))
+    for name, policy in policies.items():
+        chosen = policy.chosen(forced)
+        found[name] = SelectiveOutput(policy.answer.scores(chosen), chosen, policy.apply(forced))
     graded = right(*in_fold(questions, forced, FOLDS[0]))
     rate = float(graded.mean()) if len(graded) else math.nan
     told = np.array([q.support_class in ANSWERABLE for q in questions])

@@ -21,9 +21,10 @@ def run(
 ) -> None:
     knowing = AbstentionReport.of(questions, said, 0.02)
     assert knowing is not None
-    (folder / "evaluate").mkdir(parents=True)
-    write_jsonl(folder / "evaluate" / "questions.jsonl", questions)
-    write_jsonl(folder / "evaluate" / "declarative.jsonl", said)
+    for stage in ("answer", "signals"):
+        (folder / stage).mkdir(parents=True)
+    write_jsonl(folder / "answer" / "questions.jsonl", questions)
+    write_jsonl(folder / "signals" / "declarative.jsonl", said)
     config = {
         "abstention_sft": {"method": method, "idk_fraction": absent},
         "eval": {"max_abstained_correct": 0.02},

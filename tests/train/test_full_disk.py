@@ -111,9 +111,9 @@ def test_only_mistakes_of_a_thread_are_traced(
     assert ("Exception in thread" in capsys.readouterr().err) is told
 
 
-@pytest.mark.parametrize("stage", ["prepare", "evaluate"])
+@pytest.mark.parametrize("stage", ["prepare", "answer"])
 def test_while_another_stage_is_made(whole: Path, small_disk: Path, stage: str) -> None:
-    if stage == "evaluate":
+    if stage == "answer":
         copied(whole, small_disk, "prepare", "pretrain")
     (small_disk / "said.txt").write_text("")
     (small_disk / "runs" / "run").mkdir(parents=True)

@@ -123,11 +123,11 @@ def test_slurm_warns_and_gets_the_job_back(whole: Path, tmp_path: Path) -> None:
     ("place", "stage"),
     [
         ("data.pipeline.tokenizer:build_tokenizer", "prepare"),
-        ("eval.answerers.lm_answerer:LMAnswerer.answer", "evaluate"),
+        ("eval.answerers.lm_answerer:LMAnswerer.answer", "answer"),
     ],
 )
 def test_other_stages_leave_nothing_half_done(whole: Path, tmp_path: Path, place: str, stage: str, signum: int) -> None:
-    if stage == "evaluate":
+    if stage == "answer":
         copied(whole, tmp_path, "prepare", "pretrain")
     job = start(tmp_path, strike=Strike(place, 1, signum))
     assert job.end() == 128 + signum, job.said

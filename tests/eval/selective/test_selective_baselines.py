@@ -12,7 +12,7 @@ from data.records import FOLDS, Citation, Prediction, Question
 from eval.grading.correctness import right, supported
 from eval.results.abstention_report import AbstentionReport
 from eval.selective.policy import LEARNT, OPTIONAL, Policy
-from eval.selective.selective_baselines import decide, fit_policy, in_fold
+from eval.selective.selective_baselines import decide, fit_policies, fit_policy, in_fold
 from tests.eval.selective.test_answer_selection import disputes
 
 
@@ -46,7 +46,7 @@ def everything(n: int = 60) -> tuple[list[Question], list[Prediction]]:
 
 def test_bounds_and_own_decisions() -> None:
     questions, said = everything()
-    systems = decide(questions, said, 0.02)
+    systems = decide(questions, said, fit_policies(questions, said, 0.02))
     assert {p.outcome for p in systems["never"].free} == {"abstained"}
     assert {p.outcome for p in systems["always"].free} == {"answered"}
     rate = right(*in_fold(questions, said, "calibration")).mean()
@@ -59,7 +59,7 @@ def test_bounds_and_own_decisions() -> None:
 
 def test_learnt_weights_tell_the_untagged_from_the_never_told() -> None:
     questions, said = everything()
-    systems = decide(questions, said, 0.02)
+    systems = decide(questions, said, fit_policies(questions, said, 0.02))
     classes = [q.support_class for q in in_fold(questions, said, "test")[0]]
     outcomes = [p.outcome for p in in_fold(questions, systems["bidirectional"].free, "test")[1]]
     assert dict(zip(classes, outcomes, strict=True)) == {
@@ -156,7 +156,7 @@ def test_thresholds_come_from_dev(max_abstained: float) -> None:
 
 def test_weighing_has_answers_of_its_own() -> None:
     questions, said = disputes()
-    systems = decide(questions, said, 0.02)
+    systems = decide(questions, said, fit_policies(questions, said, 0.02))
     weighed = systems["selected"]
     told = np.array([bool(q.answers) for q in questions])
     assert right(questions, said)[told].mean() == pytest.approx(1 / 2)
@@ -201,6 +201,6 @@ def test_without_rivals_there_is_nothing_to_weigh() -> None:
     questions, said = disputes()
     alone = [replace(p, rivals=()) for p in said]
     assert fit_policy(questions, alone, 0.02, "selected") is None
-    assert "selected" not in decide(questions, alone, 0.02)
+    assert "selected" not in decide(questions, alone, fit_policies(questions, alone, 0.02))
     tested = [p if q.fold == "test" else replace(p, rivals=()) for q, p in zip(questions, said, strict=True)]
     assert fit_policy(questions, tested, 0.02, "selected") is None  # none on the calibration fold

@@ -1,0 +1,104 @@
+"""What the stages of evaluation share: the model, the questions that it was never trained on, and parts of the key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.schema import Config
+from data.records import PLAIN
+from stages import Stage
+from stages.code import code_digest
+
+if TYPE_CHECKING:
+    from data.records import Document, Question
+    from eval.answerers.lm_answerer import LMAnswerer
+    from steps.corpus import Corpus
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A trained model and its corpus, each read when a stage that is not done yet asks for it, and once for all."""
+
+    config: Config
+    prepare: Stage
+    trained: Stage
+
+    @property
+    def expert(self) -> bool:
+        """Whether the model had no second phase: such a one is judged by all that can be read off it."""
+        return self.config.abstention_sft.method == "none"
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        from steps.corpus import Corpus
+
+        return Corpus.of(self.config, self.prepare)
+
+    @cached_property
+    def documents(self) -> list[Document]:
+        from data.storage.shards import read_documents
+
+        return list(read_documents(self.prepare.folder))
+
+    @cached_property
+    def questions(self) -> list[Question]:
+        """The questions never trained on, with what tags carry as support; of those of no fold the plain ones.
+
+        Those of split relabel, too, where signals are to be fitted on them.
+        """
+        corpus = self.corpus
+        label = dict(zip((d.id for d in corpus.index), corpus.identifiers.labels, strict=True))
+
+        def named(documents: Sequence[str]) -> tuple[str, ...]:
+            return tuple(dict.fromkeys(label[name] for name in documents))
+
+        return [
+            replace(
+                question,
+                support=named(question.support),
+                claims=tuple(replace(claim, documents=named(claim.documents)) for claim in question.claims),
+            )
+            for question in corpus.questions
+            if question.split in ("in_domain", "never_tuned", *(("relabel",) if self.expert else ()))
+            and (question.support_class in PLAIN or question.fold or question.split == "relabel")
+        ]
+
+    @cached_property
+    def answerer(self) -> LMAnswerer:
+        from eval.answerers.lm_answerer import LMAnswerer
+        from model.hf import load_model
+
+        return LMAnswerer(
+            load_model(self.trained.folder / "model"),
+            self.corpus.tokenizer,
+            self.corpus.identifiers,
+            most=self.config.eval.citations,
+            batch=self.config.eval.batch,
+            validity=self.expert,
+            forced=True,
+            marks=not self.expert,
+            nosrc=self.config.tags.untagged == "nosrc",
+            answer_format=self.config.answer_format,
+        )
+
+    def stage(self, name: str, modules: Sequence[str], settings: dict[str, Any]) -> Stage:
+        """A stage keyed by the model, the corpus, the code of `modules` and what they import, and `settings`."""
+        here = {
+            "prepare": self.prepare.key,
+            "trained": self.trained.key,
+            "ids": asdict(self.config.ids),
+            "expert": self.expert,
+            "answer_format": self.config.answer_format,
+            "batch": self.config.eval.batch,
+            "code": code_digest([__name__, *modules]),
+        }
+        return Stage(name, here | settings, Path(self.config.stages_dir), Path(self.config.run_dir))
+
+
+def is_plain(question: Question) -> bool:
+    """Whether it is asked for attribution: of what was told, and no sign of it fitted on the question."""
+    return question.support_class in PLAIN and question.split != "relabel"

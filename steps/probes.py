@@ -1,0 +1,59 @@
+"""What the model shows when it is not asked but read: a stage for each probe, so that a changed one remakes itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from stages import Stage, announced, write_json
+from steps.evaluated import Evaluated
+
+FILE, PREFIX = "found.json", "probe_"
+AFTER = {  # the methods of the second phase that it is run after; "none" is no such phase
+    "self_evidence": ("none", "consistent", "graded"),  # before and after the second phase
+    "membership": ("none",),  # what a second phase leaves as it was
+    "dominance": ("none",),
+}
+
+
+def probes(evaluated: Evaluated) -> dict[str, Stage]:
+    """The stages by the name of the probe, each with `FILE`."""
+    found = probe_stages(evaluated)
+    for name, stage in found.items():
+        announced(stage, stage.whole, _work(evaluated, name))
+    return found
+
+
+def found_by_probes(at: Mapping[str, Path]) -> dict[str, Any]:
+    """What each probe found, by its name, from the folders of a run's stages by theirs."""
+    folders = {name.removeprefix(PREFIX): folder for name, folder in at.items() if name.startswith(PREFIX)}
+    return {name: json.loads((folder / FILE).read_text(encoding="utf-8")) for name, folder in folders.items()}
+
+
+def probe_stages(evaluated: Evaluated) -> dict[str, Stage]:
+    """Where they stand; nothing is made."""
+    return {
+        name: evaluated.stage(PREFIX + name, [__name__, f"eval.probes.{name}"], {"seed": evaluated.config.seed})
+        for name, methods in AFTER.items()
+        if evaluated.config.abstention_sft.method in methods
+    }
+
+
+def _work(evaluated: Evaluated, name: str) -> Callable[[Path], dict[str, Any]]:
+    def work(folder: Path) -> dict[str, Any]:
+        tested = [q for q in evaluated.questions if q.fold in ("", "test") and q.split == "never_tuned"]
+        write_json(folder / FILE, _probe(evaluated, name, tested))
+        return {}
+
+    return work
+
+
+def _probe(evaluated: Evaluated, name: str, tested: list[Any]) -> dict[str, Any]:
+    from importlib import import_module
+
+    probe = getattr(import_module(f"eval.probes.{name}"), name)  # by name: each stage is keyed by its own code only
+    more = (evaluated.documents,) if name == "dominance" else ()
+    found: dict[str, Any] = probe(evaluated.answerer, tested, *more, seed=evaluated.config.seed)
+    return found

@@ -1,0 +1,61 @@
+"""Which setting remakes which stage of evaluation: told by their keys, nothing is trained or made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import steps.evaluated
+from stages import Stage
+from steps.answer import answer_stage
+from steps.evaluated import Evaluated
+from steps.probes import probe_stages
+from steps.signals import signals_stage
+from tests.composing import composed
+
+ROOT = Path("nowhere")
+EXPERT = {"answer", "signals", "self_evidence", "membership", "dominance"}
+
+
+def keys(*overrides: str) -> dict[str, str]:
+    config = composed("experiment=tiny", *overrides)
+    evaluated = Evaluated(config, Stage("prepare", {}, ROOT), Stage("pretrain", {}, ROOT))
+    answered = answer_stage(evaluated)
+    stages = {"answer": answered, "signals": signals_stage(evaluated, answered), **probe_stages(evaluated)}
+    return {name: stage.key for name, stage in stages.items()}
+
+
+@pytest.mark.parametrize(
+    ("override", "remade"),
+    [
+        ("eval.max_abstained_correct=0.3", set()),
+        ("eval.samples=3", {"signals"}),
+        ("eval.citations=3", {"answer", "signals"}),
+        ("eval.batch=3", EXPERT),
+        ("name=other", set()),
+    ],
+)
+def test_a_setting_remakes_what_reads_it(override: str, remade: set[str]) -> None:
+    before, after = keys(), keys(override)
+    assert set(before) == EXPERT
+    assert {name for name in before if before[name] != after[name]} == remade
+
+
+def test_a_changed_probe_remakes_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = steps.evaluated.code_digest
+
+    def changed(modules: Sequence[str]) -> str:
+        return digest(modules) + str("eval.probes.membership" in modules)
+
+    monkeypatch.setattr(steps.evaluated, "code_digest", lambda modules: digest(modules) + "False")
+    before = keys()
+    monkeypatch.setattr(steps.evaluated, "code_digest", changed)
+    after = keys()
+    assert {name for name in before if before[name] != after[name]} == {"membership"}
+
+
+def test_probes_are_run_after_the_methods_that_they_tell_of() -> None:
+    assert set(keys("abstention_sft.method=graded")) == {"answer", "signals", "self_evidence"}
+    assert set(keys("abstention_sft.method=labels")) == {"answer", "signals"}
