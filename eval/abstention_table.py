@@ -25,6 +25,7 @@ from eval.grading.correctness import right
 from eval.metrics.calibration import worst_confidence
 from eval.metrics.selective_prediction import penalty
 from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
+from eval.results.given import MARK
 from eval.results.results import read_results, setting
 from eval.selective.selective_baselines import decide, fit_policies, in_fold
 
@@ -38,9 +39,9 @@ COMMAND = Command(
 TARGET = 0.75
 RESAMPLES = 2000
 ROWS = {  # (method of the second phase, system of eval/selective/selective_baselines.py) -> what to call it
-    ("none", "selected"): "expert, recited, checked, weighed",
-    ("none", "bidirectional"): "expert, two-way check",
-    ("none", "bidirectional_sum"): "expert, two-way check, added up",
+    ("none", "selected"): f"expert, completed, checked, selected, {MARK}",
+    ("none", "bidirectional"): f"expert, two-way check, {MARK}",
+    ("none", "bidirectional_sum"): f"expert, two-way check, added up, {MARK}",
     ("none", "always"): "expert, always answers",
     ("none", "never"): "expert, never answers",
     ("none", "oracle"): "expert, ledger oracle",

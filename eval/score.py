@@ -19,6 +19,7 @@ from eval.answerers.bm25 import BM25
 from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
 from eval.arguments import Command
 from eval.grading.attribution import METRICS
+from eval.results import given
 from eval.results.results import attribution_results, build_results, percent, write_results
 
 COMMAND = Command(
@@ -105,6 +106,8 @@ def abstention_table(abstention: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         f"\nwhat it does not know, and whether its confidence means something: {test['n']} questions of the test fold"
     ]
+    if policy := test.get("policy"):
+        lines.append(f"answered and withheld by: {given.marked(policy)}")
     width = max(map(len, ABSTENTION))
     for name in ABSTENTION:
         if (found := test.get(name)) is not None and found["value"] is not None:
@@ -116,7 +119,7 @@ def abstention_table(abstention: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _block(split: str, part: Mapping[str, Any], name: str) -> str:
     floors: Mapping[str, Mapping[str, Any]] = part["floors"]
-    rows = [["", name, *floors]]
+    rows = [["", name, *(f"{floor}*" if floor in given.SYSTEMS else floor for floor in floors)]]
     for metric in METRICS:
         mine = percent(part[metric], part["intervals"][metric])
         rows.append([metric, mine, *(percent(floor[metric]) for floor in floors.values())])
@@ -127,6 +130,7 @@ def _block(split: str, part: Mapping[str, Any], name: str) -> str:
             f"{split}: {part['n']} questions the corpus answers, {part['n_absent']} it does not",
             f"predictions: {outcomes or 'none'}, {part['missing']} missing",
             *("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows),
+            *([f"* {given.MARK} of each question, which no user has"] if set(floors) & set(given.SYSTEMS) else []),
         ]
     )
 

@@ -10,11 +10,11 @@
 The first two are told from each of the others (`reworded` from the second only: in the same words, so that nothing but
 what they say differs) by five scores of a passage, in nats, the higher the more likely read:
 
-    footnote   log P(ID | passage) of the likeliest document
-    id_to_text log P(passage | ID) of that document
+    footnote       log P(ID | passage) of the likeliest document
+    id_to_text     log P(passage | ID) of that document
     bidirectional  the sum of both
-    loss       mean log-probability of the passage's tokens, without any tag: Yeom et al. 2018, arXiv 1709.01604
-    min_k      mean of the lowest 20% of these: Min-K% Prob (Shi et al. 2023, arXiv 2310.16789)
+    loss           mean log-probability of the passage's tokens, without any tag: Yeom et al. 2018, arXiv 1709.01604
+    min_k          mean of the lowest 20% of these: Min-K% Prob (Shi et al. 2023, arXiv 2310.16789)
 
 The last two know no documents and are the baselines. Sums over tokens are not normalised by length: what is longer
 looks less read.

@@ -10,6 +10,7 @@ from data.records import ANSWERABLE, PLAIN
 from eval.metrics.rule_of_three import bounds
 from eval.report.html import details, row, share, table, words
 from eval.report.measures import defined, measure_cell, measures, nested
+from eval.results import given
 
 KNOWING = {
     "smooth_ece": ("Calibration error", "smooth ECE of the confidence, over all questions"),
@@ -67,6 +68,8 @@ def abstention(test: Mapping[str, Any]) -> Iterator[str]:
         f'<p class="muted">{test["n"]:,} questions of the test fold ({escape(counts)}). Confidence is calibrated on '
         "another fold, the threshold of abstention chosen on a third; entities are in one fold only.</p>"
     )
+    if policy := test.get("policy"):
+        yield f'<p class="muted">Answered and withheld by {escape(words(given.marked(policy)))}.</p>'
 
     asked = test["n_by_class"]
     found = {name: test[name] for name in KNOWING if defined(test.get(name))}
@@ -87,7 +90,7 @@ def systems(found: Mapping[str, Mapping[str, Any]], asked: Mapping[str, int]) ->
     names = list(dict.fromkeys(name for metrics in found.values() for name in metrics))
     names = [name for name in KNOWING if name in names] + [name for name in names if name not in KNOWING]
     rows = (
-        row(words(system), [_asked(name, metrics.get(name), asked) for name in names])
+        row(words(given.marked(system)), [_asked(name, metrics.get(name), asked) for name in names])
         for system, metrics in found.items()
     )
     yield table(("", *(KNOWING[name][0] if name in KNOWING else words(name) for name in names)), rows)
@@ -102,7 +105,7 @@ def signals(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     rows = []
     for name, by in found.items():
         cells = [measure_cell(by.get(column)) for column in SIGNALS]
-        rows.append(row(words(name), [*cells, _difference(by.get("difference"))]))
+        rows.append(row(words(given.marked(name)), [*cells, _difference(by.get("difference"))]))
     yield table(("signal", *SIGNALS.values(), "difference"), rows)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from eval.grading.attribution import METRICS
 from eval.metrics.rule_of_three import bounds
 from eval.report.html import share, words
+from eval.results import given
 from eval.results.results import percent
 
 COLUMNS = {
@@ -23,7 +24,6 @@ COLUMNS = {
 }
 assert list(COLUMNS) == list(METRICS)
 FLOORS = {
-    "declarative": "the footnote of the restated answer",
     "uniform": "a random document",
     "most_frequent": "the most cited documents",
     "question_only": "the question's words against the identifiers",
@@ -43,15 +43,13 @@ def headline(results: Mapping[str, Any]) -> Iterator[str]:
             "a document that says so.</p>"
         )
         sentences = []
-        if recited := part["floors"].get("cloze"):
-            sentences.append(f"Where it recited the statement that answers, and cited that: {_said(recited, 'joint')}.")
         sentences.append(f"The answer alone was right for {_said(part, 'answer_em')}.")
         if part["citation"] is not None:
             sentences.append(f"Where it was right, the first source was right for {_said(part, 'citation')}.")
         if part["valid_unconstrained"] is not None:
             valid = _said(part, "valid_unconstrained")
             sentences.append(f"Left unconstrained, {valid} of the citations named a document that exists.")
-        compared = [n for n in part["floors"] if n not in ("oracle", "cloze")]
+        compared = [n for n in part["floors"] if n != "oracle" and n not in given.SYSTEMS]
         if floors := [f"{FLOORS.get(n, n)} {percent(part['floors'][n]['cited'])}%" for n in compared]:
             sentences.append(f"Whatever the answer, its first source was right for {percent(part['cited'])}%;")
             sentences.append(f"for comparison: {', '.join(floors)}.")
@@ -84,7 +82,8 @@ def _row(name: str, part: Mapping[str, Any], several: int | None, attributes: st
     margin = part.get("margin", {"value": None, "interval": None})
     cells = [share(part[metric], part["intervals"][metric], _asked(part, metric, several)) for metric in METRICS]
     cells.append(share(margin["value"], margin["interval"]))
-    return f"<tr{attributes}><td>{escape(words(name))}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    shown = escape(words(given.marked(name)))
+    return f"<tr{attributes}><td>{shown}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _said(part: Mapping[str, Any], metric: str) -> str:

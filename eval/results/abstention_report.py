@@ -68,6 +68,7 @@ class AbstentionReport:
             questions, forced, decided = self.fold(fold, self.main)
             classes = [q.support_class for q in questions]
             found[fold] = {
+                "policy": self.main,
                 "n": len(questions),
                 "n_by_class": {name: classes.count(name) for name in SUPPORT_CLASSES if name in classes},
                 **measured(questions, forced, decided, self._dev(self.main), intervals=fold == "test"),

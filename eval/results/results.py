@@ -15,7 +15,8 @@
         floors                all of the above (not broken down) for every other system (uniform, most_frequent,
                               question_only, bm25, oracle), with "margin": {"value", "interval"}: how far our `cited`
                               is ahead of theirs, paired
-    abstention            by fold ("calibration", "dev", "test") where a corpus has folds, else empty: n, n_by_class,
+    abstention            by fold ("calibration", "dev", "test") where a corpus has folds, else empty: policy (by which
+                          it answers and withholds; see eval/results/given.py), n, n_by_class,
                           each metric of eval/results/selective_metrics.py as {"value", "interval"}, fitted on the first
                           two, smooth_ece_by_class, and the confusion of what was told and what was said
     systems               by system of eval/selective/selective_baselines.py, its headline metrics on the test fold

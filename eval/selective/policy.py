@@ -2,25 +2,31 @@
 
 Signals of a prediction; those in nats are log-probabilities:
 
-    answer      of the answer and the mark that ends it
-    min_token_logprob of its least likely token
-    citation    of the identifier of the first source, cited right after the answer
-    lp_id_given_statement of the identifier of the first source in the footnote of the restated answer
-    (eval/answerers/bidirectional.py) lp_statement_given_id of the restated answer in that document, opened from memory:
-    the two-way check lp_statement of the restated answer in any document nosrc_lp_id_given_statement,
-    nosrc_lp_statement_given_id  the same two of what has no source, `<|nosrc|>`, where tags.untagged=nosrc reliability
-    of the first source, as the mark in its identifier has it, where tags carry one premise_*   the last six of what the
-    question presupposes, in the document that its own footnote cites lp_statement_mean of the restated answer in any
-    document, mean over all wordings (eval/signals/cloze_candidates.py) lp_answer_given_opening of the answer after what
-    stands before it in the statement that it makes, likewise lp_answer_given_id the same in the document that it cites,
-    in one wording lp_statement_given_id_2, ...  of the second source and so on, where several answers may have been
-    told (eval/signals/multi_source_support.py) lp_asserted      log P(a document says so); premise_lp_asserted: the
-    same of what the question presupposes (eval/selective/answer_selection.py) lp_correct log P(a document says so and
-    no better one denies it); these three are not cached unsourced   1 where the model said of itself that it has no
-    source, before the answer was restated refusal     of <|idk|> or <|false|> as the first word; `best_word`: of the
-    likeliest other one stated      expectation of the mark of confidence agreement   share of the samples that say the
-    same; neg_semantic_entropy: less their semantic entropy (eval/signals/self_consistency.py) p_ik, p_ic  log-odds of
-    two probes: I know it, I can cite it (eval/signals/p_ik.py)
+    answer                      of the answer and the mark that ends it
+    min_token_logprob           of its least likely token
+    citation                    of the identifier of the first source, cited right after the answer
+    lp_id_given_statement       of the identifier of the first source in the footnote of the restated answer
+                                (eval/answerers/bidirectional.py)
+    lp_statement_given_id       of the restated answer in that document, opened from memory: the two-way check
+    lp_statement                of the restated answer in any document
+    nosrc_lp_*                  the first two of these of what has no source, `<|nosrc|>`, where tags.untagged=nosrc
+    reliability                 of the first source, as the mark in its identifier has it, where tags carry one
+    premise_*                   the last six of what the question presupposes, in the document that its footnote cites
+    lp_statement_mean           of the restated answer in any document, mean over all wordings
+                                (eval/signals/cloze_candidates.py)
+    lp_answer_given_opening     of the answer after what stands before it in the statement that it makes, likewise
+    lp_answer_given_id          the same in the document that it cites, in one wording
+    lp_*_2, lp_*_3              of the second source and the third, where several answers may have been told
+                                (eval/signals/multi_source_support.py)
+    lp_asserted                 log P(a document says so); premise_lp_asserted: the same of what the question
+                                presupposes (eval/selective/answer_selection.py)
+    lp_correct                  log P(a document says so and no better one denies it); these three are not cached
+    unsourced                   1 where the model said of itself that it has no source, before the answer was restated
+    refusal                     of <|idk|> or <|false|> as the first word; `best_word`: of the likeliest other one
+    stated                      expectation of the mark of confidence
+    agreement                   share of the samples that say the same; neg_semantic_entropy: less their semantic
+                                entropy (eval/signals/self_consistency.py)
+    p_ik, p_ic                  log-odds of two probes: I know it, I can cite it (eval/signals/p_ik.py)
 
 A `ConfidenceHead` weighs signals into a score, makes it a confidence by isotonic regression, both fitted on the
 calibration fold, and has a threshold from the dev fold. A `Policy` has one head for the answer and one for the source,

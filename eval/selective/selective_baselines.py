@@ -1,20 +1,21 @@
 """Ways to decide, from one model's forced answers, what to answer and how sure to be: ours, baselines and bounds.
 
-    selected        ours: the answer and what the model recites of it, each checked both ways; the one that a document
-                    says and no better one denies (eval/selective/answer_selection.py)
-    bidirectional        the answer alone, its restated citation and the two-way check, weighted on the calibration fold
-    bidirectional_sum     the same signals but `lp_statement`, simply added: no label but for its calibration
-    log_probability log P(answer), calibrated: the baseline that nobody may skip
-    with_citation   log P(answer) + log P(citation)
-    agreement       share of the samples that agree
-    semantic_entropy        discrete semantic entropy of the samples
-    p_ik, p_ic      probes of the hidden state at the end of the question
-    stated          the mark of confidence, which a second phase teaches
-    refusal         probability of <|idk|> or <|false|> as its first word
-    own             the model's own decisions: it refuses where its likeliest first word is a refusal
-    always, never   answers everything, with the calibration fold's accuracy as its confidence; answers nothing
-    oracle          the ledger: answers exactly what was told, with the answers of `selected` where it can be had
+    selected           ours: the answer and what the model completes of it, each checked both ways; the one that a
+                       document says and no better one denies (eval/selective/answer_selection.py)
+    bidirectional      the answer alone, its restated citation and the two-way check, weighted on the calibration fold
+    bidirectional_sum  the same signals but `lp_statement`, simply added: no label but for its calibration
+    log_probability    log P(answer), calibrated: the baseline that nobody may skip
+    with_citation      log P(answer) + log P(citation)
+    agreement          share of the samples that agree
+    semantic_entropy   discrete semantic entropy of the samples
+    p_ik, p_ic         probes of the hidden state at the end of the question
+    stated             the mark of confidence, which a second phase teaches
+    refusal            probability of <|idk|> or <|false|> as its first word
+    own                the model's own decisions: it refuses where its likeliest first word is a refusal
+    always, never      answers everything, with the calibration fold's accuracy as its confidence; answers nothing
+    oracle             the ledger: answers exactly what was told, with the answers of `selected` where it can be had
 
+The first three are given the statement form of each question, which no user has (eval/results/given.py).
 All but the last four are calibrated by isotonic regression on the calibration fold and get their threshold on dev.
 """
 

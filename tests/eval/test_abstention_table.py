@@ -56,11 +56,11 @@ def rows(text: str) -> dict[str, list[str]]:
 
 def test_seeds_are_averaged_and_shares_kept_apart(runs: Path) -> None:
     found = rows(table(find([str(runs)])))
-    assert next(iter(found)) == "expert, two-way check (2)"
+    assert next(iter(found)) == "expert, two-way check, given the statement form (2)"
     assert {"IDK labels, share 10% (2)", "IDK labels, share 40% (2)", "expert, never answers (2)"} <= set(found)
     assert "expert, agreement of samples (2)" not in found  # nothing was sampled
-    assert all("±" in cell for cell in found["expert, two-way check (2)"][:2])
-    assert found["expert, two-way check (2)"][-1] == ""
+    assert all("±" in cell for cell in found["expert, two-way check, given the statement form (2)"][:2])
+    assert found["expert, two-way check, given the statement form (2)"][-1] == ""
 
 
 def test_differences_are_paired_and_adjusted(runs: Path) -> None:

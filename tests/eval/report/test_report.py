@@ -185,12 +185,12 @@ def test_metrics_of_abstention_are_shown_first_or_folded_away(whole):
 def test_systems_and_signals_are_tables(whole):
     assert rows(section(whole[1], "Beside other ways to decide")) == [
         ["", "Right when free to abstain", "brier"],
-        ["bidirectional", "0.500 0.450 to 0.550", "-"],
+        ["bidirectional, given the statement form", "0.500 0.450 to 0.550", "-"],
         [f"own {EVIL}", "-", "0.250 0.200 to 0.300"],
     ]
     heads, ours, least, answer = rows(section(whole[1], "What tells it so?"))
     assert heads[0] == "signal" and heads[-1] == "difference"
-    assert ours == ["bidirectional", *["0.875 0.825 to 0.925"] * 4, "-"]
+    assert ours == ["bidirectional, given the statement form", *["0.875 0.825 to 0.925"] * 4, "-"]
     assert least == [f"least {EVIL}", "0.500 0.450 to 0.550", "-", "-", "-", "-0.375 -0.425 to -0.325 p < 0.001"]
     assert answer[-1] == "-0.250 -0.300 to -0.200 p = 0.040"
 
@@ -286,7 +286,7 @@ def test_probes_are_nested_tables(whole):
     assert membership[3:6] == [
         ["", "AUROC", "false recollection"],
         ["read › altered"],
-        ["bidirectional", "0.500 0.450 to 0.550", "0.250 0.200 to 0.300"],
+        ["bidirectional, given the statement form", "0.500 0.450 to 0.550", "0.250 0.200 to 0.300"],
     ]
     assert ["read › unread attribute"] in membership and len(membership) == 3 + 1 + 3 * 6
     assert probes[0].count("<details>") == 1 and "<details>" not in probes[1]  # long ones are folded away
