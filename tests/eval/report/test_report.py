@@ -286,7 +286,7 @@ def test_probes_are_nested_tables(whole):
     assert membership[3:6] == [
         ["", "AUROC", "false recollection"],
         ["read › altered"],
-        ["bidirectional, given the statement form", "0.500 0.450 to 0.550", "0.250 0.200 to 0.300"],
+        ["bidirectional", "0.500 0.450 to 0.550", "0.250 0.200 to 0.300"],
     ]
     assert ["read › unread attribute"] in membership and len(membership) == 3 + 1 + 3 * 6
     assert probes[0].count("<details>") == 1 and "<details>" not in probes[1]  # long ones are folded away
