@@ -13,6 +13,8 @@ from dataclasses import Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+ROOT = Path(__file__).parent.parent
+
 
 @dataclass(frozen=True)
 class Range:
@@ -37,6 +39,11 @@ def at_least(least: int) -> Range:
 
 def between(least: float, most: float) -> Range:
     return Range(f"between {least:g} and {most:g}", lambda value: least <= value <= most)
+
+
+def modules(folder: str) -> tuple[str, ...]:
+    """The names of the modules in a folder of the code, without importing any: what may be chosen there by its name."""
+    return tuple(sorted(path.stem for path in (ROOT / folder).glob("*.py") if path.stem != "__init__"))
 
 
 def one_of(*options: str) -> Range:

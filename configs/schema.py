@@ -10,7 +10,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import II, MISSING, OmegaConf
 
 from configs.describe import describe
-from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, key, one_of
+from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, key, modules, one_of
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
@@ -118,6 +118,7 @@ class Config(Section):
     ids: IdsConfig = field(default_factory=IdsConfig)
     tags: TagsConfig = field(default_factory=TagsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    objective: str = key("next_token", "what the loss is (train/objectives)", one_of(*modules("train/objectives")))
     batch: BatchConfig = field(default_factory=BatchConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     sft: SFTConfig = field(default_factory=SFTConfig)

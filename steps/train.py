@@ -90,6 +90,7 @@ def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
         "ids": asdict(config.ids),
         "tags": asdict(config.tags),
         "batch": asdict(config.batch),
+        "objective": config.objective,
         "precision": config.trainer.precision,
         "seed": config.seed,
     }
@@ -125,6 +126,7 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
         workers=config.trainer.workers,
         compiled=config.trainer.compiled,
         heldout=corpus.reading if corpus.heldout else None,
+        objective=config.objective,
     )
     seconds = fit(stage.name, module, config.trainer, folder)
     weights = whole_weights(model)

@@ -1,8 +1,8 @@
 """The LightningModule of both stages: one step, its metrics, and where the data stream stands.
 
-The loss is the mean over *all* valid targets of an optimiser step: every microbatch divides its sum by the step's
-count, which the stream knows without communication, so ranks and accumulation can't skew it. What a step is made of is
-checked against the plan: each of its microbatches once, and every token counted as it comes.
+The loss is the weighted mean over *all* targets of an optimiser step (train/objectives): every microbatch divides its
+sum by the step's weight, which the stream knows without communication, so ranks and accumulation can't skew it. What a
+step is made of is checked against the plan: each of its microbatches once, and every token counted as it comes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from model.transformer import Transformer
 from train.config import OptimizerConfig
 from train.fsdp import shard
 from train.loading import Failure, loader
+from train.objectives import named
 from train.optimizer import build_optimizer, rate
 from train.skip_step import Guard, keep_where
 
@@ -46,6 +47,7 @@ class SourceAwareLM(L.LightningModule):
         workers: loader processes.
         compiled: compile the blocks and the loss.
         heldout: lays out what is read for `heldout_bits` in batches of so many rows.
+        objective: name of a module in train/objectives.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class SourceAwareLM(L.LightningModule):
         workers: int = 0,
         compiled: bool = False,
         heldout: Callable[[int], HeldoutBatches] | None = None,
+        objective: str = "next_token",
     ) -> None:
         super().__init__()
         optimizer.check()
         self.model, self.plan, self.optimizer_config, self.heldout = model, plan, optimizer, heldout
         self.first, self.second, self.pad = first, second, pad
+        self.objective = named(objective)
         self.fingerprint, self.workers = fingerprint, workers
         self.cursor = Cursor()
         if compiled:
@@ -126,7 +130,8 @@ class SourceAwareLM(L.LightningModule):
         if self.parts == self.trainer.accumulate_grad_batches:
             self.cursor = micro.cursor
         # Lightning averages over accumulation and DDP over ranks; the step's mean wants sums.
-        loss = nll.sum() * (self.trainer.accumulate_grad_batches * self.trainer.world_size / micro.step_targets)
+        parts = self.trainer.accumulate_grad_batches * self.trainer.world_size
+        loss = self.objective(nll, micro.batch).sum() * (parts / micro.step_weight)
         self.finite = self.finite.to(loss.device) & loss.detach().isfinite()
         return loss
 

@@ -35,7 +35,7 @@ def make(settings: Settings) -> Measured:
         with autocast(settings):
             mask = training_mask(batch.doc, batch.span, batch.note)
             nll = token_nll(model, batch.tokens, batch.positions, batch.targets, mask)
-        loss = nll.sum() / micro.step_targets
+        loss = nll.sum() / micro.step_weight
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), training.optimizer.clip)
         optimizer.step()

@@ -34,7 +34,7 @@ def measure(settings: Settings) -> Measured:
         batch = micro.to(device).batch
         with autocast(settings):
             nll = token_nll(model, batch.tokens, batch.positions, batch.targets, mask_of(settings.variant, batch))
-        (nll.sum() / micro.step_targets).backward()
+        (nll.sum() / micro.step_weight).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), training.optimizer.clip)
         optimizer.step()
         optimizer.zero_grad()

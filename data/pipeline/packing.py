@@ -52,6 +52,8 @@ class Batch:
         span: int32, which sentence of its sample.
         note: bool, part of a footnote.
         kind: int8 kind of the target.
+        weight: float32, of the target in the loss; 0 where nothing is predicted.
+        objective: int8, label of the target, which an objective of train/objectives may go by.
     """
 
     tokens: Tensor
@@ -61,6 +63,8 @@ class Batch:
     span: Tensor
     note: Tensor
     kind: Tensor
+    weight: Tensor
+    objective: Tensor
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in Batch.__slots__))
@@ -88,4 +92,6 @@ def collate(rows: Sequence[Sequence[Sample]], length: int, pad: int) -> Batch:
         span=spread(laid.span, -1, np.int32),
         note=spread(laid.note, False, np.bool_),
         kind=spread(laid.kind, 0, np.int8),
+        weight=spread(laid.weight, 0, np.float32),
+        objective=spread(laid.objective, 0, np.int8),
     )

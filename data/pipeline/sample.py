@@ -1,7 +1,8 @@
 """Samples: what is trained on at once, put together from parts of one nature each.
 
-Every token carries: its own `span` (which sentence), whether it is part of a `note`, its `kind` (for the loss curves)
-and whether it is learnt; `assemble` derives targets and positions from these alone.
+Every token carries: its own `span` (which sentence), whether it is part of a `note`, its `kind` (for the loss curves),
+whether it is learnt, with what weight and under which objective; `assemble` derives targets and positions from these
+alone.
 
 Shape letters: N tokens of one sample.
 """
@@ -19,19 +20,25 @@ from numpy.typing import NDArray
 IGNORE = -100  # target of a position that predicts nothing
 TEXT, TAG, ANSWER, QUESTION = 0, 1, 2, 3  # kinds of token; a question's own tokens are never targets
 KINDS = ("text", "tag", "answer")  # of targets
+NEXT_TOKEN = 0  # label of the objective that everybody knows; another objective gives its tokens another one
 
 Tokens = NDArray[np.int32]
 NOTHING: Tokens = np.zeros(0, dtype=np.int32)
 
 
 class Part(NamedTuple):
-    """A run of tokens of one nature, the unit that samples are assembled from."""
+    """A run of tokens of one nature, the unit that samples are assembled from.
+
+    `weight`, 0 or more, and the label `objective` are those of its tokens as targets: see train/objectives.
+    """
 
     tokens: Tokens | Sequence[int]
     kind: int = TEXT
     learn: bool = True
     note: bool = False
     span: int = -1
+    weight: float = 1.0
+    objective: int = NEXT_TOKEN
 
 
 class Laid(NamedTuple):
@@ -44,6 +51,8 @@ class Laid(NamedTuple):
         span: int32, the sentence that a token belongs to; -1 for `<|doc|>` and the like.
         note: bool, part of a footnote.
         kind: int8, the kind of the *target*.
+        weight: float32, that of the target; 0 where there is none.
+        objective: int8, the label of the target.
         sample: int32, the number of the sample.
     """
 
@@ -53,6 +62,8 @@ class Laid(NamedTuple):
     span: Tokens
     note: NDArray[np.bool_]
     kind: NDArray[np.int8]
+    weight: NDArray[np.float32]
+    objective: NDArray[np.int8]
     sample: Tokens
 
 
@@ -83,10 +94,11 @@ class Sample:
         return counts[0], counts[1], counts[2], counts[3]
 
     @property
-    def learnt(self) -> int:
-        """How many of its positions have a target: one for each token learnt, but nothing predicts the first."""
-        first = next((part.learn for part in self.parts if len(part.tokens) and not part.note), False)
-        return sum([len(part.tokens) for part in self.parts if part.learn]) - first
+    def total_weight(self) -> float:
+        """Of its targets together: one for each token learnt, but nothing predicts the first."""
+        first = next((part for part in self.parts if len(part.tokens) and not part.note), None)
+        whole = sum([len(part.tokens) * part.weight for part in self.parts if part.learn])
+        return whole - (first.weight if first and first.learn else 0.0)
 
     @cached_property
     def laid(self) -> Laid:
@@ -129,8 +141,10 @@ def assemble(samples: Sequence[Sequence[Part]], end_src: int) -> Laid:
     tokens = np.concatenate([part.tokens for part in parts], dtype=np.int32, casting="unsafe")
     number = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
     begin = np.cumsum(sizes) - sizes
-    nature = np.array([(part.kind, part.learn, part.note, part.span) for part in parts]).T
-    kind, learn, note, span, number, begin = np.repeat(np.vstack((nature, number, begin)).astype(np.int32), sizes, 1)
+    nature = np.array([(part.kind, part.learn, part.note, part.span, part.objective) for part in parts]).T
+    spread = np.repeat(np.vstack((nature, number, begin)).astype(np.int32), sizes, 1)
+    kind, learn, note, span, label, number, begin = spread
+    weights = np.repeat(np.array([part.weight for part in parts], dtype=np.float32), sizes)
     learn, note, place = learn.astype(np.bool_), note.astype(np.bool_), np.arange(len(tokens), dtype=np.int32) - begin
 
     targets = np.full(len(tokens), IGNORE, dtype=np.int32)
@@ -145,9 +159,13 @@ def assemble(samples: Sequence[Sequence[Part]], end_src: int) -> Laid:
     targets[inside] = tokens[inside + 1]
     targets[note & ~learn] = IGNORE
     target_kind[note] = TAG
+    weight, objective = np.zeros(len(tokens), dtype=np.float32), np.zeros(len(tokens), dtype=np.int8)
+    weight[here], objective[here] = weights[following], label[following]
+    weight[note], objective[note] = weights[note], label[note]
+    weight[targets == IGNORE] = objective[targets == IGNORE] = 0
 
     texts = np.cumsum(~note, dtype=np.int32)  # up to and with each token
     first = np.flatnonzero(np.diff(number, prepend=-1))
     positions = texts - 1 - (texts - ~note)[first][number]
     positions[note] += place[note] + 1
-    return Laid(tokens, targets, positions, span, note, target_kind, number)
+    return Laid(tokens, targets, positions, span, note, target_kind, weight, objective, number)

@@ -86,13 +86,13 @@ class Microbatch:
 
     Attributes:
         batch: its rows.
-        step_targets: targets of the whole step, over ranks and accumulation: the loss is divided by it.
+        step_weight: of all targets of the step, over ranks and accumulation: the loss is divided by it.
         cursor: where the stream stands once this step is done.
         part: which of this rank's microbatches of the step it is, from 0.
     """
 
     batch: Batch
-    step_targets: int
+    step_weight: float
     cursor: Cursor
     part: int
 
@@ -137,11 +137,11 @@ class Stream(IterableDataset[Microbatch]):
             os.environ["TOKENIZERS_PARALLELISM"] = "false"
         count = 0
         for rows, cursor in self._steps():
-            targets = sum(sample.learnt for row in rows for sample in row)
+            weight = sum(sample.total_weight for row in rows for sample in row)
             for part in range(self.accumulation):
                 if count % workers == mine:
                     at = (part * self.world + self.rank) * size
-                    yield Microbatch(collate(rows[at : at + size], self.plan.seq_len, self.pad), targets, cursor, part)
+                    yield Microbatch(collate(rows[at : at + size], self.plan.seq_len, self.pad), weight, cursor, part)
                 count += 1
 
     def _steps(self) -> Iterator[tuple[list[Row], Cursor]]:

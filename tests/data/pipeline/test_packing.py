@@ -44,14 +44,14 @@ def test_rows_lie_side_by_side_and_padding_is_marked(tokenizer: Tokenizer, docum
     a, b, c = (source.render(index, 0, False)[0] for index in (1, 4, 8))
     length = len(a) + len(b) + 5
     batch = collate([[a, b], [c]], length, tokenizer.pad)
-    kinds = (*[torch.int64] * 3, *[torch.int32] * 2, torch.bool, torch.int8)
+    kinds = (*[torch.int64] * 3, *[torch.int32] * 2, torch.bool, torch.int8, torch.float32, torch.int8)
     for name, kind in zip(Batch.__slots__, kinds, strict=True):
         held = getattr(batch, name)
         assert (held.dtype, tuple(held.shape)) == (kind, (2, length))
         if name != "doc":
-            np.testing.assert_array_equal(held[0, : len(a)], getattr(a, name))
-            np.testing.assert_array_equal(held[0, len(a) : len(a) + len(b)], getattr(b, name))
-            np.testing.assert_array_equal(held[1, : len(c)], getattr(c, name))
+            np.testing.assert_array_equal(held[0, : len(a)], getattr(a.laid, name))
+            np.testing.assert_array_equal(held[0, len(a) : len(a) + len(b)], getattr(b.laid, name))
+            np.testing.assert_array_equal(held[1, : len(c)], getattr(c.laid, name))
     assert batch.doc[0].tolist() == [0] * len(a) + [1] * len(b) + [-1] * 5
     for row, end in ((0, len(a) + len(b)), (1, len(c))):
         assert set(batch.tokens[row, end:].tolist()) == {tokenizer.pad}

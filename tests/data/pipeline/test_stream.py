@@ -95,7 +95,7 @@ def test_ranks_workers_and_accumulation_only_slice(make: Make, world: int, accum
         parts = [ranks[rank][step * accumulation + part] for part in range(accumulation) for rank in range(world)]
         assert_same(joined(parts), expected.batch)
         assert {part.cursor for part in parts} == {expected.cursor}
-        assert {part.step_targets for part in parts} == {int((expected.batch.targets != IGNORE).sum())}
+        assert {part.step_weight for part in parts} == {int((expected.batch.targets != IGNORE).sum())}
 
 
 @pytest.mark.parametrize("cooldown", [0.0, 0.4])
@@ -110,7 +110,7 @@ def test_every_cursor_continues_the_stream_exactly(make: Make, cooldown: float) 
         assert len(rest) == len(whole) - done
         for left, right in zip(rest, whole[done:], strict=True):
             assert_same(left.batch, right.batch)
-            assert (left.cursor, left.step_targets) == (right.cursor, right.step_targets)
+            assert (left.cursor, left.step_weight) == (right.cursor, right.step_weight)
 
 
 def test_a_cursor_continues_under_other_slicing(make: Make) -> None:
@@ -201,7 +201,7 @@ def test_a_microbatch_moves_whole(make: Make) -> None:
     micro = next(iter(make()))
     moved = micro.to(torch.device("meta"))
     assert {getattr(moved.batch, name).device.type for name in Batch.__slots__} == {"meta"}
-    assert (moved.cursor, moved.step_targets) == (micro.cursor, micro.step_targets)
+    assert (moved.cursor, moved.step_weight) == (micro.cursor, micro.step_weight)
 
 
 def test_bad_plans_are_refused(make: Make, tokenizer: Tokenizer, identifiers: Identifiers) -> None:

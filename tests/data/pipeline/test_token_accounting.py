@@ -74,7 +74,7 @@ def test_counts_of_a_sample_are_those_of_its_arrays(
 ) -> None:
     for sample in tag(policy, tokenizer, numbered(lengths), tokenizer.codes[:name], key, ROW):
         marks = {tokenizer.src, tokenizer.end_src, *tokenizer.codes.tolist()}
-        assert sample.learnt == int((sample.targets != IGNORE).sum())
+        assert sample.total_weight == int((sample.targets != IGNORE).sum())
         assert len(sample) == len(sample.tokens) == sum(sample.kinds)
         assert sample.kinds[1] == sum(token in marks for token in sample.tokens.tolist())
 
@@ -87,10 +87,26 @@ PARTS = st.lists(
         st.booleans(),
         st.booleans(),
         st.integers(-1, 9),
+        st.sampled_from([0.0, 0.25, 1.0, 4.0]),  # exact in binary, so that sums are
+        st.integers(0, 3),
     ),
     min_size=1,
     max_size=6,
 )
+
+
+@given(PARTS)
+def test_weight_and_label_are_those_of_the_token_that_is_the_target(parts: list[Part]) -> None:
+    """Of each target, found by giving every token a number of its own."""
+    numbers = iter(range(100, 1000))
+    own = [part._replace(tokens=[next(numbers) for _ in part.tokens]) for part in (Part((1,)), *parts)]
+    laid = Sample(own, 7).laid
+    nature = {token: (part.weight, part.objective) for part in own for token in part.tokens}
+    for token, target, weight, label in zip(laid.tokens, laid.targets, laid.weight, laid.objective, strict=True):
+        if target == IGNORE:
+            assert (weight, label) == (0, 0)
+        else:  # the mark that closes a footnote is no input: its nature is that of the footnote
+            assert (weight, label) == nature[int(token) if target == 7 else int(target)]
 
 
 @given(st.lists(st.lists(PARTS, min_size=1, max_size=3), min_size=1, max_size=3))
@@ -99,10 +115,10 @@ def test_samples_laid_together_are_as_laid_alone(rows: list[list[list[Part]]]) -
     length = max(sum(map(len, row)) for row in samples) + 1
     batch = collate(samples, length, pad=5)
     for number, row in enumerate(samples):
-        for name in ("tokens", "targets", "positions", "span", "note", "kind"):
-            alone = np.concatenate([getattr(sample, name) for sample in row])
+        for name in ("tokens", "targets", "positions", "span", "note", "kind", "weight", "objective"):
+            alone = np.concatenate([getattr(sample.laid, name) for sample in row])
             assert getattr(batch, name)[number, : len(alone)].tolist() == alone.tolist(), name
-        assert [sample.learnt for sample in row] == [int((sample.targets != IGNORE).sum()) for sample in row]
+        assert [sample.total_weight for sample in row] == [float(sample.laid.weight.sum()) for sample in row]
         assert Counter(batch.doc[number].tolist()) == {
             **{place: len(sample) for place, sample in enumerate(row)},
             -1: length - sum(map(len, row)),
