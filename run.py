@@ -83,7 +83,7 @@ def _staged(config: Config, folder: Path) -> Path:
 
     evaluated = Evaluated(config, prepared, stages[-1])
     answered = answer(evaluated)
-    shown = [signals(evaluated, answered), *probes(evaluated).values()]
+    shown = [*signals(evaluated, answered), *probes(evaluated).values()]
     publish(config, folder, [prepared, *stages, answered, *shown])
     return folder
 

@@ -49,20 +49,19 @@ def check_questions(config: Config, questions: Sequence[Question]) -> None:
                 f"abstention_sft.method={config.abstention_sft.method} asks questions of split relabel, and the corpus "
                 "has none: give it some, or set abstention_sft=none"
             )
+        from eval.grading.methods import method
+
+        by_ledger = method(config.abstention_sft.method).by_ledger
         told = any(q.support_class in ANSWERABLE for q in questions if q.split in ("relabel", "tune"))
-        if (
-            config.abstention_sft.method == "labels"
-            and config.abstention_sft.idk_fraction
-            and all(q.support_class in ANSWERABLE for q in asked)
-        ):
+        if by_ledger and config.abstention_sft.idk_fraction and all(q.support_class in ANSWERABLE for q in asked):
             raise ValueError(
                 f"abstention_sft.idk_fraction={config.abstention_sft.idk_fraction} needs questions of split relabel "
                 "without an answer, and the corpus has none: give it some, or set abstention_sft.idk_fraction=0"
             )
-        if config.abstention_sft.method == "labels" and not told:
+        if by_ledger and not told:
             raise ValueError(
-                "abstention_sft.method=labels needs questions of split relabel or tune with an answer, and the corpus "
-                "has none: give it some, or set abstention_sft=none"
+                f"abstention_sft.method={config.abstention_sft.method} needs questions of split relabel or tune with "
+                "an answer, and the corpus has none: give it some, or set abstention_sft=none"
             )
     folds = {q.fold for q in questions if q.fold}
     if folds and (missing := [fold for fold in FOLDS if fold not in folds]):

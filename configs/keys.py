@@ -50,6 +50,13 @@ def one_of(*options: str) -> Range:
     return Range(options[0] if len(options) == 1 else f"one of {', '.join(options)}", lambda value: value in options)
 
 
+def some_of(*options: str) -> Range:
+    return Range(
+        f"a list without repetition of {', '.join(options)}",
+        lambda values: set(values) <= {*options} and len({*values}) == len(values),
+    )
+
+
 SEED = Range("between 0 and 2^63 - 1", lambda value: 0 <= value < 2**63)
 
 

@@ -10,7 +10,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import II, MISSING, OmegaConf
 
 from configs.describe import describe
-from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, key, modules, one_of
+from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, key, modules, one_of, some_of
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
@@ -23,7 +23,7 @@ from model.config import ModelConfig
 from train.config import OptimizerConfig, TrainerConfig
 
 CORPORA = (WorldCorpus, BiociteCorpus, FilesCorpus, ShardsCorpus)
-METHODS = ("none", "labels", "r_tuning", "r_tuning_refuse", "r_tuning_u", "consistent", "graded", "judge")
+METHODS = ("none", *modules("eval/grading/methods"))
 
 
 @dataclass
@@ -65,7 +65,7 @@ class AbstentionSFTConfig(Section):
 
     section: ClassVar[str] = "abstention_sft"
 
-    method: str = key("none", "what is taught (eval/grading/relabel.py); none for no such phase", one_of(*METHODS))
+    method: str = key("none", "what is taught (eval/grading/methods); none for no such phase", one_of(*METHODS))
     tokens: int = key(100_000, "as in pretraining, of all rounds together", at_least(1))
     rounds: int = key(
         2, "times that the model is asked and graded anew, each followed by its share of the tokens", at_least(1)
@@ -90,6 +90,16 @@ class EvalConfig(Section):
         "further answers drawn to each question, whose agreement is a signal; 0 for none. Only the expert is sampled "
         "and probed: a second phase is judged by what it says",
         at_least(0),
+    )
+    signals: list[str] = key(  # noqa: RUF009
+        ["bidirectional", "cloze_candidates", "multi_source_support", "self_consistency", "p_ik"],
+        "what is read off the model beside its answer, in this order (eval/signals)",
+        some_of(*modules("eval/signals")),
+    )
+    probes: list[str] = key(  # noqa: RUF009
+        ["self_evidence", "membership", "dominance"],
+        "what is studied by scoring alone (eval/probes)",
+        some_of(*modules("eval/probes")),
     )
     max_abstained_correct: float = key(
         0.02,

@@ -22,12 +22,14 @@ from data.records import Prediction, Question, read_jsonl
 from eval.arguments import Command
 from eval.compare import find
 from eval.grading.correctness import right
+from eval.grading.methods import NONE, method
 from eval.metrics.calibration import worst_confidence
 from eval.metrics.selective_prediction import penalty
 from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
-from eval.results.given import MARK
+from eval.results.given import marked
 from eval.results.results import read_results, setting
-from eval.selective.selective_baselines import decide, fit_policies, in_fold
+from eval.results.selective_metrics import MAIN, METRICS
+from eval.selective.selective_baselines import SYSTEMS, decide, fit_policies, in_fold
 
 COMMAND = Command(
     name="python -m eval.abstention_table",
@@ -38,42 +40,8 @@ COMMAND = Command(
 )
 TARGET = 0.75
 RESAMPLES = 2000
-ROWS = {  # (method of the second phase, system of eval/selective/selective_baselines.py) -> what to call it
-    ("none", "selected"): f"expert, completed, checked, selected, {MARK}",
-    ("none", "bidirectional"): f"expert, two-way check, {MARK}",
-    ("none", "bidirectional_sum"): f"expert, two-way check, added up, {MARK}",
-    ("none", "always"): "expert, always answers",
-    ("none", "never"): "expert, never answers",
-    ("none", "oracle"): "expert, ledger oracle",
-    ("none", "log_probability"): "expert, log-probability",
-    ("none", "with_citation"): "expert, answer + citation",
-    ("none", "agreement"): "expert, agreement of samples",
-    ("none", "semantic_entropy"): "expert, semantic entropy",
-    ("none", "p_ik"): "expert, P(IK) probe",
-    ("none", "p_ic"): "expert, P(IC) probe",
-    ("judge", "stated"): "P(True), tuned judge",
-    ("labels", "own"): "IDK labels",
-    ("labels", "refusal"): "IDK labels, threshold on dev",
-    ("r_tuning", "stated"): "R-Tuning",
-    ("r_tuning_refuse", "own"): "R-Tuning, unknown",
-    ("r_tuning_u", "stated"): "R-Tuning-U",
-    ("consistent", "own"): "second phase, label-free",
-    ("consistent", "stated"): "second phase, label-free, its confidence",
-    ("graded", "own"): "second phase, graded",
-    ("graded", "stated"): "second phase, graded, its confidence",
-}
-COLUMNS = {
-    "smooth_ece": "smooth ECE",
-    "auroc_answerable": "told / never",
-    "auroc_forced": "right / wrong",
-    "recall_absent_entity": "abstains: entity",
-    "recall_absent_attribute": "abstains: attribute",
-    "over_abstention": "over-abstains",
-    "withheld_right": "right, withheld",
-    "false_citation": "false citations",
-    "false_premise_balanced": "false premise",
-    "joint_free": "joint, free",
-}
+EXPERT = "expert"
+STATEMENTS, GIVEN = "statements", "statements_given"  # stages of a run: steps/signals.py
 
 
 @dataclass(frozen=True)
@@ -107,14 +75,22 @@ def table(runs: Sequence[Path]) -> str:
     rows, entities = _rows(runs)
     differences = {row.label: _difference(row, rows[0], entities) for row in rows[1:]}
     adjusted = holm({label: p for label, (_, p) in differences.items() if p is not None})
-    lines = [_line(["system", *COLUMNS.values(), f"score at {TARGET}", "behind the first"])]
-    lines.append(_line(["---"] * (len(COLUMNS) + 3)))
+    lines = [_line(["system", *(METRICS[name].title for name in MAIN), f"score at {TARGET}", "behind the first"])]
+    lines.append(_line(["---"] * (len(MAIN) + 3)))
     for row in rows:
         said = differences.get(row.label, ("", None))[0]
         said += f", p = {adjusted[row.label]:.3f}" if row.label in adjusted else ""
-        cells = [_spread([run.get(name) for run in row.metrics]) for name in (*COLUMNS, "score_75")]
+        cells = [_spread([run.get(name) for run in row.metrics]) for name in (*MAIN, "score_75")]
         lines.append(_line([f"{row.label} ({len(row.metrics)})", *cells, said]))
     return "\n".join(lines)
+
+
+def labels(name: str) -> dict[str, str]:
+    """The systems that a run with this method of abstention SFT has rows for, and what each is called."""
+    if name == NONE:
+        return {system: f"{EXPERT}, {SYSTEMS[system].label}" for system in SYSTEMS if system not in ("own", "refusal")}
+    found = method(name)
+    return {system: found.label + more for system, more in found.systems.items()}
 
 
 def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
@@ -128,30 +104,35 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
         except ValueError as error:
             raise ValueError(f"{path}: {error}, so it is no run that could show what it does not know") from None
         questions = list(read_jsonl(path.parent / "answer" / "questions.jsonl", Question))
-        forced = list(read_jsonl(path.parent / "signals" / "declarative.jsonl", Prediction))
-        decided = decide(questions, forced, fit_policies(questions, forced, refused))
-        test = in_fold(questions, forced, "test")[0]
-        if asked and [q.id for q in asked] != [q.id for q in test]:
-            raise ValueError(f"{path} was asked other questions than the runs before it")
-        asked = list(test)
-        for (method, system), label in ROWS.items():
-            if method == second["method"] and system in results.get("systems", {}):
+        share = f", share {second['idk_fraction']:.0%}" if second["method"] == "labels" else ""
+        handed = results["given"]["systems"]
+        for stage, systems in ((GIVEN, handed), (STATEMENTS, results["systems"])):
+            forced = list(read_jsonl(path.parent / stage / "declarative.jsonl", Prediction))
+            test = in_fold(questions, forced, "test")[0]
+            if asked and [q.id for q in asked] != [q.id for q in test]:
+                raise ValueError(f"{path} was asked other questions than the runs before it")
+            asked = list(test)
+            decided = decide(questions, forced, fit_policies(questions, forced, refused))
+            for system, label in labels(second["method"]).items():
+                if system not in systems or (stage == GIVEN and systems[system] == results["systems"].get(system)):
+                    continue  # what is given makes no difference to it
                 answers, free = (
                     in_fold(questions, said, "test")[1] for said in (decided[system].forced, decided[system].free)
                 )
                 correct = right(test, answers)
                 confidence = worst_confidence([p.confidence for p in free], correct)
                 gains = np.where(confidence > TARGET, np.where(correct, 1.0, -penalty(TARGET)), 0.0)
-                label += f", share {second['idk_fraction']:.0%}" if method == "labels" else ""
-                grouped.setdefault(label, []).append((results["systems"][system], gains))
+                name = label + share
+                grouped.setdefault(marked(name) if stage == GIVEN else name, []).append((systems[system], gains))
     if not grouped:
         raise ValueError("none of these runs measured abstention: their corpora have no folds, or no statements")
-    order = {label: place for place, label in enumerate(ROWS.values())}
-    ranked = sorted(grouped, key=lambda label: (order[label.split(", share")[0]], label))
     rows = [
-        Row(label, [m for m, _ in grouped[label]], np.mean([g for _, g in grouped[label]], axis=0)) for label in ranked
+        Row(label, [m for m, _ in found], np.mean([g for _, g in found], axis=0)) for label, found in grouped.items()
     ]
-    return rows, [question.entity for question in asked]
+    expert = [row for row in rows if row.label.startswith(EXPERT)]
+    best_first = [row for row in expert if marked("") not in row.label] or expert
+    rest = [row for row in rows if row not in expert]
+    return [*best_first, *(row for row in expert if row not in best_first), *rest], [q.entity for q in asked]
 
 
 def _difference(row: Row, ours: Row, entities: Sequence[str]) -> tuple[str, float | None]:

@@ -2,9 +2,9 @@
 
     python -m eval.ask run=runs/demo "Where does X work?"
 
-Without a question it reads questions from the terminal, one a line. Confidence and threshold are those that the run
-calibrated (policy.json): with the two-way check where the wording of the question is one of the corpus's questions, by
-answer and citation alone where it is not.
+Without a question it reads questions from the terminal, one a line. It decides as it was evaluated: by the policy of
+the run (policy.json), with the statement that the wordings of the tuning questions make of the question's text.
+`policy=NAME` takes another one that could be fitted.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import math
 import sys
 import textwrap
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.records import Prediction
+from data.records import Prediction, Question
 from eval.arguments import Command
+from eval.excerpt import excerpt
 
 if TYPE_CHECKING:
     from eval.load import Run
+    from eval.selective.policy import Policy
 
 COMMAND = Command(
     name="python -m eval.ask",
     summary="Answer questions with a source and a confidence, or not at all; without a question, prompt for them.",
     required={"run": "directory of a finished run, for example runs/demo"},
-    optional={},
+    optional={"policy": "by which to decide, of those in policy.json (default: the one that the run is judged by)"},
     text="[QUESTION...]",
 )
 
@@ -36,61 +37,73 @@ def main(values: dict[str, str], questions: list[str]) -> None:
     from eval.load import load_run  # takes seconds to import, which neither --help nor a wrong argument should cost
 
     run = load_run(Path(values["run"]))
+    policy = values.get("policy", next(iter(run.policies), ""))
+    if policy and policy not in run.policies:
+        known = ", ".join(run.policies) or "none: its questions have no folds"
+        raise ValueError(f"policy={policy} is none that this run could fit ({known})")
     for text in questions or _prompted():
-        print(answer(run, text), flush=True)
+        print(answer(run, text, policy), flush=True)
 
 
-def answer(run: Run, text: str) -> str:
-    """What the model says to a question, in words, for a terminal."""
-    from eval.selective.policy import LEAST
-    from eval.signals.cloze_candidates import add_cloze_candidates
+def answer(run: Run, text: str, policy: str = "") -> str:
+    """What the model says to a question, in words, for a terminal; `policy` is one of the run's, "" for none."""
+    from eval.selective.policy import LEAST, decide
 
+    chosen = run.policies.get(policy)
     question = run.wordings.understand(text)
-    said = add_cloze_candidates(
-        run.answerer, [question], run.answerer.restate([question], run.answerer.answer([question]))
-    )
-    if said[0].signals.get("refusal", -math.inf) > said[0].signals.get("best_word", 0.0):
-        return describe(run, replace(said[0], outcome="abstained", confidence=None), said[0], "")
-    for name, policy in run.policies.items():
-        chosen = policy.chosen(said)
-        if policy.answer.scores(chosen)[0] > LEAST:
-            return describe(run, policy.apply(said)[0], chosen[0], name)
-    return describe(run, said[0], said[0], "")
+    said = show(run, question, chosen)
+    free = decide(chosen, said)
+    forced = chosen.chosen([said])[0] if chosen else said
+    words = describe(run, free, forced, policy)
+    if chosen and chosen.answer.scores([forced])[0] <= LEAST:
+        words += "\n  (no tuning question is worded so, so I can't tell whether I know: nothing was checked)"
+    return words
+
+
+def show(run: Run, question: Question, policy: Policy | None) -> Prediction:
+    """The answer with the signals that the stages of evaluation read off it, those that the policy goes by."""
+    from eval.signals import Asked, extractor
+
+    made, answerer = run.made, run.answerer
+    said = answerer.answer([question])
+    extractors = [extractor(name) for name in made.signals]
+    wanted = policy.signals if policy else set()
+    for one in sorted(extractors, key=lambda one: one.statement):  # first what needs no statement, as they do
+        if one.statement or not wanted.isdisjoint(one.signals):
+            before = run.relabelled() if one.fitted else []
+            asked, shown = [*(q for q, _ in before), question], [*(p for _, p in before), *said]
+            said = one.extract(Asked(answerer, asked, shown, made.samples, made.seed))[-1:]
+    return said[0]
 
 
 def describe(run: Run, free: Prediction, forced: Prediction, policy: str) -> str:
     """A prediction in words: `free` as the policy decides, `forced` what it would have answered."""
-    sure = "" if free.confidence is None or not policy else f"  (confidence {free.confidence:.2f}, {METHODS[policy]})"
-    withheld = f'\n  withheld: "{forced.answer}"' if forced.answer else ""
+    from eval.selective.selective_baselines import SYSTEMS
+
+    by = f", {SYSTEMS[policy].label}" if policy in SYSTEMS else ""
+    sure = "" if free.confidence is None or not policy else f"  (confidence {free.confidence:.2f}{by})"
+    withheld = f'\n  withheld: "{forced.answer}"{sure}' if forced.answer and forced.outcome != "unparseable" else ""
     said = {
-        "abstained": f"I do not know.{sure}{withheld}",
+        "abstained": f"I do not know.{withheld}",
         "no_source": f"{free.answer}{sure}\n  I do not know from where.",
-        "false_premise": f"The question presupposes what I was not told.{sure}{withheld}",
-        "unparseable": f"(no well-formed answer: {free.answer!r})",
+        "false_premise": f"The question presupposes what I was not told.{withheld}",
+        "unparseable": "I can't answer: what I wrote is no answer. Was this run tuned on questions?",
     }
     if free.outcome != "answered":
         return said[free.outcome]
     best = free.citations[0]
     lines = [f"{free.answer}{sure}", f"  source  {best.id}  (probability {best.probability:.3f})"]
-    lines.append(textwrap.fill(_line(run, best.id), 100, initial_indent=" " * 10, subsequent_indent=" " * 10))
-    for other in free.citations[1:3]:
-        lines.append(f"  else    {other.id}  ({other.probability:.1e})")
+    text = excerpt(_text(run, best.id), free.answer or "")
+    lines.append(textwrap.fill(text, 100, initial_indent=" " * 10, subsequent_indent=" " * 10))
+    if others := [other.id for other in free.citations[1:3]]:
+        lines.append(f"  else    {', '.join(others)}")
     for rival in free.rivals:
         if rival.citations and rival.signals.get("lp_asserted", -math.inf) > math.log(0.5):
             lines.append(f"  against {rival.citations[0].id}, which says {rival.answer}")
     return "\n".join(lines)
 
 
-METHODS = {
-    "selected": "recited, checked both ways and weighed",
-    "bidirectional": "by the two-way check",
-    "stated": "by its own word",
-    "with_citation": "by answer and citation",
-    "log_probability": "by the answer alone",
-}
-
-
-def _line(run: Run, label: str) -> str:
+def _text(run: Run, label: str) -> str:
     held = run.documents[label]
     return held[0].text if len(held) == 1 else f"{len(held)} documents of this source, the first: {held[0].text}"
 
@@ -102,6 +115,8 @@ def _prompted() -> Iterator[str]:
         except (EOFError, KeyboardInterrupt):
             return
         if text:
+            if not sys.stdin.isatty():
+                print(f"? {text}")
             yield text
 
 

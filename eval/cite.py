@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 from eval.arguments import Command
+from eval.excerpt import excerpt
 
 COMMAND = Command(
     name="python -m eval.cite",
@@ -20,7 +21,7 @@ COMMAND = Command(
 
 
 def main(values: dict[str, str], statements: list[str]) -> None:
-    if not statements:
+    if not statements or not all(statement.strip() for statement in statements):
         raise ValueError('give a statement in quotes, for example "X works at Y."')
     top = values.get("top", "5")
     if not top.isdigit() or int(top) < 1:
@@ -33,7 +34,7 @@ def main(values: dict[str, str], statements: list[str]) -> None:
         print(statement)
         for place, citation in enumerate(citations, start=1):
             print(f"  {place}. {citation.id}  (probability {citation.probability:.2e})")
-            text = run.documents[citation.id][0].text
+            text = excerpt(run.documents[citation.id][0].text, statement)
             print(textwrap.fill(text, 100, initial_indent=" " * 5, subsequent_indent=" " * 5))
 
 

@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from configs.keys import modules
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
+from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer
-from data.records import Document, Question, read_jsonl
+from data.records import ANSWERABLE, Document, Prediction, Question, read_jsonl
 from data.storage.shards import read_documents
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.question_templates import QuestionTemplates
 from eval.selective.policy import Policy, read_policies
+from eval.signals import FOLDER
 from model.hf import load_model
 from stages.record import DONE, faults
+
+
+class Made(NamedTuple):
+    """How a run was made, as far as the commands need it.
+
+    Attributes:
+        content: what a tag carries.
+        marks, nosrc: whether marks of confidence and `<|nosrc|>` were taught.
+        longest: tokens of the longest text.
+        signals: extractors of eval/signals; `samples` of each answer and `seed` are theirs.
+    """
+
+    ids: IdsConfig
+    content: str
+    marks: bool
+    nosrc: bool
+    longest: int
+    answer_format: str
+    placement: str
+    signals: list[str]
+    samples: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -26,8 +52,16 @@ class Run:
     answerer: LMAnswerer
     documents: dict[str, list[Document]]  # by what a citation names: an id, or a source or url that several share
     identifiers: Identifiers
-    wordings: QuestionTemplates  # of its questions
+    wordings: QuestionTemplates  # of its tuning questions
     policies: dict[str, Policy]  # how answers are judged, the best first; none where the run could not fit any
+    made: Made
+    folder: Path
+
+    def relabelled(self) -> list[tuple[Question, Prediction]]:
+        """The questions of split relabel with what was answered to them, which some signals are fitted on."""
+        questions = read_jsonl(self.folder / "answer" / "questions.jsonl", Question)
+        said = read_jsonl(self.folder / "signals" / "predictions.jsonl", Prediction)
+        return [(q, p) for q, p in zip(questions, said, strict=True) if q.split == "relabel"]
 
 
 def load_run(folder: Path) -> Run:
@@ -53,9 +87,12 @@ def load_run(folder: Path) -> Run:
         nosrc=made.nosrc,
         longest=made.longest,
         answer_format=made.answer_format,
+        placement=made.placement,
     )
-    wordings = QuestionTemplates.of(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
-    return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"))
+    questions = read_jsonl(folder / "prepare" / "questions.jsonl", Question)
+    tuned = [q for q in questions if q.split == "tune" and q.support_class in ANSWERABLE]
+    wordings = QuestionTemplates.of(tuned)
+    return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"), made, folder)
 
 
 def _check_whole(folder: Path) -> None:
@@ -67,27 +104,29 @@ def _check_whole(folder: Path) -> None:
         raise ValueError(f"{folder} holds no finished run (no {DONE}); make one with python run.py run_dir={folder}")
 
 
-class Made(NamedTuple):
-    """How a run was made: identifiers, what a tag carries, whether marks of confidence and `<|nosrc|>` were taught, and
-    the tokens of the longest text, and the format of its answers."""
-
-    ids: IdsConfig
-    content: str
-    marks: bool
-    nosrc: bool
-    longest: int
-    answer_format: str
-
-
 def _read_config(path: Path) -> Made:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        tags = config["tags"]
-        second = config["abstention_sft"]["method"] != "none"
-        longest = int(config["batch"]["seq_len"])
-        form = config["answer_format"]
-        if form not in FORMATS:
-            raise ValueError(f"answer_format={form}")
-        return Made(IdsConfig(**config["ids"]), tags["content"], second, tags["untagged"] == "nosrc", longest, form)
+        tags, evaluated = config["tags"], config["eval"]
+        named: list[tuple[str, str, Container[str]]] = [
+            ("answer_format", config["answer_format"], FORMATS),
+            ("tags.placement", tags["placement"], PLACEMENTS),
+            *(("eval.signals", name, modules(FOLDER)) for name in evaluated["signals"]),
+        ]
+        for key, value, known in named:
+            if value not in known:
+                raise ValueError(f"{key}={value}")
+        return Made(
+            ids=IdsConfig(**config["ids"]),
+            content=tags["content"],
+            marks=config["abstention_sft"]["method"] != "none",
+            nosrc=tags["untagged"] == "nosrc",
+            longest=int(config["batch"]["seq_len"]),
+            answer_format=config["answer_format"],
+            placement=tags["placement"],
+            signals=list(evaluated["signals"]),
+            samples=int(evaluated["samples"]),
+            seed=int(config["seed"]),
+        )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not the configuration of a run ({type(error).__name__}: {error})") from None

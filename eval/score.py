@@ -20,7 +20,7 @@ from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
 from eval.arguments import Command
 from eval.grading.attribution import METRICS
 from eval.results import given
-from eval.results.results import attribution_results, build_results, percent, write_results
+from eval.results.results import EMPTY, attribution_results, build_results, percent, write_results
 
 COMMAND = Command(
     name="python -m eval.score",
@@ -37,20 +37,6 @@ COMMAND = Command(
         "name": "what to call the system (default: the name of the predictions file)",
         "out": "where to write results.json",
     },
-)
-
-
-ABSTENTION = (  # of eval/results/selective_metrics.py, those on the terminal
-    "smooth_ece",
-    "auroc_forced",
-    "auroc_answerable",
-    "recall_absent_entity",
-    "recall_absent_attribute",
-    "over_abstention",
-    "withheld_right",
-    "false_citation",
-    "false_premise_balanced",
-    "joint_free",
 )
 
 
@@ -94,45 +80,68 @@ def reference_systems(documents: Sequence[Document], seed: int = 0) -> list[Answ
     return [Uniform(list(ids), seed), QuestionOnly(ids, seed), BM25(documents), Oracle()]
 
 
-def table(attribution: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """Percentages for people, a block per split: a row per metric, a column per system, ours with intervals."""
-    return "\n\n".join(_block(split, part, name) for split, part in attribution.items())
+def table(attribution: Mapping[str, Any], name: str, handed: Mapping[str, Any] = EMPTY) -> str:
+    """Percentages for people, a block per split: a row per metric, a column per system, ours with intervals.
+
+    The systems of `handed`, which are given the statement form, come last and are marked.
+    """
+    results = {"given": {"attribution": handed}}
+    return "\n\n".join(
+        _block(split, part, name, given.systems_of(results, split)) for split, part in attribution.items()
+    )
 
 
-def abstention_table(abstention: Mapping[str, Mapping[str, Any]]) -> str:
-    """What a run knows of its ignorance on the test fold, as text; "" where that was not measured."""
+def abstention_table(abstention: Mapping[str, Any], handed: Mapping[str, Any] = EMPTY) -> str:
+    """What a run knows of its ignorance on the test fold, as text; "" where that was not measured.
+
+    `handed` is the same of what is given the statement form.
+    """
     if not (test := abstention.get("test")):
         return ""
-    lines = [
-        f"\nwhat it does not know, and whether its confidence means something: {test['n']} questions of the test fold"
-    ]
-    if policy := test.get("policy"):
-        lines.append(f"answered and withheld by: {given.marked(policy)}")
-    width = max(map(len, ABSTENTION))
-    for name in ABSTENTION:
-        if (found := test.get(name)) is not None and found["value"] is not None:
-            bounds = found["interval"]
-            interval = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
-            lines.append(f"{name:<{width}}  {found['value']:.3f}{interval}")
-    return "\n".join(lines)
+    from eval.results.selective_metrics import MAIN  # torch, which scoring other systems' predictions does not need
+
+    columns = {str(test["policy"]): test}
+    if other := handed.get("test"):
+        columns[given.marked(str(other["policy"]))] = other
+    rows = [("answered and withheld by", *columns)]
+    rows += [(name, *(_measure(of.get(name)) for of in columns.values())) for name in MAIN if name in test]
+    return "\n".join(
+        [
+            f"\nwhat it does not know, and whether its confidence means something: {test['n']} questions of the test "
+            "fold",
+            *_aligned(rows),
+        ]
+    )
 
 
-def _block(split: str, part: Mapping[str, Any], name: str) -> str:
-    floors: Mapping[str, Mapping[str, Any]] = part["floors"]
-    rows = [["", name, *(f"{floor}*" if floor in given.SYSTEMS else floor for floor in floors)]]
+def _measure(found: Mapping[str, Any] | None) -> str:
+    if not found or found["value"] is None:
+        return "-"
+    bounds = found["interval"]
+    return f"{found['value']:.3f}" + (f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else "")
+
+
+def _block(split: str, part: Mapping[str, Any], name: str, handed: Mapping[str, Any]) -> str:
+    others: Mapping[str, Mapping[str, Any]] = part["floors"] | {f"{other}*": found for other, found in handed.items()}
+    rows = [("", name, *others)]
     for metric in METRICS:
         mine = percent(part[metric], part["intervals"][metric])
-        rows.append([metric, mine, *(percent(floor[metric]) for floor in floors.values())])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        rows.append((metric, mine, *(percent(other[metric]) for other in others.values())))
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in part["outcomes"].items() if count)
     return "\n".join(
         [
             f"{split}: {part['n']} questions the corpus answers, {part['n_absent']} it does not",
             f"predictions: {outcomes or 'none'}, {part['missing']} missing",
-            *("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows),
-            *([f"* {given.MARK} of each question, which no user has"] if set(floors) & set(given.SYSTEMS) else []),
+            *_aligned(rows),
+            *([f"* {given.MARK} of each question, which no user has"] if handed else []),
         ]
     )
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Cells in columns, two spaces between them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _documents(values: Mapping[str, str], questions: Sequence[Question]) -> list[Document]:

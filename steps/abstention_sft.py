@@ -1,4 +1,4 @@
-"""The second phase of tuning: the model is asked, graded and taught, round by round (eval/grading/relabel.py)."""
+"""The second phase of tuning: the model is asked, graded and taught, round by round (eval/grading/methods)."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ def _rollout(config: Config, prepare: Stage, trained: Stage, number: int) -> Sta
             validity=False,
             forced=True,
             answer_format=config.answer_format,
+            placement=config.tags.placement,
         )
         said = answerer.answer(questions)
         samples = draw_samples(answerer, questions, part.samples, part.temperature, config.sft.seed)
@@ -81,7 +82,7 @@ def _teach(config: Config, prepare: Stage, trained: Stage, rollout: Stage, numbe
         import torch
 
         from data.records import Prediction, read_jsonl, write_jsonl
-        from eval.grading.relabel import relabel
+        from eval.grading.methods import relabel
         from model.hf import load_model
         from steps.corpus import Corpus
 

@@ -83,6 +83,7 @@ class Evaluated:
             marks=not self.expert,
             nosrc=self.config.tags.untagged == "nosrc",
             answer_format=self.config.answer_format,
+            placement=self.config.tags.placement,
         )
 
     def stage(self, name: str, modules: Sequence[str], settings: dict[str, Any]) -> Stage:

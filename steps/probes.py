@@ -11,11 +11,6 @@ from stages import Stage, announced, write_json
 from steps.evaluated import Evaluated
 
 FILE, PREFIX = "found.json", "probe_"
-AFTER = {  # the methods of the second phase that it is run after; "none" is no such phase
-    "self_evidence": ("none", "consistent", "graded"),  # before and after the second phase
-    "membership": ("none",),  # what a second phase leaves as it was
-    "dominance": ("none",),
-}
 
 
 def probes(evaluated: Evaluated) -> dict[str, Stage]:
@@ -34,26 +29,22 @@ def found_by_probes(at: Mapping[str, Path]) -> dict[str, Any]:
 
 def probe_stages(evaluated: Evaluated) -> dict[str, Stage]:
     """Where they stand; nothing is made."""
+    from eval.probes import probe
+
     return {
         name: evaluated.stage(PREFIX + name, [__name__, f"eval.probes.{name}"], {"seed": evaluated.config.seed})
-        for name, methods in AFTER.items()
-        if evaluated.config.abstention_sft.method in methods
+        for name in evaluated.config.eval.probes
+        if evaluated.config.abstention_sft.method in probe(name).after
     }
 
 
 def _work(evaluated: Evaluated, name: str) -> Callable[[Path], dict[str, Any]]:
     def work(folder: Path) -> dict[str, Any]:
+        from eval.probes import Read, probe
+
         tested = [q for q in evaluated.questions if q.fold in ("", "test") and q.split == "never_tuned"]
-        write_json(folder / FILE, _probe(evaluated, name, tested))
+        found = probe(name).run(Read(evaluated.answerer, tested, evaluated.documents, evaluated.config.seed))
+        write_json(folder / FILE, found)
         return {}
 
     return work
-
-
-def _probe(evaluated: Evaluated, name: str, tested: list[Any]) -> dict[str, Any]:
-    from importlib import import_module
-
-    probe = getattr(import_module(f"eval.probes.{name}"), name)  # by name: each stage is keyed by its own code only
-    more = (evaluated.documents,) if name == "dominance" else ()
-    found: dict[str, Any] = probe(evaluated.answerer, tested, *more, seed=evaluated.config.seed)
-    return found

@@ -14,6 +14,7 @@ from stages.record import DONE, entry, write_record
 from stages.uses import publish_uses
 from steps.evaluated import is_plain
 from steps.probes import found_by_probes
+from steps.signals import DECLARATIVE, GIVEN, STATEMENTS
 
 OWN = ("config.json", "policy.json", "results.json")
 
@@ -39,16 +40,21 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     trained = [stage for stage in stages if "tokens" in records[stage.name]]
     measured = records["answer"]
     questions = list(read_jsonl(at["answer"] / "questions.jsonl", Question))
-    forced = list(read_jsonl(at["signals"] / "declarative.jsonl", Prediction))
-    files = [("answer", name) for name in measured["systems"]]
-    files[1:1] = [("signals", name) for name in records["signals"]["systems"]]
-    systems = {name: list(read_jsonl(at[stage] / f"{name}.jsonl", Prediction)) for stage, name in files}
-    knowing = AbstentionReport.of(questions, forced, config.eval.max_abstained_correct)
     plain = list(map(is_plain, questions))
     asked = list(compress(questions, plain))
-    for name in ("whence", "declarative", "cloze"):
-        if name in systems:
-            systems[name] = list(compress(systems[name], plain))
+
+    def systems_of(stage: str, names: Sequence[str]) -> dict[str, list[Prediction]]:
+        read = {name: list(read_jsonl(at[stage] / f"{name}.jsonl", Prediction)) for name in names}
+        return {name: list(compress(said, plain)) if len(said) == len(plain) else said for name, said in read.items()}
+
+    def knowing_of(stage: str) -> AbstentionReport | None:
+        forced = list(read_jsonl(at[stage] / f"{DECLARATIVE}.jsonl", Prediction))
+        return AbstentionReport.of(questions, forced, config.eval.max_abstained_correct)
+
+    systems = systems_of("answer", measured["systems"][:1]) | systems_of(STATEMENTS, records[STATEMENTS]["systems"])
+    systems |= systems_of("answer", measured["systems"][1:])
+    handed = systems_of(GIVEN, records[GIVEN]["systems"][::-1])  # the best first
+    knowing, told = knowing_of(STATEMENTS), knowing_of(GIVEN)
     results = build_results(
         name=config.name,
         config=asdict(config),
@@ -59,6 +65,11 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
         signals=knowing.by_signal() if knowing else {},
         exposure=knowing.exposure() if knowing else {},
         probes=found_by_probes(at),
+        given={
+            "attribution": attribution_results(asked, handed, next(iter(handed))) if handed else {},
+            "abstention": told.by_fold() if told else {},
+            "systems": told.by_system() if told else {},
+        },
         bits_per_byte=measured["bits_per_byte"],
         bits_per_byte_train=measured["bits_per_byte_train"],
         stage_seconds={name: record["seconds"] for name, record in records.items()},
@@ -86,7 +97,8 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     )
     write_results(folder / "results.json", results)
     _record(folder, prepare, trained[-1])
-    print(table(results["attribution"], "whence") + abstention_table(results["abstention"]))
+    print(table(results["attribution"], "whence", results["given"]["attribution"]))
+    print(abstention_table(results["abstention"], results["given"]["abstention"]))
     print(f"\nreport   {folder / 'report.html'}\nresults  {folder / 'results.json'}")
     if asked:
         print(f'ask      python -m eval.ask run={folder} "{asked[0].text}"')

@@ -1,11 +1,18 @@
-"""The answers in declarative form, checked, with rivals and samples: all that a policy decides by.
+"""All that a policy decides by: what the model shows beside its answers, and what comes of the statements they make.
 
-A model with a second phase is judged by what it says; only on the test fold its sources are those of restatements.
+Three stages. `signals` needs the question's text and the answer. `statements` needs a statement besides: it takes that
+which the wordings of the tuning questions make of the question's text, as `eval.ask` does. `statements_given` is handed
+the corpus's own form of each question's statement, which no user has (eval/results/given.py); where the two are the
+same, it has nothing to do. A file of predictions is written whole, with what the stage before found, so that nobody has
+to join them.
+
+A model that had abstention SFT is judged by what it says; only on the test fold its sources are those of statements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,55 +21,95 @@ from steps.evaluated import Evaluated, is_plain
 
 if TYPE_CHECKING:
     from data.records import Prediction, Question
+    from eval.signals import Extractor
+
+SIGNALS, STATEMENTS, GIVEN = "signals", "statements", "statements_given"  # the stages
+DECLARATIVE, CLOZE = "declarative", "cloze"  # systems, and the names of their files
 
 
-def signals(evaluated: Evaluated, answered: Stage) -> Stage:
-    """The stage: declarative.jsonl, with all signals and rivals; of an expert cloze.jsonl, the best recital.
+def signals(evaluated: Evaluated, answered: Stage) -> list[Stage]:
+    """The stages: predictions.jsonl; and twice declarative.jsonl, with all signals and rivals, and, of an expert,
+    cloze.jsonl, the best completion."""
+    first, own, given = stages = signals_stages(evaluated, answered)
+    announced(first, first.whole, lambda folder: _signals(evaluated, answered, folder))
+    announced(own, own.whole, lambda folder: _statements(evaluated, first, None, folder))
+    announced(given, given.whole, lambda folder: _statements(evaluated, first, own, folder))
+    return stages
 
-    A file of predictions is written whole, with what the stage before found, so that nobody has to join them.
-    """
-    stage = signals_stage(evaluated, answered)
-    announced(stage, stage.whole, lambda folder: _work(evaluated, answered, folder))
-    return stage
 
-
-def signals_stage(evaluated: Evaluated, answered: Stage) -> Stage:
-    """Where it stands; nothing is made."""
+def signals_stages(evaluated: Evaluated, answered: Stage) -> list[Stage]:
+    """Where they stand; nothing is made."""
     config = evaluated.config
-    settings = {"answer": answered.key, "citations": config.eval.citations, "seed": config.seed}
+    settings = {"answer": answered.key, "seed": config.seed}
     if evaluated.expert:
         settings["samples"] = config.eval.samples
-    return evaluated.stage("signals", [__name__], settings)
+    shown, stated = (list(_extractors(evaluated, statement)) for statement in (False, True))
+    first = evaluated.stage(SIGNALS, _code(shown), settings | {"extractors": shown})
+    settings = {SIGNALS: first.key, "extractors": stated, "citations": config.eval.citations}
+    own = evaluated.stage(STATEMENTS, [*_code(stated), "eval.answerers.question_templates"], settings)
+    return [first, own, evaluated.stage(GIVEN, _code(stated), settings | {STATEMENTS: own.key})]
 
 
-def _work(evaluated: Evaluated, answered: Stage, folder: Path) -> dict[str, Any]:
-    from data.records import Prediction, Question, read_jsonl, write_jsonl
+def _code(extractors: Sequence[str]) -> list[str]:
+    return [__name__, *(f"eval.signals.{name}" for name in extractors)]
+
+
+def _signals(evaluated: Evaluated, answered: Stage, folder: Path) -> dict[str, Any]:
+    from data.records import Prediction, read_jsonl, write_jsonl
+
+    said = list(read_jsonl(answered.folder / f"{evaluated.answerer.name}.jsonl", Prediction))
+    write_jsonl(folder / "predictions.jsonl", _shown(evaluated, evaluated.questions, said, statement=False))
+    return {}
+
+
+def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: Path) -> dict[str, Any]:
+    from data.records import Prediction, read_jsonl, write_jsonl
     from eval.signals.cloze_candidates import best_completion
 
-    questions = list(read_jsonl(answered.folder / "questions.jsonl", Question))
-    said = list(read_jsonl(answered.folder / f"{evaluated.answerer.name}.jsonl", Prediction))
-    found = {"declarative": _restated(evaluated, questions, said)}
-    if evaluated.expert:
-        found["cloze"] = list(map(best_completion, found["declarative"]))
-    for name, predictions in found.items():
+    given, asked = evaluated.questions, understood(evaluated)
+    found = list(read_jsonl(shown.folder / "predictions.jsonl", Prediction))
+    here = list(range(len(asked)))
+    if own:  # only what the statements given make different
+        here = [i for i in here if (asked[i].statement, asked[i].premise) != (given[i].statement, given[i].premise)]
+        others = list(read_jsonl(own.folder / f"{DECLARATIVE}.jsonl", Prediction))
+        found, asked = [found[i] if i in {*here} else others[i] for i in range(len(asked))], given
+    checked = _shown(evaluated, [asked[i] for i in here], [found[i] for i in here], statement=True)
+    for i, prediction in zip(here, checked, strict=True):
+        found[i] = prediction
+    systems = {DECLARATIVE: found} | ({CLOZE: list(map(best_completion, found))} if evaluated.expert else {})
+    for name, predictions in systems.items():
         write_jsonl(folder / f"{name}.jsonl", predictions)
-    return {"systems": list(found) if any(q.statement for q in questions if is_plain(q)) else []}
+    stated = evaluated.answerer.cites and any(q.statement for q in asked if is_plain(q))
+    return {"systems": list(systems) if stated else [], "questions": len(here)}
 
 
-def _restated(evaluated: Evaluated, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
-    from eval.signals.cloze_candidates import add_cloze_candidates
-    from eval.signals.p_ik import add_probes
-    from eval.signals.self_consistency import add_samples
+def understood(evaluated: Evaluated) -> list[Question]:
+    """The questions with the statements that their text alone brings, by the wordings of the tuning questions."""
+    from eval.answerers.question_templates import QuestionTemplates
 
-    config, answerer = evaluated.config, evaluated.answerer
-    if not evaluated.expert:
-        found = list(said)
-        tested = [i for i, q in enumerate(questions) if q.fold in ("", "test")]
-        restated = answerer.restate([questions[i] for i in tested], [said[i] for i in tested])
-        for i, prediction in zip(tested, restated, strict=True):
-            found[i] = prediction
-        return found
-    said = add_cloze_candidates(answerer, questions, answerer.restate(questions, said))
-    if config.eval.samples:
-        said = add_samples(answerer, questions, said, config.eval.samples, seed=config.seed)
-    return add_probes(answerer, questions, said)
+    templates = QuestionTemplates.of(evaluated.corpus.tuned)
+    return [replace(q, statement=templates.understand(q.text).statement, premise=()) for q in evaluated.questions]
+
+
+def _shown(
+    evaluated: Evaluated, questions: Sequence[Question], said: Sequence[Prediction], statement: bool
+) -> list[Prediction]:
+    """With the signals of extractors; after abstention SFT on the test fold only, which is all that shows them."""
+    from eval.signals import Asked
+
+    config, found = evaluated.config, list(said)
+    here = [i for i, q in enumerate(questions) if evaluated.expert or q.fold in ("", "test")]
+    asked, shown = [questions[i] for i in here], [said[i] for i in here]
+    for extractor in _extractors(evaluated, statement).values():
+        shown = extractor.extract(Asked(evaluated.answerer, asked, shown, config.eval.samples, config.seed))
+    for i, prediction in zip(here, shown, strict=True):
+        found[i] = prediction
+    return found
+
+
+def _extractors(evaluated: Evaluated, statement: bool) -> dict[str, Extractor]:
+    """Those of the run that need a statement, or those that need none."""
+    from eval.signals import extractor
+
+    found = {name: extractor(name) for name in evaluated.config.eval.signals}
+    return {name: one for name, one in found.items() if one.statement == statement and (evaluated.expert or one.spoken)}

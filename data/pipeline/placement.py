@@ -17,7 +17,8 @@ an input.
 **Recall** is the other direction (ID to text): the tag first, with no loss on it, then the sentences. A document is
 shown that way at a share `id_to_text` of its visits.
 
-A placement is one function, registered in `PLACEMENTS` under the name that `tags.placement` gives it.
+A placement is one entry of `PLACEMENTS`, under the name that `tags.placement` gives it: how a document is laid out, and
+how a model that learnt so is asked for the source of a statement.
 """
 
 from __future__ import annotations
@@ -61,6 +62,40 @@ class Tags(NamedTuple):
 Lay = Callable[[Sequence[Part], Tags], list[Part]]  # of sentences, what stands between <|doc|> and <|end|>
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where tags stand in a document.
+
+    Attributes:
+        lay: lays them out.
+        behind: what a tag that follows a statement sees: "sentence", that alone, as a footnote; "text", all that stands
+            before it; "" where no tag ever follows text, so that the model can't be asked for the source of one.
+    """
+
+    lay: Lay
+    behind: str = ""
+
+    def followed(self, tokenizer: Tokenizer, statement: Tokens, identifier: Tokens) -> Sample:
+        """A document that begins with a statement, and its tag behind it: what of `TAG` is learnt is the identifier.
+
+        Raises ValueError where no tag ever stands there.
+        """
+        begin = [Part((tokenizer.doc,), learn=False), Part(statement, span=0)]
+        if self.behind == "sentence":
+            note = Part([tokenizer.src, *map(int, identifier)], TAG, note=True, span=0)
+            return Sample([*begin, note], tokenizer.end_src)
+        if self.behind == "text":
+            tag = [*map(int, identifier), tokenizer.end_src]
+            opened = Part((tokenizer.src,), TAG, learn=False)
+            return Sample([*begin, opened, Part(tag, TAG)], tokenizer.end_src)
+        raise ValueError("no tag ever follows text under this placement (tags.placement)")
+
+    @property
+    def unseen(self) -> int:
+        """How many tokens of a document that begins with a statement a tag behind it does not see: `<|doc|>`."""
+        return int(self.behind == "sentence")
+
+
 def _none(sentences: Sequence[Part], tags: Tags) -> list[Part]:
     return list(sentences)
 
@@ -89,13 +124,13 @@ def _id_to_text(sentences: Sequence[Part], tags: Tags) -> list[Part]:
     return [tags.inlined(learn=False), *sentences]
 
 
-PLACEMENTS: dict[str, Lay] = {
-    "none": _none,
-    "begin": _begin,
-    "end": _end,
-    "repeat": _repeat,
-    "both": _both,
-    "footnote": _footnote,
+PLACEMENTS: dict[str, Placement] = {
+    "none": Placement(_none),
+    "begin": Placement(_begin),
+    "end": Placement(_end, "text"),
+    "repeat": Placement(_repeat, "text"),
+    "both": Placement(_both, "text"),
+    "footnote": Placement(_footnote, "sentence"),
 }
 
 
@@ -149,7 +184,7 @@ def tag(
     A long document is cut between sentences, a sentence longer than a row inside; every piece carries the tag, and no
     token is lost. `key` draws order, wordings, direction and dropout.
     """
-    lay = PLACEMENTS[config.placement]
+    lay = PLACEMENTS[config.placement].lay
     if config.dropout and uniform(key, 3) < config.dropout:
         lay = _none
     elif config.id_to_text and uniform(key, 4) < config.id_to_text:

@@ -1,10 +1,8 @@
 """Our model as an Answerer: it answers freely and greedily, then cites over the trie of the whole corpus.
 
-Where the question brings the statement that its answer makes, `restate` cites that instead, by the footnote that
-pretraining taught, and checks it in both directions (eval/answerers/bidirectional.py); likewise what the question
-presupposes. What the model shows of itself on the way goes into `Prediction.signals` (see eval/selective/policy.py).
+What the model shows of itself on the way goes into `Prediction.signals`; more is read off it in eval/signals.
 
-Also here: citing a given statement, with the footnote that pretraining taught and without generating anything.
+Also here: citing a given statement by the tag that pretraining put behind it, without generating anything.
 """
 
 from __future__ import annotations
@@ -12,22 +10,20 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 
 from data.pipeline.answer_format import ANSWERED, FORMATS
 from data.pipeline.identifiers import Identifiers
+from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Citation, Prediction, Question
-from eval.answerers.bidirectional import BidirectionalCheck, bidirectional_check
 from model.generate import Context, generate, pad_left, rank_constrained, read_on
 from model.transformer import Transformer
 from model.trie import Trie
 
 LONGEST_ANSWER = 40  # tokens; longer ones are unparseable
-WORDINGS = 1  # of a statement that are checked; five told the same apart, in five times the time
 
 
 class LMAnswerer:
@@ -43,6 +39,7 @@ class LMAnswerer:
         longest: tokens that it reads at most, as many as it was trained to: attention's memory grows with their square.
         answer_format: of the answers that it was tuned to give.
         nosrc: also check statements against what was told without a source, which `tags.untagged=nosrc` teaches.
+        placement: of the tags that it was trained with: how it is asked for the source of a statement.
     """
 
     name = "whence"
@@ -61,12 +58,13 @@ class LMAnswerer:
         nosrc: bool = False,
         longest: int = sys.maxsize,
         answer_format: str = "direct",
+        placement: str = "footnote",
     ) -> None:
         self.model, self.tokenizer, self.identifiers = model.eval(), tokenizer, identifiers
         self.most, self.batch, self.longest = most, batch, longest
         self.validity, self.forced, self.marks, self.nosrc = validity, forced, marks, nosrc
         self.trie = Trie.build(identifiers.tokens, tokenizer.end_src)
-        self.format = FORMATS[answer_format](tokenizer)
+        self.format, self.placement = FORMATS[answer_format](tokenizer), PLACEMENTS[placement]
 
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:
         """Similar lengths are batched together; the order of the result is that of the questions."""
@@ -80,18 +78,30 @@ class LMAnswerer:
             predictions.update(zip(chunk, found, strict=True))
         return [predictions[i] for i in range(len(questions))]
 
-    def cite(self, statements: Sequence[str]) -> list[tuple[Citation, ...]]:
-        """The ranked sources of statements, from the footnote that follows each."""
-        return [self.citations(found) for found in self.footnotes(statements, self.most)]
+    @property
+    def cites(self) -> bool:
+        """Whether it can be asked for the source of a statement."""
+        return bool(self.placement.behind)
 
-    def footnotes(self, statements: Sequence[str], most: int) -> list[list[tuple[int, float]]]:
-        """The documents that each statement's footnote cites, the likeliest first, with their log-probabilities."""
+    def cite(self, statements: Sequence[str]) -> list[tuple[Citation, ...]]:
+        """The ranked sources of statements, from the tag behind each."""
+        return [self.citations(found) for found in self.ranked_sources(statements, self.most)]
+
+    def ranked_sources(self, statements: Sequence[str], most: int) -> list[list[tuple[int, float]]]:
+        """The documents that the tag behind each statement names, the likeliest first, with their log-probabilities.
+
+        Raises ValueError where the model was trained without tags behind text.
+        """
+        if not self.cites:
+            raise ValueError(
+                "this model was trained without an identifier behind text (tags.placement), so it can't be asked for "
+                "the source of a statement"
+            )
         found: list[list[tuple[int, float]]] = []
         for start in range(0, len(statements), self.batch):
             chunk = self.tokenizer.encode(list(statements[start : start + self.batch]))
             context, _ = self.read([[self.tokenizer.doc, *tokens] for tokens in chunk])
-            # A footnote sees its sentence, not the <|doc|> before it: hide each row's first token.
-            context.seen = context.seen & (context.seen.cumsum(1) > 1)
+            context.seen = context.seen & (context.seen.cumsum(1) > self.placement.unseen)
             found += self._rank(context, most)
         return found
 
@@ -140,56 +150,6 @@ class LMAnswerer:
             )
         return predictions
 
-    def restate(self, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
-        """Answers restated in the corpus's words, cited by the footnote of that, and checked both ways.
-
-        The sources are those of the restatement's footnote, whether or not the model named one at first (signal
-        `unsourced`), and the signals gain those of the check, as well as of what the question presupposes. Unchanged
-        where there is no answer, or no statement that it makes.
-        """
-        asked = [
-            i for i, (q, p) in enumerate(zip(questions, said, strict=True)) if p.outcome in ANSWERED and q.statement
-        ]
-        restated = [[s.replace("{answer}", said[i].answer or "") for s in questions[i].statement] for i in asked]
-        presuming = [i for i, question in enumerate(questions) if question.premise]
-        cited, checked = self._checked(restated, self.most)
-        _, presumed = self._checked([questions[i].premise for i in presuming], 1)
-        found = list(said)
-        for i, ranked, signals in zip(asked, cited, checked, strict=True):
-            signals = {**said[i].signals, **signals, "unsourced": float(said[i].outcome == "no_source")}
-            found[i] = replace(
-                said[i], outcome="answered", citations=self.citations(ranked), signals=signals, valid=None
-            )
-        for i, signals in zip(presuming, presumed, strict=True):
-            premise = {f"premise_{name}": score for name, score in signals.items()}
-            found[i] = replace(found[i], signals={**found[i].signals, **premise})
-        return found
-
-    def _checked(
-        self, statements: Sequence[Sequence[str]], most: int
-    ) -> tuple[list[list[tuple[int, float]]], list[dict[str, float]]]:
-        """The sources of statements, by the footnote of the first wording, and the check against the first source."""
-        if not statements:
-            return [], []
-        ranked = self.footnotes([wordings[0] for wordings in statements], most)
-        sources = [self.identifiers.tokens[found[0][0]] for found in ranked]
-        worded = [wordings[:WORDINGS] for wordings in statements]
-        check = bidirectional_check(self.model, self.tokenizer, worded, sources, self.batch)
-        signals = [dict(zip(BidirectionalCheck._fields, row, strict=True)) for row in np.transpose(check).tolist()]
-        marks = {int(mark): tenths / 10 for tenths, mark in enumerate(self.tokenizer.confidences)}
-        for shown, source in zip(signals, sources, strict=True):
-            if (mark := int(source[0])) in marks:
-                shown["reliability"] = marks[mark]
-        if self.nosrc:
-            unsourced = bidirectional_check(
-                self.model, self.tokenizer, worded, [np.array([self.tokenizer.nosrc])] * len(worded), self.batch
-            )
-            for shown, told, noted in zip(
-                signals, unsourced.lp_statement_given_id, unsourced.lp_id_given_statement, strict=True
-            ):
-                shown |= {"nosrc_lp_statement_given_id": float(told), "nosrc_lp_id_given_statement": float(noted)}
-        return ranked, signals
-
     def _stated(self, context: Context, documents: Sequence[int]) -> list[float]:
         """Mean of the marks of confidence after the answer and its citation, as if one of them had to come."""
         cited = [self.format.citation(self.identifiers.tokens[index]) for index in documents]
@@ -233,7 +193,7 @@ class LMAnswerer:
         ]
 
     def citations(self, found: Sequence[tuple[int, float]]) -> tuple[Citation, ...]:
-        """Of documents with their log-probabilities, such as `footnotes` finds."""
+        """Of documents with their log-probabilities, such as `ranked_sources` finds."""
         return tuple(Citation(self.identifiers.labels[index], _probability(score)) for index, score in found)
 
 

@@ -34,11 +34,17 @@ class QuestionTemplates:
         return cls(known)
 
     def understand(self, text: str) -> Question:
-        """A question of this text, with statements where its wording is known; graded by nobody."""
+        """A question of this text, with statements where its wording is known; graded by nobody.
+
+        Spaces too many and the missing mark at the end of a known wording are mended.
+        """
+        text = " ".join(text.split())
         plain = Question("asked", text, (), (), "absent_entity", "", "never_tuned")
         for wording, like in self.known.items():
-            before, after = map(re.escape, wording.split(ENTITY))
-            if found := re.fullmatch(f"{before}(.+){after}", text):
+            before, after = wording.split(ENTITY)
+            end = after.rstrip("?")
+            if found := re.fullmatch(f"{re.escape(before)}([^?]+?){re.escape(end)}[?]*", text):
                 statement = tuple(s.replace(like.entity, found[1]) for s in like.statement)
-                return replace(plain, entity=found[1], attribute=like.attribute, statement=statement)
+                whole = f"{before}{found[1]}{after}"
+                return replace(plain, text=whole, entity=found[1], attribute=like.attribute, statement=statement)
         return plain

@@ -72,17 +72,46 @@ class Grade:
         return self.question.entity or (self.question.id,)
 
 
-METRICS: Mapping[str, Callable[[Grade], tuple[float, float]]] = {
-    "joint": lambda g: (g.supported, g.right is not None),
-    "answer_em": lambda g: (bool(g.right), g.right is not None),
-    "citation": lambda g: (g.supported, bool(g.right)),
-    "hits10": lambda g: (g.supported10, bool(g.right)),
-    "cited": lambda g: (g.cited, 1),
-    "cited10": lambda g: (g.cited10, 1),
-    "valid_unconstrained": lambda g: (bool(g.valid), g.valid is not None),
-    "set_recall": lambda g: (g.set_recall, 1) if g.question.support_class == "multi" else (0, 0),
+@dataclass(frozen=True)
+class Metric:
+    """A ratio of sums over told questions.
+
+    Attributes:
+        term: what a grade adds to numerator and denominator.
+        title, about: in tables and on the page.
+    """
+
+    term: Callable[[Grade], tuple[float, float]]
+    title: str
+    about: str
+
+
+METRICS: Mapping[str, Metric] = {
+    "joint": Metric(
+        lambda g: (g.supported, g.right is not None), "Joint", "answer exactly right and the first citation says so"
+    ),
+    "answer_em": Metric(lambda g: (bool(g.right), g.right is not None), "Answer", "answer exactly right"),
+    "citation": Metric(
+        lambda g: (g.supported, bool(g.right)), "Citation", "first citation says so, given that the answer is right"
+    ),
+    "hits10": Metric(
+        lambda g: (g.supported10, bool(g.right)),
+        "Hits@10",
+        "any of the first ten says so, given that the answer is right",
+    ),
+    "cited": Metric(lambda g: (g.cited, 1), "Cited", "first citation says so, whatever the answer"),
+    "cited10": Metric(lambda g: (g.cited10, 1), "Cited@10", "any of the first ten says so, whatever the answer"),
+    "valid_unconstrained": Metric(
+        lambda g: (bool(g.valid), g.valid is not None),
+        "Valid",
+        "citations decoded without constraint that name a document of the corpus",
+    ),
+    "set_recall": Metric(
+        lambda g: (g.set_recall, 1) if g.question.support_class == "multi" else (0, 0),
+        "Set recall",
+        "share of all supporting documents, where there are several",
+    ),
 }
-"""Each metric as what a grade of a told question adds to its numerator and to its denominator."""
 
 
 def grade(questions: Sequence[Question], predictions: Sequence[Prediction]) -> list[Grade]:
@@ -176,6 +205,6 @@ def _grade(question: Question, prediction: Prediction | None, wordless: bool, tr
 
 def _terms(grades: Sequence[Grade]) -> tuple[Floats, Floats]:
     """Numerators and denominators, [grades, metrics] each."""
-    terms = np.array([[term(g) for term in METRICS.values()] for g in grades], dtype=np.float64)
+    terms = np.array([[metric.term(g) for metric in METRICS.values()] for g in grades], dtype=np.float64)
     terms = terms.reshape(len(grades), len(METRICS), 2)
     return terms[:, :, 0], terms[:, :, 1]

@@ -1,0 +1,67 @@
+"""What a model shows when it is not asked but read: studies by scoring alone, one file a probe.
+
+A module of this folder is a probe, listed by its name in the key `eval.probes`, and holds a `PROBE`. What it finds is
+its part of results.json and its section of the report.
+
+Shape letters: N items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data.records import Document, Question
+from eval.answerers.lm_answerer import LMAnswerer
+from eval.metrics.statistics import Floats, bootstrap_draws, percentile_interval
+
+EXPERT = ("none",)  # methods of abstention SFT: no such phase
+RESAMPLES = 500
+
+
+class Read(NamedTuple):
+    """What a probe is given: the model, the questions held out, all documents (in the order of the identifiers)."""
+
+    answerer: LMAnswerer
+    questions: Sequence[Question]
+    documents: Sequence[Document]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A study.
+
+    Attributes:
+        title, about: its heading and what it measures, on the page.
+        run: what it finds, plain JSON; {} where there is nothing to study.
+        after: the methods of abstention SFT that it is run after.
+    """
+
+    title: str
+    about: str
+    run: Callable[[Read], dict[str, Any]]
+    after: Sequence[str] = EXPERT
+
+
+def probe(name: str) -> Probe:
+    """The probe of the module of this name."""
+    found: Probe = import_module(f"{__name__}.{name}").PROBE
+    return found
+
+
+def held_out(questions: Sequence[Question]) -> list[Question]:
+    """Those to report on: of split never_tuned, and of its test fold where there are folds."""
+    folds = any(question.fold for question in questions)
+    return [q for q in questions if q.split == "never_tuned" and (q.fold == "test" or not folds)]
+
+
+def measured(statistic: Callable[[Floats], Any], clusters: Sequence[Hashable]) -> dict[str, Any]:
+    """{"value", "interval"} of a statistic of weights [..., N]; None for what is undefined."""
+    value = float(statistic(np.ones(len(clusters))))
+    draws = bootstrap_draws(statistic, clusters, resamples=RESAMPLES)
+    return {"value": None if np.isnan(value) else value, "interval": percentile_interval(draws)}

@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from data.records import Document, Question
+from eval.answerers.likelihoods import Tokens, token_log_probs
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.metrics.statistics import Floats
-from eval.probes.probing import Tokens, held_out, measured, token_log_probs
+from eval.probes import Probe, held_out, measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +118,13 @@ def score_trials(answerer: LMAnswerer, trials: Sequence[Trial]) -> Floats:
 def dominates(valid: Floats, invalid: Floats) -> np.ndarray:
     """Whether each of valid (N, V) exceeds each of invalid (N, I): bool (N,). A tie fails."""
     return valid.min(axis=1) > invalid.max(axis=1)
+
+
+PROBE = Probe(
+    title="Does every source come before every other document?",
+    about=(
+        "Of the questions with several sources, the share (pass) whose sources are all likelier than "
+        "documents that tell of the same person, but not this; null is what chance passes."
+    ),
+    run=lambda read: dominance(read.answerer, read.questions, read.documents, seed=read.seed),
+)

@@ -35,12 +35,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from data.records import PLAIN, Question
-from eval.answerers.bidirectional import lp_statement_given_id
+from eval.answerers.likelihoods import token_log_probs
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.metrics.calibration import bin_sums, checked_pairs, ratio, unique_bins
 from eval.metrics.selective_prediction import auroc
 from eval.metrics.statistics import Floats
-from eval.probes.probing import held_out, measured, token_log_probs
+from eval.probes import Probe, held_out, measured
+from eval.signals.bidirectional import lp_statement_given_id
 
 READ = ("read", "paraphrased")
 UNREAD = ("altered", "reworded", "unread_attribute", "unread_entity")
@@ -60,7 +61,8 @@ class Passage:
 
 
 def membership(answerer: LMAnswerer, questions: Sequence[Question], seed: int = 0, most: int = 600) -> dict[str, Any]:
-    """How well each score tells what was read from what was not; {} when no held-out question has a statement.
+    """How well each score tells what was read from what was not; {} when no held-out question has a
+    statement, or the model can't be asked for the source of one.
 
     Returns:
         "n": how many passages of each kind; "where": the share of the passages `read` whose likeliest document is a
@@ -68,7 +70,7 @@ def membership(answerer: LMAnswerer, questions: Sequence[Question], seed: int = 
         (see there), as {"value", "interval"} with 95% intervals that resample entities. Kinds without a passage are
         left out.
     """
-    passages = make_passages(questions, seed, most)
+    passages = make_passages(questions, seed, most) if answerer.cites else []
     kinds = np.array([passage.kind for passage in passages])
     if "read" not in kinds:
         return {}
@@ -130,7 +132,7 @@ def score_passages(answerer: LMAnswerer, texts: Sequence[str]) -> tuple[dict[str
     tokens = dict(zip(answerer.identifiers.labels, answerer.identifiers.tokens, strict=True))
     footnote = np.log([max(citation.probability or 0.0, sys.float_info.min) for citation in best])
     sources = [tokens[citation.id] for citation in best]
-    recall = lp_statement_given_id(answerer.model, answerer.tokenizer, [[text] for text in texts], sources)
+    recall = lp_statement_given_id(answerer, [[text] for text in texts], sources)
     rows = [([answerer.tokenizer.doc], text) for text in answerer.tokenizer.encode(texts)]
     plain = token_log_probs(answerer.model, rows, answerer.batch)
     scores = {
@@ -176,3 +178,15 @@ def _compared(score: Floats, read: np.ndarray, clusters: list[str]) -> dict[str,
 def _one(values: Sequence[str], rng: random.Random) -> list[str]:
     """One of them drawn, in a list; none of none."""
     return [rng.choice(values)] if values else []
+
+
+PROBE = Probe(
+    title="Did it read this, and where?",
+    about=(
+        "Sentences that documents hold, in their words or in new ones, against altered ones and ones that no "
+        "document holds. AUROC: how often the read one scores higher; false recollection: of what was not "
+        "read, the share that passes where 90% of what was read does. Loss and Min-K% know no documents: the "
+        "baselines."
+    ),
+    run=lambda read: membership(read.answerer, read.questions, seed=read.seed),
+)

@@ -36,10 +36,11 @@ import torch
 from scipy.special import logsumexp
 
 from data.records import ANSWERABLE, Question
+from eval.answerers.likelihoods import token_log_probs
 from eval.answerers.lm_answerer import ANSWERED, LMAnswerer
 from eval.metrics.calibration import ratio
 from eval.metrics.statistics import Floats
-from eval.probes.probing import held_out, measured, token_log_probs
+from eval.probes import Probe, held_out, measured
 from model.generate import Context, pad_left, rank_constrained, read_on
 
 EMPLOYER, CITY = "employer", "employer_city"
@@ -248,3 +249,15 @@ def _cited(answerer: LMAnswerer, prefixes: Sequence[Sequence[int]]) -> list[np.n
         best = rank_constrained(answerer.model, context, tokenizer.src, answerer.trie, tokenizer.end_src, 1)
         found += [answerer.identifiers.tokens[ranked[0][0]] for ranked in best]
     return found
+
+
+PROBE = Probe(
+    title="Does it take what it said itself for evidence?",
+    about=(
+        "How far a claim moves its belief in what follows from it, in nats: said by a document (external), "
+        "said by itself (self), and the second over the first (ratio). On people it knows nothing of, a ratio "
+        "near 0 is right and one near 1 takes a guess for news."
+    ),
+    run=lambda read: self_evidence(read.answerer, read.questions, seed=read.seed),
+    after=("none", "consistent", "graded"),  # before and after abstention SFT
+)

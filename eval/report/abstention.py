@@ -6,94 +6,74 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from data.records import ANSWERABLE, PLAIN
+from configs.keys import modules
+from eval import probes
 from eval.metrics.rule_of_three import bounds
 from eval.report.html import details, row, share, table, words
 from eval.report.measures import defined, measure_cell, measures, nested
 from eval.results import given
+from eval.results.selective_metrics import BY_SYSTEM, MAIN, METRICS
+from eval.signals import registered
 
-KNOWING = {
-    "smooth_ece": ("Calibration error", "smooth ECE of the confidence, over all questions"),
-    "auroc_forced": ("Right or wrong", "AUROC of the score, right against wrong answers to told questions"),
-    "auroc_answerable": ("Told or never told", "AUROC of the score, told against never told"),
-    "recall_absent_entity": ("Abstains: unknown person", "of questions on people never mentioned"),
-    "recall_absent_attribute": ("Abstains: unknown fact", "of questions on what was never said of a known person"),
-    "over_abstention": ("Abstains wrongly", "of told questions"),
-    "false_citation": ("False citations", "never-told questions answered with a source"),
-    "false_premise_balanced": ("False premises", "mean of false ones not answered and true twins answered"),
-    "accuracy_free": ("Right when free to abstain", "of told questions; withheld answers count as wrong"),
-}
-SHARES = {  # metrics that are a share of the questions of some classes
-    "recall_absent_entity": ("absent_entity",),
-    "recall_absent_attribute": ("absent_attribute",),
-    "over_abstention": ANSWERABLE,
-    "over_abstention_plain": PLAIN,
-    "false_citation": ("absent_attribute", "absent_entity"),
-    "false_premise_detected": ("false_premise",),
-    "true_premise_flagged": ("true_premise",),
-    "accuracy_forced": ANSWERABLE,
-    "accuracy_free": ANSWERABLE,
-}
-SIGNALS = {
+PAIRS = {
     "answerable": "told or never told",
     "absent_attribute": "told or unknown fact",
     "absent_entity": "told or unknown person",
     "right": "right or wrong",
 }
-PROBES = {
-    "membership": (
-        "Did it read this, and where?",
-        "Sentences that documents hold, in their words or in new ones, against altered ones and ones that no document "
-        "holds. AUROC: how often the read one scores higher; false recollection: of what was not read, the share that "
-        "passes where 90% of what was read does. Loss and Min-K% know no documents: the baselines.",
-    ),
-    "self_evidence": (
-        "Does it take what it said itself for evidence?",
-        "How far a claim moves its belief in what follows from it, in nats: said by a document (external), said by "
-        "itself (self), and the second over the first (ratio). On people it knows nothing of, a ratio near 0 is right "
-        "and one near 1 takes a guess for news.",
-    ),
-    "dominance": (
-        "Does every source come before every other document?",
-        "Of the questions with several sources, the share (pass) whose sources are all likelier than documents that "
-        "tell of the same person, but not this; null is what chance passes.",
-    ),
-}
 
 
-def abstention(test: Mapping[str, Any]) -> Iterator[str]:
-    """The metrics of the test fold: the main ones, then the others folded away."""
+def abstention(test: Mapping[str, Any], handed: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """The metrics of the test fold: the main ones, then the others folded away.
+
+    `handed` are those of the system that is given the statement form, shown beside the main ones.
+    """
     counts = ", ".join(f"{n} {words(name)}" for name, n in test["n_by_class"].items())
     yield (
         f'<p class="muted">{test["n"]:,} questions of the test fold ({escape(counts)}). Confidence is calibrated on '
         "another fold, the threshold of abstention chosen on a third; entities are in one fold only.</p>"
     )
-    if policy := test.get("policy"):
-        yield f'<p class="muted">Answered and withheld by {escape(words(given.marked(policy)))}.</p>'
-
+    columns = {words(str(test.get("policy", "policy"))): test}
+    if handed:
+        columns[words(given.marked(str(handed["policy"])))] = handed
     asked = test["n_by_class"]
-    found = {name: test[name] for name in KNOWING if defined(test.get(name))}
-    rows = (row(KNOWING[name][0], [_asked(name, found[name], asked)], KNOWING[name][1]) for name in found)
-    yield table((), rows, "narrow")
-    rest = [(path, measure) for path, measure in measures(test) if path[0] not in KNOWING]
+    rows = (
+        row(
+            METRICS[name].title,
+            [_asked(name, measures.get(name), asked) for measures in columns.values()],
+            METRICS[name].about,
+        )
+        for name in MAIN
+        if defined(test.get(name))
+    )
+    yield table(("answered and withheld by", *columns), rows, "narrow")
+    rest = [(path, measure) for path, measure in measures(test) if path[0] not in MAIN]
     if rest:
-        rows = (row(" › ".join(map(words, path)), [_asked(path[0], measure, asked)]) for path, measure in rest)
+        rows = (
+            row(" › ".join(map(words, path)), [_asked(path[0], measure, asked)], _about(path[0]))
+            for path, measure in rest
+        )
         yield details("More metrics", len(rest), [table((), rows, "narrow")])
 
 
-def systems(found: Mapping[str, Mapping[str, Any]], asked: Mapping[str, int]) -> Iterator[str]:
-    """The metrics of each system, those of `KNOWING` first; `asked` says how many questions each class has."""
+def systems(
+    found: Mapping[str, Mapping[str, Any]], handed: Mapping[str, Mapping[str, Any]], asked: Mapping[str, int]
+) -> Iterator[str]:
+    """The metrics of each system, the main ones first; `asked` says how many questions each class has.
+
+    `handed` are those that are given the statement form; of them only what it makes different is shown.
+    """
     yield (
         '<p class="muted">The same model on the test fold, but other ways to choose an answer, to be sure of it and to '
         "withhold it; what each does stands in eval/selective/selective_baselines.py.</p>"
     )
-    names = list(dict.fromkeys(name for metrics in found.values() for name in metrics))
-    names = [name for name in KNOWING if name in names] + [name for name in names if name not in KNOWING]
+    names = [name for name in BY_SYSTEM if any(name in metrics for metrics in found.values())]
+    shown = dict(found) | {given.marked(name): m for name, m in handed.items() if m != found.get(name)}
     rows = (
-        row(words(given.marked(system)), [_asked(name, metrics.get(name), asked) for name in names])
-        for system, metrics in found.items()
+        row(words(system), [_asked(name, metrics.get(name), asked) for name in names])
+        for system, metrics in shown.items()
     )
-    yield table(("", *(KNOWING[name][0] if name in KNOWING else words(name) for name in names)), rows)
+    yield table(("", *(METRICS[name].title or words(name) for name in names)), rows)
 
 
 def signals(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -104,9 +84,9 @@ def signals(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     )
     rows = []
     for name, by in found.items():
-        cells = [measure_cell(by.get(column)) for column in SIGNALS]
-        rows.append(row(words(given.marked(name)), [*cells, _difference(by.get("difference"))]))
-    yield table(("signal", *SIGNALS.values(), "difference"), rows)
+        cells = [measure_cell(by.get(column)) for column in PAIRS]
+        rows.append(row(words(name), [*cells, _difference(by.get("difference"))], _signal(name)))
+    yield table(("signal", *PAIRS.values(), "difference"), rows)
 
 
 def exposure(curve: Mapping[str, Any]) -> Iterator[str]:
@@ -136,16 +116,26 @@ def exposure(curve: Mapping[str, Any]) -> Iterator[str]:
 
 def probe(name: str, found: Mapping[str, Any]) -> Iterator[str]:
     """One probe: a sentence of explanation where it is known, then all that it found."""
-    title, meaning = PROBES.get(name, (words(name).capitalize(), ""))
-    yield f"<h3>{escape(title)}</h3>"
-    if meaning:
-        yield f'<p class="muted">{escape(meaning)}</p>'
+    if name in modules("eval/probes"):
+        title, meaning = probes.probe(name).title, probes.probe(name).about
+        yield f'<h3>{escape(title)}</h3><p class="muted">{escape(meaning)}</p>'
+    else:
+        yield f"<h3>{escape(words(name).capitalize())}</h3>"
     yield from nested(found)
 
 
 def _asked(name: str, measure: Mapping[str, Any] | None, asked: Mapping[str, int]) -> str:
     """The cell of a metric, whose denominator is known from its name."""
-    return measure_cell(measure, sum(asked.get(kind, 0) for kind in SHARES.get(name, ())))
+    return measure_cell(measure, sum(asked.get(kind, 0) for kind in METRICS[name].of) if name in METRICS else 0)
+
+
+def _about(name: str) -> str:
+    return METRICS[name].about if name in METRICS else ""
+
+
+def _signal(name: str) -> str:
+    """What a signal is; "" for the score of a system."""
+    return registered()[name].about if name in registered() else ""
 
 
 def _difference(measure: Mapping[str, Any] | None) -> str:

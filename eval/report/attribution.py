@@ -10,19 +10,8 @@ from eval.grading.attribution import METRICS
 from eval.metrics.rule_of_three import bounds
 from eval.report.html import share, words
 from eval.results import given
-from eval.results.results import percent
+from eval.results.results import EMPTY, percent
 
-COLUMNS = {
-    "joint": ("Joint", "answer exactly right and the first citation says so"),
-    "answer_em": ("Answer", "answer exactly right"),
-    "citation": ("Citation", "first citation says so, given that the answer is right"),
-    "hits10": ("Hits@10", "any of the first ten says so, given that the answer is right"),
-    "cited": ("Cited", "first citation says so, whatever the answer"),
-    "cited10": ("Cited@10", "any of the first ten says so, whatever the answer"),
-    "valid_unconstrained": ("Valid", "citations decoded without constraint that name a document of the corpus"),
-    "set_recall": ("Set recall", "share of all supporting documents, where there are several"),
-}
-assert list(COLUMNS) == list(METRICS)
 FLOORS = {
     "uniform": "a random document",
     "most_frequent": "the most cited documents",
@@ -49,8 +38,8 @@ def headline(results: Mapping[str, Any]) -> Iterator[str]:
         if part["valid_unconstrained"] is not None:
             valid = _said(part, "valid_unconstrained")
             sentences.append(f"Left unconstrained, {valid} of the citations named a document that exists.")
-        compared = [n for n in part["floors"] if n != "oracle" and n not in given.SYSTEMS]
-        if floors := [f"{FLOORS.get(n, n)} {percent(part['floors'][n]['cited'])}%" for n in compared]:
+        compared = [n for n in part["floors"] if n in FLOORS]
+        if floors := [f"{FLOORS[n]} {percent(part['floors'][n]['cited'])}%" for n in compared]:
             sentences.append(f"Whatever the answer, its first source was right for {percent(part['cited'])}%;")
             sentences.append(f"for comparison: {', '.join(floors)}.")
         yield f"<p>{escape(' '.join(sentences))}</p>"
@@ -63,15 +52,16 @@ def headline(results: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def attribution(part: Mapping[str, Any]) -> Iterator[str]:
-    """Of one split: what was counted, and all metrics of all systems."""
+def attribution(part: Mapping[str, Any], handed: Mapping[str, Mapping[str, Any]] = EMPTY) -> Iterator[str]:
+    """Of one split: what was counted, and all metrics of all systems; last those that are given the statement form."""
     outcomes = ", ".join(f"{count:,} {words(name)}" for name, count in part["outcomes"].items() if count)
     text = f"{part['n']:,} questions the corpus answers, {part['n_absent']:,} it does not. Predictions: "
     yield f'<p class="muted">{text}{escape(outcomes or "none")}, {part["missing"]:,} missing.</p>'
-    heads = "".join(f'<th title="{escape(what)}">{name}</th>' for name, what in COLUMNS.values())
+    heads = "".join(f'<th title="{escape(metric.about)}">{metric.title}</th>' for metric in METRICS.values())
     several = part["by_support_class"].get("multi", {}).get("n")
     rows = [_row("whence", part, several, ' class="ours"')]
     rows += [_row(name, floor, several, "") for name, floor in part["floors"].items()]
+    rows += [_row(given.marked(name), system, several, "") for name, system in handed.items()]
     yield (
         f'<div class="scroll"><table><thead><tr><th>%</th>{heads}<th title="how far our Cited is ahead, paired">'
         f"Our margin</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
@@ -82,8 +72,7 @@ def _row(name: str, part: Mapping[str, Any], several: int | None, attributes: st
     margin = part.get("margin", {"value": None, "interval": None})
     cells = [share(part[metric], part["intervals"][metric], _asked(part, metric, several)) for metric in METRICS]
     cells.append(share(margin["value"], margin["interval"]))
-    shown = escape(words(given.marked(name)))
-    return f"<tr{attributes}><td>{shown}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return f"<tr{attributes}><td>{escape(words(name))}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _said(part: Mapping[str, Any], metric: str) -> str:

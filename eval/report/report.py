@@ -20,11 +20,12 @@ from data.records import Document, Prediction, Question
 from eval.grading.attribution import METRICS, Grade, grade
 from eval.grading.outcomes import Outcomes
 from eval.report.abstention import abstention, exposure, probe, signals, systems
-from eval.report.attribution import COLUMNS, attribution, headline
+from eval.report.attribution import attribution, headline
 from eval.report.examples import browse, examples
 from eval.report.html import definitions, details, figures, page
 from eval.report.measures import defined, measures
 from eval.report.plots import Curves, breakdown_figure, comparison_figure, loss_figure, svg
+from eval.results.given import systems_of
 from eval.results.results import EMPTY, flatten
 
 SPLITS = {
@@ -122,21 +123,22 @@ def _body(
     """The sections, those that there is something for."""
     yield f"<h1>{escape(str(results['name']))}</h1>"
     yield from headline(results)
+    handed = results.get("given", {})
     for split, part in _splits(results):
         title = SPLITS[split]
         yield f"<h2>{title}</h2>"
-        yield from attribution(part)
+        yield from attribution(part, systems_of(results, split))
         yield figures(drawn[f"{split}/{figure}"] for figure in ("cited", "attribute", "support"))
         if split == "never_tuned":
             yield f"<h2>Examples: {title[0].lower()}{title[1:]}</h2>"
             yield from examples([g for g in grades if g.question.split == split], documents)
     if test := results["abstention"].get("test"):
         yield "<h2>Does it know what it does not know?</h2>"
-        yield from abstention(test)
+        yield from abstention(test, handed.get("abstention", {}).get("test"))
         yield figures(drawn[name] for name in drawn if name.startswith("knowing/") and name != "knowing/exposure")
     if found := results.get("systems"):
         yield "<h2>Beside other ways to decide</h2>"
-        yield from systems(found, (test or {}).get("n_by_class", {}))
+        yield from systems(found, handed.get("systems", {}), (test or {}).get("n_by_class", {}))
     if found := results.get("signals"):
         yield "<h2>What tells it so?</h2>"
         yield from signals(found)
@@ -156,7 +158,7 @@ def _body(
         yield "<h2>Training</h2>"
         yield figures([drawn["loss"]])
     yield "<h2>What the columns mean</h2>"
-    yield definitions(COLUMNS.values())
+    yield definitions((metric.title, metric.about) for metric in METRICS.values())
     yield "<h2>The run</h2>"
     yield from _run(results)
 

@@ -16,19 +16,14 @@ from data.records import FOLDS, SUPPORT_CLASSES, Prediction, Question
 from eval.grading.correctness import right
 from eval.grading.outcomes import Outcomes, sort_outcomes
 from eval.metrics.statistics import Floats
+from eval.results.cases import Cases
 from eval.results.fact_frequency import exposure_curve
-from eval.results.selective_metrics import HEADLINE, by_class, counts, measured
+from eval.results.selective_metrics import BY_SYSTEM, by_class, counts, measured
 from eval.results.signal_auroc import Signal, by_signal
 from eval.selective.policy import LEAST, Policy, signal
-from eval.selective.selective_baselines import WEIGHTS, SelectiveOutput, decide, fit_policies, in_fold
+from eval.selective.selective_baselines import FITTED, SelectiveOutput, decide, fit_policies, in_fold
+from eval.signals import registered
 
-SIGNALS = (
-    "citation",
-    "lp_statement_given_id",
-    "lp_id_given_statement",
-    "lp_statement",
-    "min_token_logprob",
-)  # compared beside the scores of the systems
 MAIN = ("selected", "bidirectional", "stated", "with_citation", "log_probability")
 
 
@@ -37,7 +32,7 @@ class AbstentionReport:
     """A model's forced answers to the questions of all folds, and what each system makes of them.
 
     Attributes:
-        policies: those of `MAIN` that can be fitted, the best first; a run is judged by the first.
+        policies: all that can be fitted, those of `MAIN` first; a run is judged by the first.
         systems: all of eval/selective/selective_baselines.py.
     """
 
@@ -54,7 +49,7 @@ class AbstentionReport:
         folded = [(q, p) for q, p in zip(questions, forced, strict=True) if q.fold]
         asked, said = [q for q, _ in folded], [p for _, p in folded]
         fitted = fit_policies(asked, said, max_abstained)
-        policies = {name: fitted[name] for name in MAIN if name in fitted}
+        policies = {name: fitted[name] for name in (*MAIN, *fitted) if name in fitted}
         return cls(asked, said, policies, decide(asked, said, fitted)) if policies else None
 
     @property
@@ -71,7 +66,7 @@ class AbstentionReport:
                 "policy": self.main,
                 "n": len(questions),
                 "n_by_class": {name: classes.count(name) for name in SUPPORT_CLASSES if name in classes},
-                **measured(questions, forced, decided, self._dev(self.main), intervals=fold == "test"),
+                **measured(self.cases(fold, self.main), intervals=fold == "test"),
                 "confusion": counts(questions, decided),
             }
             if fold == "test":
@@ -80,20 +75,20 @@ class AbstentionReport:
 
     def by_system(self) -> dict[str, Any]:
         """The headline metrics of every system on the test fold."""
-        return {name: measured(*self.fold("test", name), self._dev(name), HEADLINE) for name in self.systems}
+        return {name: measured(self.cases("test", name), BY_SYSTEM) for name in self.systems}
 
     def by_signal(self) -> dict[str, Any]:
         """The AUROCs of every system's score, and of signals alone, on the test fold; see
         eval/results/signal_auroc.py.
         """
         found = {}
-        for name in WEIGHTS:
+        for name in FITTED:
             if name in self.systems:
                 questions, forced, decided = self.fold("test", name)
                 found[name] = Signal(decided.score, right(questions, forced))
         tested, said = in_fold(self.questions, self.forced, "test")
         correct = right(tested, said)
-        for name in SIGNALS:
+        for name in (name for name, one in registered().items() if one.compared):
             score = signal(said, name)
             if not np.isnan(score).all():
                 found[name] = Signal(np.where(np.isnan(score), LEAST, score), correct)
@@ -114,6 +109,10 @@ class AbstentionReport:
         decided = self.systems[system]
         part = SelectiveOutput(decided.score[here], [decided.forced[i] for i in here], [decided.free[i] for i in here])
         return [self.questions[i] for i in here], part.forced, part
+
+    def cases(self, fold: str, system: str) -> Cases:
+        """What metrics of a system on one fold are made of."""
+        return Cases(*self.fold(fold, system), self._dev(system))
 
     def _dev(self, system: str) -> tuple[Floats, np.ndarray]:
         questions, forced, decided = self.fold("dev", system)

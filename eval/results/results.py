@@ -1,10 +1,15 @@
 """results.json: everything a run measured, as one plain dictionary.
 
-    schema                2; 1 had keys and names by other words (configs/renamed.py)
+    schema                3; 1 had keys and names by other words (configs/renamed.py), in 2 stood under `abstention`
+                          what is under `given` now
     name                  what the run is called
     config                the resolved configuration, nested
     seed                  of the run; null when unknown (predictions scored by themselves)
+    given                 attribution, abstention and systems once more, in the same shape, of what is given the
+                          corpus's own statement form of each question (eval/results/given.py); everything else is had
+                          with the question's text only
     attribution           by split ("never_tuned", "in_domain", "tune"), those that have questions:
+        system                whose metrics follow
         n, n_absent           questions the corpus answers, which every metric is over, and those it does not
         joint, answer_em, citation, hits10, cited, cited10, valid_unconstrained, set_recall
                               see eval/grading/attribution.py; null without a denominator
@@ -16,7 +21,7 @@
                               question_only, bm25, oracle), with "margin": {"value", "interval"}: how far our `cited`
                               is ahead of theirs, paired
     abstention            by fold ("calibration", "dev", "test") where a corpus has folds, else empty: policy (by which
-                          it answers and withholds; see eval/results/given.py), n, n_by_class,
+                          it answers and withholds), n, n_by_class,
                           each metric of eval/results/selective_metrics.py as {"value", "interval"}, fitted on the first
                           two, smooth_ece_by_class, and the confusion of what was told and what was said
     systems               by system of eval/selective/selective_baselines.py, its headline metrics on the test fold
@@ -50,7 +55,7 @@ from data.atomic import write_json
 from data.records import SPLITS, SUPPORT_CLASSES, Prediction, Question
 from eval.grading.attribution import METRICS, Grade, grade, margin, summarise
 
-SCHEMA = 2
+SCHEMA = 3
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -79,7 +84,7 @@ def attribution_results(
         mine = parts.pop(model)
         if mine:
             floors = {name: summarise(part) | {"margin": margin(mine, part)} for name, part in parts.items()}
-            results[split] = _broken_down(mine) | {"floors": floors}
+            results[split] = {"system": model} | _broken_down(mine) | {"floors": floors}
     return results
 
 
@@ -94,6 +99,7 @@ def build_results(
     signals: Mapping[str, Any] = EMPTY,
     exposure: Mapping[str, Any] = EMPTY,
     probes: Mapping[str, Any] = EMPTY,
+    given: Mapping[str, Any] = EMPTY,
     bits_per_byte: float | None = None,
     bits_per_byte_train: float | None = None,
     stage_seconds: Mapping[str, float],
@@ -114,6 +120,7 @@ def build_results(
         "signals": dict(signals),
         "exposure": dict(exposure),
         "probes": dict(probes),
+        "given": {part: dict(given.get(part, {})) for part in ("attribution", "abstention", "systems")},
         "bits_per_byte": bits_per_byte,
         "bits_per_byte_train": bits_per_byte_train,
         "seconds": sum(stage_seconds.values()) if stage_seconds else None,
@@ -141,6 +148,11 @@ def read_results(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ValueError(f"{path}: not JSON ({error})") from None
     if isinstance(results, dict) and results.get("schema") == 1:
         raise ValueError(f"{path}: made before the renaming (schema 1); the same run.py command of today makes it anew")
+    if isinstance(results, dict) and results.get("schema") == 2:
+        raise ValueError(
+            f"{path}: made when `abstention` was given the statement form (schema 2), which stands under `given` now; "
+            "the same run.py command of today makes it anew"
+        )
     if not isinstance(results, dict) or results.get("schema") != SCHEMA:
         raise ValueError(f"{path}: not a results file of schema {SCHEMA}")
     try:

@@ -1,53 +1,27 @@
 """How well a system knows what it knows: every metric of abstention and calibration, on the questions of one fold.
 
-Forced mode takes every answer; free mode lets the system withhold. All questions count, none is dropped.
-
-    smooth_ece, equal_mass_ece, debiased_ce2, brier, brier_skill, log_loss, signed_error, worst_group_ece
-                              of the confidence that the answer is right, over all questions
-                              (eval/metrics/calibration.py); log loss with confidences clipped to [.001, .999]; groups
-                              are support classes
-    auroc_forced              right before wrong answers, among told questions
-    auroc_answerable, auroc_absent_*
-                              told before never told, all and by class
-    source_smooth_ece, source_brier
-                              of the probability of the first source, against a right answer that it gives
-    augrc, e_aurc             of ranking right before wrong, over all questions
-    coverage_1, coverage_5    share answered at the threshold that keeps 1% or 5% of dev's answers wrong; risk_1, risk_5
-                              the share of those that are wrong
-    score_0, _50, _75, _90    mean of +1 right, -t / (1 - t) wrong, 0 withheld, by confidence
-    effective_reliability     mean of +1 right, -1 wrong, 0 withheld, in free mode
-    recall_absent_*           share of never-told questions it abstains on
-    over_abstention           share of told questions without an answer, those it would answer wrong included; _plain of
-                              single and multi ones only, _known of those where all samples were right
-    withheld_right            share of right answers to told questions that it withholds
-    false_citation            share of never-told questions that it answers with a source
-    false_premise_detected, true_premise_flagged
-                              share of questions with a false, a true premise that are not answered
-    false_premise_balanced    mean of what the first says and of what the second leaves
-    accuracy_forced, _free    told questions answered right; what is withheld is not
-    joint_forced, _free       told questions but untagged ones, answered right, first citing a document that says so
-
-Every metric is {"value", "interval"}: 95%, entities resampled.
+A metric is one entry of `METRICS`: what it is called, what it means, and the function that computes it. Its key in
+results.json, its row on the terminal and the page and its column in the table of runs follow from there. All questions
+count, none is dropped. Every metric is {"value", "interval"}: 95%, entities resampled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from data.records import ANSWERABLE, PLAIN, Prediction, Question
-from eval.grading.correctness import is_right, right, supported
+from eval.grading.correctness import right
 from eval.metrics.calibration import (
     brier,
     brier_skill,
     debiased_ce2,
     ece,
-    equal_mass_bins,
     log_loss,
-    ratio,
     signed_error,
     smooth_ece,
     worst_confidence,
@@ -59,7 +33,6 @@ from eval.metrics.selective_prediction import (
     abstention_recall,
     at_threshold,
     augrc,
-    auroc,
     confusion,
     e_aurc,
     effective_reliability,
@@ -69,56 +42,272 @@ from eval.metrics.selective_prediction import (
     threshold_at_risk,
 )
 from eval.metrics.statistics import Floats, bootstrap_draws, percentile_interval
+from eval.results.cases import NEVER, Cases
 from eval.selective.selective_baselines import SelectiveOutput
 
-NEVER = ("absent_attribute", "absent_entity")
 RESAMPLES = 500
-CLIP = 1e-3
-RISKS = {"1": 0.01, "5": 0.05}
-TARGETS = {"0": 0.0, "50": 0.5, "75": 0.75, "90": 0.9}
-HEADLINE = (
-    "smooth_ece",
-    "brier",
-    "auroc_forced",
-    "auroc_answerable",
-    "augrc",
-    "score_75",
-    "recall_absent_attribute",
-    "recall_absent_entity",
-    "over_abstention",
-    "withheld_right",
-    "false_citation",
-    "false_premise_balanced",
-    "true_premise_flagged",
-    "accuracy_free",
-    "joint_forced",
-    "joint_free",
-)
+CLIP = 1e-3  # confidences are clipped to [CLIP, 1 - CLIP] for the log loss
+HIGHER, LOWER = "higher", "lower"
 
 Statistic = Callable[[Floats | None], Any]  # of the weights [draws, questions] of draws, None for the sample
 
 
-def measured(
-    questions: Sequence[Question],
-    forced: Sequence[Prediction],
-    decided: SelectiveOutput,
-    dev: tuple[Floats, np.ndarray] | None = None,
-    only: Sequence[str] = (),
-    intervals: bool = True,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Metric:
+    """One number of a system's answers and refusals.
+
+    Attributes:
+        value: of the cases under weights (..., N), None for the sample as it is.
+        about: what it is, as a definition.
+        title: in tables and on the page; "" to show its name.
+        better: whether it should be higher or lower.
+        of: the support classes whose questions it is a share of; empty where that is not so simple.
+        main: shown first: on the terminal, on the page, in the table of runs.
+        by_system: also given for every system, main or not.
+        defined: whether the cases have what it needs.
+    """
+
+    value: Callable[[Cases, Floats | None], Any]
+    about: str
+    title: str = ""
+    better: str = HIGHER
+    of: Sequence[str] = ()
+    main: bool = False
+    by_system: bool = False
+    defined: Callable[[Cases], bool] = lambda cases: True
+
+
+def _score_at(target: float) -> Metric:
+    return Metric(
+        lambda c, w: score_at(c.confidence, c.correct, target, w),
+        f"mean of +1 right, -t / (1 - t) wrong, 0 withheld, answering where confidence is above t = {target:g}",
+        by_system=target == 0.75,
+    )
+
+
+def _at_risk(risk: float, kind: str) -> Metric:
+    def value(c: Cases, w: Floats | None) -> Any:
+        assert c.dev is not None
+        return getattr(at_threshold(c.score, c.correct, threshold_at_risk(*c.dev, risk=risk), w), kind)
+
+    about = {
+        "coverage": f"share answered at the threshold that keeps {risk:.0%} of the dev fold's answers wrong",
+        "risk": f"share of the answers at that threshold ({risk:.0%} on dev) that are wrong",
+    }
+    return Metric(
+        value, about[kind], better=HIGHER if kind == "coverage" else LOWER, defined=lambda c: c.dev is not None
+    )
+
+
+def _never(name: str, who: str) -> dict[str, Metric]:
+    """Of one class of questions that nothing answers."""
+
+    def there(c: Cases) -> bool:
+        return bool(c.of(name).any())
+
+    return {
+        f"auroc_{name}": Metric(
+            lambda c, w: c.ranked(c.told, c.told | c.of(name), w),
+            f"AUROC of the score, told questions before those on {who}",
+            defined=there,
+        ),
+        f"recall_{name}": Metric(
+            lambda c, w: abstention_recall(c.outcomes, c.of(name), w),
+            f"share abstained on, of questions on {who}",
+            f"abstains: {who.split(' (')[0]}",
+            of=(name,),
+            main=True,
+            by_system=True,
+            defined=there,
+        ),
+    }
+
+
+def _premise(
+    value: Callable[[Cases, Floats | None], Any],
+    about: str,
+    title: str = "",
+    better: str = HIGHER,
+    of: Sequence[str] = (),
+    main: bool = False,
+    by_system: bool = False,
+) -> Metric:
+    def both(c: Cases) -> bool:
+        return bool(c.of("false_premise").any() and c.of("true_premise").any())
+
+    return Metric(value, about, title, better, of, main, by_system, both)
+
+
+METRICS: Mapping[str, Metric] = {
+    "smooth_ece": Metric(
+        lambda c, w: smooth_ece(c.confidence, c.correct, w),
+        "smooth calibration error of the confidence, over all questions",
+        "smooth ECE",
+        LOWER,
+        main=True,
+        by_system=True,
+    ),
+    "auroc_answerable": Metric(
+        lambda c, w: c.ranked(c.told, c.told | c.never, w),
+        "AUROC of the score, told before never told",
+        "told / never told",
+        main=True,
+        by_system=True,
+    ),
+    "auroc_forced": Metric(
+        lambda c, w: c.ranked(c.correct, c.told, w),
+        "AUROC of the score, right before wrong answers, among told questions",
+        "right / wrong",
+        main=True,
+        by_system=True,
+    ),
+    **_never("absent_entity", "unknown people (never mentioned)"),
+    **_never("absent_attribute", "unknown facts (never said of a known person)"),
+    "over_abstention": Metric(
+        lambda c, w: over_abstention(c.outcomes, c.told, w),
+        "share of told questions without an answer, those it would answer wrong included",
+        "over-abstains",
+        LOWER,
+        ANSWERABLE,
+        main=True,
+        by_system=True,
+    ),
+    "withheld_right": Metric(
+        lambda c, w: c.share(~c.answered, c.told & c.correct, w),
+        "share of the right answers to told questions that it withholds",
+        "right, withheld",
+        LOWER,
+        main=True,
+        by_system=True,
+    ),
+    "false_citation": Metric(
+        lambda c, w: false_citation(c.outcomes, c.cited, c.never, w),
+        "share of never-told questions that it answers with a source",
+        "false citations",
+        LOWER,
+        NEVER,
+        main=True,
+        by_system=True,
+    ),
+    "false_premise_balanced": _premise(
+        lambda c, w: (
+            (c.share(~c.answered, c.of("false_premise"), w) + c.share(c.answered, c.of("true_premise"), w)) / 2
+        ),
+        "mean of the share of false premises not answered and of true twins answered",
+        "false premise",
+        main=True,
+        by_system=True,
+    ),
+    "joint_free": Metric(
+        lambda c, w: c.share(c.sourced & c.answered, c.citable, w),
+        "share of told questions but untagged ones that it answers, right and first citing a document that says so",
+        "joint, free",
+        main=True,
+        by_system=True,
+    ),
+    "joint_forced": Metric(
+        lambda c, w: c.share(c.sourced, c.citable, w), "the same where it has to answer", by_system=True
+    ),
+    "accuracy_free": Metric(
+        lambda c, w: c.share(c.correct & c.answered, c.told, w),
+        "share of told questions answered right; what is withheld is not",
+        of=ANSWERABLE,
+        by_system=True,
+    ),
+    "accuracy_forced": Metric(
+        lambda c, w: c.share(c.correct, c.told, w), "the same where it has to answer", of=ANSWERABLE
+    ),
+    "brier": Metric(
+        lambda c, w: brier(c.confidence, c.correct, w), "Brier score of the confidence", better=LOWER, by_system=True
+    ),
+    "brier_skill": Metric(
+        lambda c, w: brier_skill(c.confidence, c.correct, w), "1 less the Brier score over that of the base rate"
+    ),
+    "equal_mass_ece": Metric(
+        lambda c, w: ece(c.confidence, c.correct, c.bins, w), "ECE over bins of equal mass", better=LOWER
+    ),
+    "debiased_ce2": Metric(
+        lambda c, w: debiased_ce2(c.confidence, c.correct, c.bins, w),
+        "squared calibration error over the same bins, less its bias",
+        better=LOWER,
+    ),
+    "log_loss": Metric(
+        lambda c, w: log_loss(c.confidence, c.correct, w, clip=CLIP),
+        f"log loss of the confidence, clipped to [{CLIP:g}, {1 - CLIP:g}], nats",
+        better=LOWER,
+    ),
+    "signed_error": Metric(
+        lambda c, w: signed_error(c.confidence, c.correct, w), "mean confidence less accuracy: 0 is right", better=""
+    ),
+    "worst_group_ece": Metric(
+        lambda c, w: worst_group_ece(c.confidence, c.correct, c.classes.tolist(), w),
+        "the largest calibration error of a support class",
+        better=LOWER,
+    ),
+    "source_smooth_ece": Metric(
+        lambda c, w: smooth_ece(c.source, c.sourced, w),
+        "smooth calibration error of the first source's probability, against a right answer that it gives",
+        better=LOWER,
+    ),
+    "source_brier": Metric(lambda c, w: brier(c.source, c.sourced, w), "Brier score of the same", better=LOWER),
+    "augrc": Metric(
+        lambda c, w: augrc(c.score, c.correct, w),
+        "area under the generalised risk-coverage curve, right before wrong over all questions",
+        better=LOWER,
+        by_system=True,
+    ),
+    "e_aurc": Metric(
+        lambda c, w: e_aurc(c.score, c.correct, w),
+        "area under the risk-coverage curve above that of the best order",
+        better=LOWER,
+    ),
+    "effective_reliability": Metric(
+        lambda c, w: effective_reliability(c.outcomes, c.correct & c.answered, weights=w),
+        "mean of +1 right, -1 wrong, 0 withheld",
+    ),
+    "over_abstention_plain": Metric(
+        lambda c, w: over_abstention(c.outcomes, c.plain, w),
+        "over-abstention on questions of one or several agreeing documents",
+        better=LOWER,
+        of=PLAIN,
+    ),
+    "over_abstention_known": Metric(
+        lambda c, w: over_abstention(c.outcomes, c.known, w),
+        "over-abstention on told questions of which every sample is right",
+        better=LOWER,
+        defined=lambda c: bool(c.known.any()),
+    ),
+    **{f"score_{100 * target:.0f}": _score_at(target) for target in (0.0, 0.5, 0.75, 0.9)},
+    **{f"{kind}_{100 * risk:.0f}": _at_risk(risk, kind) for risk in (0.01, 0.05) for kind in ("coverage", "risk")},
+    "false_premise_detected": _premise(
+        lambda c, w: c.share(~c.answered, c.of("false_premise"), w),
+        "share of questions with a false premise that are not answered",
+        of=("false_premise",),
+    ),
+    "true_premise_flagged": _premise(
+        lambda c, w: c.share(~c.answered, c.of("true_premise"), w),
+        "share of questions with a true premise that are not answered",
+        better=LOWER,
+        of=("true_premise",),
+        by_system=True,
+    ),
+}
+MAIN: Sequence[str] = [name for name, metric in METRICS.items() if metric.main]
+BY_SYSTEM: Sequence[str] = [name for name, metric in METRICS.items() if metric.by_system]
+
+
+def measured(cases: Cases, only: Sequence[str] = (), intervals: bool = True) -> dict[str, Any]:
     """Each metric as {"value", "interval"}, those that the questions have a denominator for.
 
     Args:
-        dev: score and correctness of the dev fold, which coverages at risk take their thresholds from.
         only: names of metrics; all when empty.
         intervals: None in their place without, which takes a hundredth of the time.
     """
-    metrics = _statistics(questions, forced, decided, dev)
-    entities = [question.entity for question in questions]
+    entities = [question.entity for question in cases.questions]
     return {
-        name: interval_of(statistic, entities, intervals)
-        for name, statistic in metrics.items()
-        if not only or name in only
+        name: interval_of(partial(metric.value, cases), entities, intervals)
+        for name, metric in METRICS.items()
+        if (not only or name in only) and metric.defined(cases)
     }
 
 
@@ -154,91 +343,3 @@ def counts(questions: Sequence[Question], decided: SelectiveOutput) -> dict[str,
         row: {column: int(n) for column, n in zip(DECISIONS, cells, strict=True)}
         for row, cells in zip(SUPPORT, table, strict=True)
     }
-
-
-def _statistics(
-    questions: Sequence[Question],
-    forced: Sequence[Prediction],
-    decided: SelectiveOutput,
-    dev: tuple[Floats, np.ndarray] | None,
-) -> dict[str, Statistic]:
-    classes = np.array([q.support_class for q in questions])
-    told, never, plain = np.isin(classes, ANSWERABLE), np.isin(classes, NEVER), np.isin(classes, PLAIN)
-    false, true = classes == "false_premise", classes == "true_premise"
-    outcomes = [p.outcome for p in decided.free]
-    answered = np.isin(outcomes, ["answered", "no_source"])
-    correct, score = right(questions, forced), decided.score
-    cited = np.array([bool(p.citations) for p in decided.free], dtype=bool)
-    sourced = correct & supported(questions, forced)
-    source = worst_confidence([_source(p) for p in decided.free], sourced)
-    citable = told & (classes != "untagged")
-    known = told & np.array([_known(q, p) for q, p in zip(questions, forced, strict=True)], dtype=bool)
-    confidence = worst_confidence([p.confidence for p in decided.free], correct)
-    bins = equal_mass_bins(confidence)
-
-    def share(hit: np.ndarray, among: np.ndarray, w: Floats | None) -> Any:
-        each = np.ones(len(among)) if w is None else w
-        return ratio(each @ (hit & among), each @ among)
-
-    def ranked(label: np.ndarray, among: np.ndarray, w: Floats | None) -> Any:
-        return auroc(score[among], label[among], None if w is None else w[:, among])
-
-    metrics: dict[str, Statistic] = {
-        "smooth_ece": lambda w: smooth_ece(confidence, correct, w),
-        "equal_mass_ece": lambda w: ece(confidence, correct, bins, w),
-        "debiased_ce2": lambda w: debiased_ce2(confidence, correct, bins, w),
-        "brier": lambda w: brier(confidence, correct, w),
-        "brier_skill": lambda w: brier_skill(confidence, correct, w),
-        "log_loss": lambda w: log_loss(confidence, correct, w, clip=CLIP),
-        "signed_error": lambda w: signed_error(confidence, correct, w),
-        "worst_group_ece": lambda w: worst_group_ece(confidence, correct, classes.tolist(), w),
-        "auroc_forced": partial(ranked, correct, told),
-        "auroc_answerable": partial(ranked, told, told | never),
-        "source_smooth_ece": lambda w: smooth_ece(source, sourced, w),
-        "source_brier": lambda w: brier(source, sourced, w),
-        "augrc": lambda w: augrc(score, correct, w),
-        "e_aurc": lambda w: e_aurc(score, correct, w),
-        "effective_reliability": lambda w: effective_reliability(outcomes, correct & answered, weights=w),
-        "over_abstention": lambda w: over_abstention(outcomes, told, w),
-        "withheld_right": partial(share, ~answered, told & correct),
-        "over_abstention_plain": lambda w: over_abstention(outcomes, plain, w),
-        "false_citation": lambda w: false_citation(outcomes, cited, never, w),
-        "accuracy_forced": partial(share, correct, told),
-        "accuracy_free": partial(share, correct & answered, told),
-        "joint_forced": partial(share, sourced, citable),
-        "joint_free": partial(share, sourced & answered, citable),
-    }
-    if known.any():
-        metrics["over_abstention_known"] = lambda w: over_abstention(outcomes, known, w)
-    for name, target in TARGETS.items():
-        metrics[f"score_{name}"] = partial(_score, confidence, correct, target)
-    for name, threshold in _thresholds(dev).items():
-        metrics[f"coverage_{name}"] = lambda w, t=threshold: at_threshold(score, correct, t, w).coverage  # type: ignore[misc]
-        metrics[f"risk_{name}"] = lambda w, t=threshold: at_threshold(score, correct, t, w).risk  # type: ignore[misc]
-    for name in NEVER:
-        here = classes == name
-        if here.any():
-            metrics[f"auroc_{name}"] = partial(ranked, told, told | here)
-            metrics[f"recall_{name}"] = lambda w, h=here: abstention_recall(outcomes, h, w)  # type: ignore[misc]
-    if false.any() and true.any():
-        metrics["false_premise_detected"] = partial(share, ~answered, false)
-        metrics["true_premise_flagged"] = partial(share, ~answered, true)
-        metrics["false_premise_balanced"] = lambda w: (share(~answered, false, w) + share(answered, true, w)) / 2
-    return metrics
-
-
-def _thresholds(dev: tuple[Floats, np.ndarray] | None) -> dict[str, float]:
-    return {} if dev is None else {name: threshold_at_risk(*dev, risk=risk) for name, risk in RISKS.items()}
-
-
-def _score(confidence: Floats, correct: np.ndarray, target: float, weights: Floats | None) -> Any:
-    return score_at(confidence, correct, target, weights)
-
-
-def _source(prediction: Prediction) -> float | None:
-    return prediction.citations[0].probability if prediction.citations else 0.0
-
-
-def _known(question: Question, prediction: Prediction) -> bool:
-    """Highly known: every sample is right."""
-    return bool(prediction.samples) and all(is_right(question, sample) for sample in prediction.samples)

@@ -11,7 +11,8 @@ import numpy as np
 from data.records import ANSWERABLE, Question
 from eval.metrics.selective_prediction import auroc
 from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
-from eval.results.selective_metrics import NEVER, interval_of
+from eval.results.cases import NEVER
+from eval.results.selective_metrics import interval_of
 
 PAIRS = ("answerable", *NEVER, "right")  # told against never told, all and by class; right against wrong among told
 

@@ -60,6 +60,11 @@ class CandidateSelector:
     premises: MonotoneGAM | None
     sources: MonotoneGAM | None
 
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The names of the signals that it goes by."""
+        return (*RECITED, *PRESUMED, *(f"{name}_2" for name in OPENED))
+
     @classmethod
     def fit(cls, questions: Sequence[Question], predictions: Sequence[Prediction]) -> Self | None:
         """From every candidate and every premise that was checked. None where candidates are all said, or none are."""

@@ -1,32 +1,8 @@
 """From what a model shows of itself to two confidences, in the answer and in its source, and to a decision.
 
-Signals of a prediction; those in nats are log-probabilities:
-
-    answer                      of the answer and the mark that ends it
-    min_token_logprob           of its least likely token
-    citation                    of the identifier of the first source, cited right after the answer
-    lp_id_given_statement       of the identifier of the first source in the footnote of the restated answer
-                                (eval/answerers/bidirectional.py)
-    lp_statement_given_id       of the restated answer in that document, opened from memory: the two-way check
-    lp_statement                of the restated answer in any document
-    nosrc_lp_*                  the first two of these of what has no source, `<|nosrc|>`, where tags.untagged=nosrc
-    reliability                 of the first source, as the mark in its identifier has it, where tags carry one
-    premise_*                   the last six of what the question presupposes, in the document that its footnote cites
-    lp_statement_mean           of the restated answer in any document, mean over all wordings
-                                (eval/signals/cloze_candidates.py)
-    lp_answer_given_opening     of the answer after what stands before it in the statement that it makes, likewise
-    lp_answer_given_id          the same in the document that it cites, in one wording
-    lp_*_2, lp_*_3              of the second source and the third, where several answers may have been told
-                                (eval/signals/multi_source_support.py)
-    lp_asserted                 log P(a document says so); premise_lp_asserted: the same of what the question
-                                presupposes (eval/selective/answer_selection.py)
-    lp_correct                  log P(a document says so and no better one denies it); these three are not cached
-    unsourced                   1 where the model said of itself that it has no source, before the answer was restated
-    refusal                     of <|idk|> or <|false|> as the first word; `best_word`: of the likeliest other one
-    stated                      expectation of the mark of confidence
-    agreement                   share of the samples that say the same; neg_semantic_entropy: less their semantic
-                                entropy (eval/signals/self_consistency.py)
-    p_ik, p_ic                  log-odds of two probes: I know it, I can cite it (eval/signals/p_ik.py)
+What the signals are stands in eval/signals. Three are made here (eval/selective/answer_selection.py) and not cached:
+lp_asserted, log P(a document says so); premise_lp_asserted, the same of what the question presupposes; and lp_correct,
+log P(a document says so and no better one denies it).
 
 A `ConfidenceHead` weighs signals into a score, makes it a confidence by isotonic regression, both fitted on the
 calibration fold, and has a threshold from the dev fold. A `Policy` has one head for the answer and one for the source,
@@ -194,6 +170,12 @@ class Policy:
             answer, ConfidenceHead.fit(weights, (calibration[1], cited), (dev[1], sourced), max_abstained), selector
         )
 
+    @property
+    def signals(self) -> set[str]:
+        """The names of all signals that it may go by."""
+        heads = [head.weights for head in (self.answer, self.source) if head]
+        return {name for weights in heads for name in weights} | set(self.selector.signals if self.selector else ())
+
     def chosen(self, predictions: Sequence[Prediction]) -> list[Prediction]:
         """What it would answer if it had to."""
         return self.selector.choose(predictions) if self.selector else list(predictions)
@@ -241,6 +223,19 @@ class Policy:
     def to_json(self) -> dict[str, Any]:
         parts = {"answer": self.answer, "source": self.source, "selector": self.selector}
         return {name: part and part.to_json() for name, part in parts.items()}
+
+
+def refuses(prediction: Prediction) -> bool:
+    """Whether a forced answer is one that the model would rather not give: its likeliest first word is a refusal."""
+    signals = prediction.signals
+    return "refusal" in signals and signals["refusal"] > signals["best_word"]
+
+
+def decide(policy: Policy | None, prediction: Prediction) -> Prediction:
+    """What to say to one question: by the policy, or, where none could be fitted, as the model itself decides."""
+    if policy:
+        return policy.apply([prediction])[0]
+    return replace(prediction, outcome="abstained") if refuses(prediction) else prediction
 
 
 def read_policies(path: Path) -> dict[str, Policy]:

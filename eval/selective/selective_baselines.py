@@ -1,50 +1,57 @@
 """Ways to decide, from one model's forced answers, what to answer and how sure to be: ours, baselines and bounds.
 
-    selected           ours: the answer and what the model completes of it, each checked both ways; the one that a
-                       document says and no better one denies (eval/selective/answer_selection.py)
-    bidirectional      the answer alone, its restated citation and the two-way check, weighted on the calibration fold
-    bidirectional_sum  the same signals but `lp_statement`, simply added: no label but for its calibration
-    log_probability    log P(answer), calibrated: the baseline that nobody may skip
-    with_citation      log P(answer) + log P(citation)
-    agreement          share of the samples that agree
-    semantic_entropy   discrete semantic entropy of the samples
-    p_ik, p_ic         probes of the hidden state at the end of the question
-    stated             the mark of confidence, which a second phase teaches
-    refusal            probability of <|idk|> or <|false|> as its first word
+Most weigh signals into a score, are calibrated by isotonic regression on the calibration fold and have their threshold
+from dev; `SYSTEMS` says how. Every signal that asks for a system of its own has one (eval/signals). Beside them stand:
+
     own                the model's own decisions: it refuses where its likeliest first word is a refusal
     always, never      answers everything, with the calibration fold's accuracy as its confidence; answers nothing
     oracle             the ledger: answers exactly what was told, with the answers of `selected` where it can be had
-
-The first three are given the statement form of each question, which no user has (eval/results/given.py).
-All but the last four are calibrated by isotonic regression on the calibration fold and get their threshold on dev.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from data.records import ANSWERABLE, FOLDS, Prediction, Question
 from eval.grading.correctness import right
 from eval.metrics.statistics import Floats
-from eval.selective.policy import LEARNT, OPTIONAL, SELECTED, SUM, Folded, Policy, Weights, signal
+from eval.selective.policy import LEARNT, OPTIONAL, SELECTED, SUM, Folded, Policy, Weights, refuses, signal
+from eval.signals import registered
 
-WEIGHTS: Mapping[str, Weights] = {  # all 0 to have them learnt
-    "selected": SELECTED,
-    "bidirectional": LEARNT,
-    "bidirectional_sum": SUM,
-    "log_probability": {"answer": 1.0},
-    "with_citation": {"answer": 1.0, "citation": 1.0},
-    "agreement": {"agreement": 1.0},
-    "semantic_entropy": {"neg_semantic_entropy": 1.0},
-    "p_ik": {"p_ik": 1.0},
-    "p_ic": {"p_ic": 1.0},
-    "stated": {"stated": 1.0},
-    "refusal": {"refusal": -1.0},
+
+@dataclass(frozen=True)
+class System:
+    """A way to decide.
+
+    Attributes:
+        label: in tables.
+        weights: of signals in its score, all 0 to have them learnt; none of a system that is not fitted so.
+    """
+
+    label: str
+    weights: Weights = field(default_factory=dict)
+
+
+SYSTEMS: Mapping[str, System] = {
+    "selected": System("completed, checked, selected", SELECTED),
+    "bidirectional": System("two-way check", LEARNT),
+    "bidirectional_sum": System("two-way check, added up", SUM),
+    "with_citation": System("answer + citation", {"answer": 1.0, "citation": 1.0}),
+    **{
+        signal.system: System(signal.system.replace("_", " "), {name: signal.surer})
+        for name, signal in registered().items()
+        if signal.system
+    },
+    "own": System("its own decisions"),
+    "always": System("always answers"),
+    "never": System("never answers"),
+    "oracle": System("ledger oracle"),
 }
+FITTED: Mapping[str, Weights] = {name: system.weights for name, system in SYSTEMS.items() if system.weights}
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ def in_fold(questions: Sequence[Question], predictions: Sequence[Prediction], fo
 def fit_policy(
     questions: Sequence[Question], forced: Sequence[Prediction], max_abstained: float, name: str = "bidirectional"
 ) -> Policy | None:
-    """The policy of a name in `WEIGHTS`, from the calibration and dev folds.
+    """The policy of a name in `FITTED`, from the calibration and dev folds.
 
     None where a corpus has no folds or nothing is right or wrong there, and where right answers lack the signals.
     """
@@ -81,21 +88,19 @@ def fit_policy(
         return None
     if name == "selected":
         return (
-            Policy.fit(WEIGHTS[name], calibration, dev, max_abstained)
-            if any(p.rivals for p in calibration[1])
-            else None
+            Policy.fit(FITTED[name], calibration, dev, max_abstained) if any(p.rivals for p in calibration[1]) else None
         )
-    for name_of in WEIGHTS[name]:
+    for name_of in FITTED[name]:
         if not name_of.startswith(OPTIONAL) and np.isnan(signal(calibration[1], name_of)[graded]).any():
             return None
-    return Policy.fit(WEIGHTS[name], calibration, dev, max_abstained)
+    return Policy.fit(FITTED[name], calibration, dev, max_abstained)
 
 
 def fit_policies(
     questions: Sequence[Question], forced: Sequence[Prediction], max_abstained: float
 ) -> dict[str, Policy]:
-    """The policies that can be fitted, in the order of `WEIGHTS`."""
-    found = {name: fit_policy(questions, forced, max_abstained, name) for name in WEIGHTS}
+    """The policies that can be fitted, in the order of `FITTED`."""
+    found = {name: fit_policy(questions, forced, max_abstained, name) for name in FITTED}
     return {name: policy for name, policy in found.items() if policy}
 
 
@@ -113,7 +118,7 @@ def decide(
     told = np.array([q.support_class in ANSWERABLE for q in questions])
     refusing = signal(forced, "refusal") - signal(forced, "best_word")
     if not np.isnan(refusing).any():
-        found["own"] = SelectiveOutput(-refusing, said, _own(forced, refusing, found.get("refusal")))
+        found["own"] = SelectiveOutput(-refusing, said, _own(forced, found.get("refusal")))
     found["always"] = SelectiveOutput(np.zeros(len(forced)), said, [replace(p, confidence=rate) for p in forced])
     found["never"] = SelectiveOutput(np.zeros(len(forced)), said, [_refused(p) for p in forced])
     best = found["selected"].forced if "selected" in found else said
@@ -121,13 +126,13 @@ def decide(
     return found
 
 
-def _own(forced: Sequence[Prediction], refusing: Floats, calibrated: SelectiveOutput | None) -> list[Prediction]:
+def _own(forced: Sequence[Prediction], calibrated: SelectiveOutput | None) -> list[Prediction]:
     """Its own refusals, and what it has no source for; confidence is calibrated on how little it would refuse."""
     sure = [p.confidence for p in calibrated.free] if calibrated else [p.confidence for p in forced]
     found = []
-    for p, r, c in zip(forced, refusing, sure, strict=True):
+    for p, c in zip(forced, sure, strict=True):
         outcome = "no_source" if p.signals.get("unsourced") else p.outcome
-        found.append(_refused(p) if r > 0 else replace(p, confidence=c, outcome=outcome))
+        found.append(_refused(p) if refuses(p) else replace(p, confidence=c, outcome=outcome))
     return found
 
 

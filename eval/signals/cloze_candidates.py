@@ -14,12 +14,13 @@ from dataclasses import replace
 
 from data.pipeline.sample import NOTHING, TAG, Part, Sample
 from data.records import Prediction, Question
-from eval.answerers.bidirectional import log_probabilities
 from eval.answerers.candidates import enumerate_candidates, with_signals
 from eval.answerers.cloze import complete
+from eval.answerers.likelihoods import log_probabilities
 from eval.answerers.lm_answerer import ANSWERED, LMAnswerer
 from eval.grading.correctness import exact_match
-from eval.signals.multi_source_support import add_sources
+from eval.signals import Extractor, Signal
+from eval.signals.bidirectional import restate
 
 
 def add_cloze_candidates(
@@ -27,9 +28,11 @@ def add_cloze_candidates(
 ) -> list[Prediction]:
     """The predictions with every other answer that the model recites as `rivals`, the likeliest first, each checked.
 
-    All of them gain the signals `lp_statement_mean`, `lp_answer_given_opening` and `lp_answer_given_id`, and further
-    sources where several may have been told.
+    All of them gain the signals `lp_statement_mean`, `lp_answer_given_opening` and `lp_answer_given_id`. Unchanged
+    where the model can't be asked for the source of a statement.
     """
+    if not answerer.cites:
+        return list(said)
     completed = complete(answerer, questions)
     others = [
         [answer for answer in answers if not _same(answer, prediction)]
@@ -39,9 +42,9 @@ def add_cloze_candidates(
     recitals = [
         Prediction(p.question, "answered", answer) for p, held in zip(said, others, strict=True) for answer in held
     ]
-    checked = iter(answerer.restate(asked, recitals))
+    checked = iter(restate(answerer, asked, recitals))
     found = [replace(p, rivals=tuple(next(checked) for _ in held)) for p, held in zip(said, others, strict=True)]
-    return add_sources(answerer, questions, _worded(answerer, questions, found))
+    return _worded(answerer, questions, found)
 
 
 def _worded(answerer: LMAnswerer, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
@@ -98,3 +101,16 @@ def best_completion(prediction: Prediction) -> Prediction:
 def _same(answer: str, prediction: Prediction) -> bool:
     """Whether it is the answer already; words that could not be parsed are none."""
     return prediction.outcome in ANSWERED and exact_match(answer, [prediction.answer or ""])
+
+
+EXTRACTOR = Extractor(
+    signals={
+        "lp_statement_mean": Signal("the statement in any document, mean over all wordings", statement=True),
+        "lp_answer_given_opening": Signal(
+            "the answer, after what stands before it in the statement, likewise", statement=True
+        ),
+        "lp_answer_given_id": Signal("the same, in the document that it cites, in one wording", statement=True),
+    },
+    extract=lambda asked: add_cloze_candidates(asked.answerer, asked.questions, asked.said),
+    statement=True,
+)

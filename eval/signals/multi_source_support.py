@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from data.records import Prediction, Question
-from eval.answerers.bidirectional import lp_statement_given_id
 from eval.answerers.candidates import enumerate_candidates, with_signals
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.signals import Extractor, Signal
+from eval.signals.bidirectional import lp_statement_given_id
 
 TOLD = -12.0  # nats; a document that says so opens with a statement at about -3, with anything else at -5 and less
 SOURCES = 3  # of a footnote, that are opened
@@ -34,11 +35,11 @@ def add_sources(answerer: LMAnswerer, questions: Sequence[Question], said: Seque
     times = Counter(i for i, _ in told)
     disputed = [(i, candidate) for i, candidate in told if times[i] > 1]
     statements = [questions[i].statement[0].replace("{answer}", c.answer or "") for i, c in disputed]
-    ranked = answerer.footnotes(statements, SOURCES)
+    ranked = answerer.ranked_sources(statements, SOURCES)
     further = [(n, place, *one) for n, found in enumerate(ranked) for place, one in enumerate(found, 1) if place > 1]
     wordings = [[statements[n]] for n, *_ in further]
     sources = [answerer.identifiers.tokens[source] for _, _, source, _ in further]
-    opened = lp_statement_given_id(answerer.model, answerer.tokenizer, wordings, sources, answerer.batch)
+    opened = lp_statement_given_id(answerer, wordings, sources)
     signals = [dict(candidate.signals) for _, candidate in disputed]
     for (n, place, _, noted), score in zip(further, opened.tolist(), strict=True):
         signals[n] |= {f"lp_statement_given_id_{place}": score, f"lp_id_given_statement_{place}": noted}
@@ -46,3 +47,17 @@ def add_sources(answerer: LMAnswerer, questions: Sequence[Question], said: Seque
     cited = [max(c.citations, answerer.citations(found), key=len) for c, found in zip(held, ranked, strict=True)]
     others = [replace(c, signals=s, citations=m) for c, s, m in zip(held, signals, cited, strict=True)]
     return with_signals(said, held, others)
+
+
+EXTRACTOR = Extractor(
+    signals={
+        f"{name}_{place}": Signal(f"{what} of the source number {place}", statement=True)
+        for place in range(2, SOURCES + 1)
+        for name, what in (
+            ("lp_id_given_statement", "the identifier, by the tag behind the statement,"),
+            ("lp_statement_given_id", "the statement, in the document"),
+        )
+    },
+    extract=lambda asked: add_sources(asked.answerer, asked.questions, asked.said),
+    statement=True,
+)

@@ -21,6 +21,7 @@ from eval.answerers.lm_answerer import LMAnswerer
 from eval.grading.correctness import answer_given, is_right, supported
 from eval.metrics.logistic import fit_logistic
 from eval.metrics.statistics import Floats
+from eval.signals import Extractor, Signal
 
 RIDGE = 10.0  # pull of the standardised weights to 0, in items
 
@@ -78,3 +79,13 @@ def _probe(states: Floats, labels: Floats, fitting: np.ndarray) -> Floats:
     mean, scale = states[fitting].mean(0), states[fitting].std(0) + 1e-6
     design = np.column_stack([(states - mean) / scale, np.ones(len(states))])
     return design @ fit_logistic(design[fitting], labels[fitting], np.zeros(design.shape[1]), RIDGE)
+
+
+EXTRACTOR = Extractor(
+    signals={
+        "p_ik": Signal("a probe before the answer: I know it", "log-odds", system="p_ik"),
+        "p_ic": Signal("a probe before the answer: I can cite it", "log-odds", system="p_ic"),
+    },
+    extract=lambda asked: add_probes(asked.answerer, asked.questions, asked.said),
+    fitted=True,
+)

@@ -10,6 +10,7 @@ import torch
 from data.records import Prediction, Question
 from eval.answerers.lm_answerer import ANSWERED, LONGEST_ANSWER, LMAnswerer
 from eval.grading.agreement import Samples, agreement, entropy
+from eval.signals import Asked, Extractor, Signal
 from model.generate import generate
 
 SIDE_BY_SIDE = 64  # samples; with more of them, keys and values leave the processor's cache
@@ -57,3 +58,18 @@ def add_samples(
         )
         for prediction, samples in zip(said, drawn, strict=True)
     ]
+
+
+def _extract(asked: Asked) -> list[Prediction]:
+    if not asked.samples:
+        return list(asked.said)
+    return add_samples(asked.answerer, asked.questions, asked.said, asked.samples, asked.seed)
+
+
+EXTRACTOR = Extractor(
+    signals={
+        "agreement": Signal("share of the samples that say the same as the answer", "share", system="agreement"),
+        "neg_semantic_entropy": Signal("less the semantic entropy of the samples", system="semantic_entropy"),
+    },
+    extract=_extract,
+)

@@ -7,7 +7,7 @@ import pytest
 from configs.schema import METHODS, AbstentionSFTConfig
 from data.pipeline.sft_examples import SFTExample
 from data.records import Citation, Claim, Prediction, Question
-from eval.grading.relabel import relabel
+from eval.grading.methods import relabel
 
 TOLD = {"answers": ("Oslo",), "support": ("doc-1",), "support_class": "single"}
 ABSENT = {"answers": (), "support": (), "support_class": "absent_attribute", "truth": "Lima"}

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from eval.answerers.bidirectional import bidirectional_check
 
 from data.pipeline.identifiers import IdsConfig, assign
 from data.records import Prediction, Question
-from eval.answerers.bidirectional import bidirectional_check
 from eval.answerers.lm_answerer import WORDINGS, LMAnswerer
 
 PLAIN = Question(

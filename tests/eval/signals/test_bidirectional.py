@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from eval.answerers.bidirectional import bidirectional_check, lp_statement_given_id
 from scipy.special import logsumexp
 
 from data.pipeline.tokenizer import Tokenizer
-from eval.answerers.bidirectional import bidirectional_check, lp_statement_given_id
 from model.generate import Context, pad_left, read, read_on
 from model.transformer import Transformer
 

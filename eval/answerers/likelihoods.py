@@ -1,0 +1,63 @@
+"""How likely a model finds given text: log-probabilities, read side by side.
+
+Shape letters: N samples, T tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from data.pipeline.packing import collate
+from data.pipeline.sample import TAG, TEXT, Sample
+from data.pipeline.tokenizer import Tokenizer
+from eval.metrics.statistics import Floats
+from model.attention import training_mask
+from model.generate import Context, pad_left, read
+from model.loss import token_nll
+from model.transformer import Transformer
+
+Tokens = Sequence[int] | np.ndarray
+
+
+@torch.inference_mode()
+def log_probabilities(
+    model: Transformer, tokenizer: Tokenizer, samples: Sequence[Sample], batch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each sample's parts of kind `TEXT`, and of kind `TAG`: float64 (N,) each, nats.
+
+    One sample a row, laid out as in training.
+    """
+    device = model.embed_tokens.weight.device
+    order = sorted(range(len(samples)), key=lambda i: len(samples[i]))
+    found = np.zeros((2, len(samples)))
+    for start in range(0, len(order), batch):
+        chunk = order[start : start + batch]
+        width = len(samples[chunk[-1]])
+        rows = collate([[samples[i]] for i in chunk], width, tokenizer.pad).to(device)
+        mask = training_mask(rows.doc, rows.span, rows.note)
+        nll = token_nll(model, rows.tokens, rows.positions, rows.targets, mask).double()
+        for place, kind in enumerate((TEXT, TAG)):
+            found[place, chunk] = -(nll * (rows.kind == kind)).sum(1).cpu().numpy()
+    return found[0], found[1]
+
+
+def token_log_probs(model: Transformer, rows: Sequence[tuple[Tokens, Tokens]], batch: int = 256) -> list[Floats]:
+    """Log-probabilities of each text's tokens after its prefix, neither of them empty: float64 (T,) each, nats.
+
+    Args:
+        rows: (prefix, text) token lists; similar lengths are read side by side.
+    """
+    device = model.embed_tokens.weight.device
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]) + len(rows[i][1]))
+    found: list[Floats] = [np.empty(0)] * len(rows)
+    for start in range(0, len(order), batch):
+        chunk = order[start : start + batch]
+        tokens, present = pad_left([[*rows[i][0], *rows[i][1]] for i in chunk], device)
+        log_probs = read(model, Context.empty(model, len(chunk)), tokens, present).log_softmax(-1)
+        scores = log_probs[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0].double().cpu().numpy()
+        for i, score in zip(chunk, scores, strict=True):
+            found[i] = score[len(score) - len(rows[i][1]) :]  # all end together
+    return found
