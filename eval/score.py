@@ -100,9 +100,9 @@ def abstention_table(abstention: Mapping[str, Any], handed: Mapping[str, Any] = 
         return ""
     from eval.results.selective_metrics import MAIN  # torch, which scoring other systems' predictions does not need
 
-    columns = {str(test["policy"]): test}
+    columns = {str(test.get("policy", "its policy")): test}
     if other := handed.get("test"):
-        columns[given.marked(str(other["policy"]))] = other
+        columns[given.marked(str(other.get("policy", "its policy")))] = other
     rows = [("answered and withheld by", *columns)]
     rows += [(name, *(_measure(of.get(name)) for of in columns.values())) for name in MAIN if name in test]
     return "\n".join(

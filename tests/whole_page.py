@@ -82,6 +82,7 @@ def measure(value: float, width: float = 0.05, **more: Any) -> dict[str, Any]:
 
 
 KNOWN = {
+    "policy": "two_way",
     "n": 10,
     "n_by_class": {"single": 6, "multi": 1, "absent_attribute": 1, "absent_entity": 1, "false_premise": 1},
     "smooth_ece": measure(0.125),
@@ -140,6 +141,11 @@ def whole_results() -> dict[str, Any]:
         "signals": SIGNALS,
         "exposure": exposure_curve(TESTED, FORCED, FREE),
         "probes": PROBES,
+        "given": {
+            "attribution": attribution_results(QUESTIONS, {"cloze": PREDICTIONS}, "cloze"),
+            "abstention": {"test": {"policy": "cloze", "smooth_ece": measure(0.0625)}},
+            "systems": {"bidirectional": {"accuracy_free": measure(0.625)}, f"own {EVIL}": systems[f"own {EVIL}"]},
+        },
     }
 
 

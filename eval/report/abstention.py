@@ -7,8 +7,8 @@ from html import escape
 from typing import Any
 
 from configs.keys import modules
-from eval import probes
 from eval.metrics.rule_of_three import bounds
+from eval.probes import probe as probe_of
 from eval.report.html import details, row, share, table, words
 from eval.report.measures import defined, measure_cell, measures, nested
 from eval.results import given
@@ -117,7 +117,7 @@ def exposure(curve: Mapping[str, Any]) -> Iterator[str]:
 def probe(name: str, found: Mapping[str, Any]) -> Iterator[str]:
     """One probe: a sentence of explanation where it is known, then all that it found."""
     if name in modules("eval/probes"):
-        title, meaning = probes.probe(name).title, probes.probe(name).about
+        title, meaning = probe_of(name).title, probe_of(name).about
         yield f'<h3>{escape(title)}</h3><p class="muted">{escape(meaning)}</p>'
     else:
         yield f"<h3>{escape(words(name).capitalize())}</h3>"

@@ -6,7 +6,7 @@ candidate c is right when some document says so and no document of more weight s
     P(c is right) = P(c is said) * product over rivals r: 1 - P(r is said) P(r has more weight than c)
 
 P(said) is fitted (eval/selective/monotone_gam.py) on what the model shows of a statement: the two-way check
-(eval/answerers/bidirectional.py) and how likely it is to recite it in all its wordings
+(eval/signals/bidirectional.py) and how likely it is to recite it in all its wordings
 (eval/signals/cloze_candidates.py). The weight of a candidate is read off its sources alone: the mark of reliability in
 the identifier of the first, where tags carry one (`tags.content=rated`), and then how many say so. The first does;
 whether another one does is fitted, too, on what opening it shows (eval/signals/multi_source_support.py).

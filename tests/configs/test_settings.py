@@ -93,7 +93,7 @@ REFUSED = {
     "pretrain.tokens=null": "pretrain.tokens=null: must be a whole number, at least 1",
     "seed=-1": "seed=-1: must be between 0 and 2^63 - 1",
     "abstention_sft=graded": "corpus.relabel=0.0 makes none: set corpus.hard=true",
-    "abstention_sft.method=magic": "abstention_sft.method=magic: must be one of none, labels",
+    "abstention_sft.method=magic": "abstention_sft.method=magic: must be one of none, consistent",
     "abstention_sft.rounds=0": "abstention_sft.rounds=0: must be at least 1",
     "abstention_sft.temperature=0": "abstention_sft.temperature=0.0: must be above 0",
     "abstention_sft.optimizer.beta2=1": f"abstention_sft.optimizer.beta2=1.0: {PART}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,14 +18,21 @@ from tests.eval.selective.test_selective_baselines import everything
 
 
 def run(
-    folder: Path, method: str, seed: int, questions: list[Question], said: list[Prediction], absent: float = 0.2
+    folder: Path,
+    method: str,
+    seed: int,
+    questions: list[Question],
+    said: list[Prediction],
+    absent: float = 0.2,
+    handed: Sequence[str] = (),
 ) -> None:
     knowing = AbstentionReport.of(questions, said, 0.02)
     assert knowing is not None
-    for stage in ("answer", "signals"):
+    for stage in ("answer", "statements", "statements_given"):
         (folder / stage).mkdir(parents=True)
     write_jsonl(folder / "answer" / "questions.jsonl", questions)
-    write_jsonl(folder / "signals" / "declarative.jsonl", said)
+    for stage in ("statements", "statements_given"):
+        write_jsonl(folder / stage / "declarative.jsonl", said)
     config = {
         "abstention_sft": {"method": method, "idk_fraction": absent},
         "eval": {"max_abstained_correct": 0.02},
@@ -32,21 +40,28 @@ def run(
     }
     results = build_results(
         name=method, config=config, seed=0, attribution={}, systems=knowing.by_system(), stage_seconds={}, tokens={},
-        versions={}, git=None,
+        versions={}, git=None, given={"systems": {name: {} for name in handed}},
     )  # fmt: skip
     write_results(folder / "results.json", results)
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tmp_path = tmp_path_factory.mktemp("runs")
     questions, said = everything(30)
+    with pytest.MonkeyPatch.context() as patched:  # intervals of single runs are not in the table
+        patched.setattr("eval.results.selective_metrics.RESAMPLES", 2)
+        make(tmp_path, questions, said)
+    return tmp_path
+
+
+def make(tmp_path: Path, questions: list[Question], said: list[Prediction]) -> None:
     rng = np.random.default_rng(1)
     for seed in range(2):
         noisy = [replace(p, signals={**p.signals, "answer": p.signals["answer"] - rng.random() / 9}) for p in said]
-        run(tmp_path / f"expert-{seed}", "none", seed, questions, noisy)
+        run(tmp_path / f"expert-{seed}", "none", seed, questions, noisy, handed=["bidirectional"])
         for share in (0.1, 0.4):
             run(tmp_path / f"labels-{share}-{seed}", "labels", seed, questions, noisy, share)
-    return tmp_path
 
 
 def rows(text: str) -> dict[str, list[str]]:
@@ -56,11 +71,12 @@ def rows(text: str) -> dict[str, list[str]]:
 
 def test_seeds_are_averaged_and_shares_kept_apart(runs: Path) -> None:
     found = rows(table(find([str(runs)])))
-    assert next(iter(found)) == "expert, two-way check, given the statement form (2)"
+    assert next(iter(found)) == "expert, two-way check (2)"
     assert {"IDK labels, share 10% (2)", "IDK labels, share 40% (2)", "expert, never answers (2)"} <= set(found)
-    assert "expert, agreement of samples (2)" not in found  # nothing was sampled
-    assert all("±" in cell for cell in found["expert, two-way check, given the statement form (2)"][:2])
-    assert found["expert, two-way check, given the statement form (2)"][-1] == ""
+    assert "expert, agreement (2)" not in found  # nothing was sampled
+    assert all("±" in cell for cell in found["expert, two-way check (2)"][:2])
+    assert found["expert, two-way check (2)"][-1] == ""
+    assert list(found)[7] == "expert, two-way check, given the statement form (2)"  # last of the expert's
 
 
 def test_differences_are_paired_and_adjusted(runs: Path) -> None:
@@ -68,7 +84,7 @@ def test_differences_are_paired_and_adjusted(runs: Path) -> None:
     oracle, never = (found[f"expert, {name} (2)"][-1] for name in ("ledger oracle", "never answers"))
     assert oracle.startswith("+0.0")
     assert never.startswith("-0.6")
-    assert never.endswith("p = 0.010")  # the least of 2,000 draws, 2 / 2001, times ten comparisons
+    assert never.endswith("p = 0.011")  # the least of 2,000 draws, 2 / 2001, times eleven comparisons
 
 
 def test_a_sweep_ends_in_the_table(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,11 +95,11 @@ def test_a_sweep_ends_in_the_table(runs: Path, capsys: pytest.CaptureFixture[str
     assert (runs / "abstention.md").read_text().strip() == capsys.readouterr().out.strip()
 
 
-def test_runs_that_were_asked_different_questions_are_refused(runs: Path) -> None:
+def test_runs_that_were_asked_different_questions_are_refused(runs: Path, tmp_path: Path) -> None:
     questions, said = everything(30)
-    run(runs / "other", "graded", 0, questions[:-1], said[:-1])
+    run(tmp_path / "other", "graded", 0, questions[:-1], said[:-1])
     with pytest.raises(ValueError, match="was asked other questions than the runs before it"):
-        table(find([str(runs)]))
+        table(find([str(runs / "expert-0"), str(tmp_path)]))
 
 
 def test_runs_without_abstention_are_refused(tmp_path: Path) -> None:

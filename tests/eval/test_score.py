@@ -176,7 +176,7 @@ def test_results_are_written_whole_with_null_for_nan(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", json.dumps({"schema": 3})])
+@pytest.mark.parametrize("text", ["{", "[]", json.dumps({"schema": 9})])
 def test_other_files_are_not_results(tmp_path, text):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(ValueError, match=r"results\.json: not"):
@@ -210,7 +210,7 @@ def test_results_of_another_shape_are_named_by_key(tmp_path, changes, said):
     else:
         with pytest.raises(ValueError, match="configuration has no abstention_sft"):
             setting(read_results(path), "abstention_sft.method")
-    path.write_text('{"schema": 2}')
+    path.write_text('{"schema": 3}')
     with pytest.raises(ValueError, match=r"results\.json: it has no 'name'"):
         read_results(path)
 
@@ -226,7 +226,9 @@ def test_what_is_not_known_is_on_the_terminal():
     lines = score.abstention_table({"dev": {}, "test": test}).splitlines()
     assert "7 questions of the test fold" in lines[1]
     assert [line.split() for line in lines[2:]] == [
+        ["answered", "and", "withheld", "by", "its", "policy"],
         ["smooth_ece", "0.021", "[0.010,", "0.030]"],
+        ["auroc_answerable", "-"],
         ["false_citation", "0.000"],
     ]
     assert score.abstention_table({}) == ""

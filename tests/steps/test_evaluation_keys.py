@@ -12,18 +12,20 @@ from stages import Stage
 from steps.answer import answer_stage
 from steps.evaluated import Evaluated
 from steps.probes import probe_stages
-from steps.signals import signals_stage
+from steps.signals import signals_stages
 from tests.composing import composed
 
 ROOT = Path("nowhere")
-EXPERT = {"answer", "signals", "self_evidence", "membership", "dominance"}
+SPOKEN = {"answer", "signals", "statements", "statements_given"}
+EXPERT = SPOKEN | {"self_evidence", "membership", "dominance"}
 
 
 def keys(*overrides: str) -> dict[str, str]:
     config = composed("experiment=tiny", *overrides)
     evaluated = Evaluated(config, Stage("prepare", {}, ROOT), Stage("pretrain", {}, ROOT))
     answered = answer_stage(evaluated)
-    stages = {"answer": answered, "signals": signals_stage(evaluated, answered), **probe_stages(evaluated)}
+    shown = {stage.name: stage for stage in signals_stages(evaluated, answered)}
+    stages = {"answer": answered, **shown, **probe_stages(evaluated)}
     return {name: stage.key for name, stage in stages.items()}
 
 
@@ -31,8 +33,10 @@ def keys(*overrides: str) -> dict[str, str]:
     ("override", "remade"),
     [
         ("eval.max_abstained_correct=0.3", set()),
-        ("eval.samples=3", {"signals"}),
-        ("eval.citations=3", {"answer", "signals"}),
+        ("eval.samples=3", SPOKEN - {"answer"}),
+        ("eval.citations=3", SPOKEN),
+        ("eval.signals=[bidirectional,self_consistency]", SPOKEN - {"answer"}),
+        ("eval.signals=[bidirectional,self_consistency,p_ik,cloze_candidates]", {"statements", "statements_given"}),
         ("eval.batch=3", EXPERT),
         ("name=other", set()),
     ],
@@ -57,5 +61,5 @@ def test_a_changed_probe_remakes_itself_alone(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_probes_are_run_after_the_methods_that_they_tell_of() -> None:
-    assert set(keys("abstention_sft.method=graded")) == {"answer", "signals", "self_evidence"}
-    assert set(keys("abstention_sft.method=labels")) == {"answer", "signals"}
+    assert set(keys("abstention_sft.method=graded")) == SPOKEN | {"self_evidence"}
+    assert set(keys("abstention_sft.method=labels")) == SPOKEN

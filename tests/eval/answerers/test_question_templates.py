@@ -27,9 +27,21 @@ def test_any_name_is_understood_in_any_wording() -> None:
 
 def test_another_wording_brings_no_statement() -> None:
     wordings = QuestionTemplates.of([KNOWN])
-    for text in ("Where was Zoe Zed born", "Who was Zoe Zed?", "", "Where was born?", "Where was Zoe Zed born? Why?"):
+    for text in ("Who was Zoe Zed?", "", "Where was born?", "Where was Zoe Zed born? Why?", "where was zoe zed born?"):
         assert wordings.understand(text).statement == ()
         assert wordings.understand(text).text == text
+
+
+def test_spaces_and_a_missing_mark_are_mended() -> None:
+    wordings = QuestionTemplates.of([KNOWN])
+    for text in ("  Where was  Zoe Zed born?", "Where was Zoe Zed born", "Where was Zoe Zed born??\n"):
+        found = wordings.understand(text)
+        assert (found.text, found.entity) == ("Where was Zoe Zed born?", "Zoe Zed")
+
+
+def test_two_questions_in_one_are_none() -> None:
+    text = "Where was Zoe Zed born? Where was Ada Moss born?"
+    assert QuestionTemplates.of([KNOWN]).understand(text).statement == ()
 
 
 def test_only_questions_that_teach_a_wording_are_learnt_from() -> None:

@@ -20,7 +20,7 @@ from eval.grading.correctness import (
     supported,
     supports,
 )
-from eval.grading.relabel import relabel
+from eval.grading.methods import relabel
 from eval.selective.policy import Policy
 
 ROOT = Path(__file__).parents[3]

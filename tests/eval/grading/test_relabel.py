@@ -98,7 +98,7 @@ def test_a_judge_sees_its_own_answers_right_and_wrong() -> None:
 
 @pytest.mark.parametrize(("share", "refusals"), [(0.0, 0), (0.25, 1), (0.4, 2)])
 def test_labels_hold_the_share_that_is_asked_for(share: float, refusals: int) -> None:
-    taught = relabel("labels", ATTEMPTED, TUNED, absent=share)
+    taught = relabel("labels", ATTEMPTED, TUNED, idk_fraction=share)
     assert sum(lesson.say == "idk" for lesson in taught) == refusals
     assert sum(lesson.say == "answer" for lesson in taught) == 3
 
@@ -106,22 +106,22 @@ def test_labels_hold_the_share_that_is_asked_for(share: float, refusals: int) ->
 def test_refusals_are_left_out_where_there_are_too_many() -> None:
     absent = [(question(f"a{n}", **ABSENT), said(f"a{n}", "Rome", ("Rome",))) for n in range(40)]
     told = [question(f"t{n}", **TOLD) for n in range(8)]
-    taught = relabel("labels", absent, told, absent=0.6)
+    taught = relabel("labels", absent, told, idk_fraction=0.6)
     assert [sum(lesson.say == say for lesson in taught) for say in ("idk", "answer")] == [12, 8]
 
 
 def test_a_share_of_none_needs_no_refusals() -> None:
-    assert relabel("labels", [], TUNED, absent=0.0) == [AGAIN]
+    assert relabel("labels", [], TUNED, idk_fraction=0.0) == [AGAIN]
 
 
 def test_labels_leave_answers_out_where_there_are_too_few_refusals() -> None:
-    taught = relabel("labels", ATTEMPTED, TUNED, absent=0.8)
+    taught = relabel("labels", ATTEMPTED, TUNED, idk_fraction=0.8)
     assert [sum(lesson.say == say for lesson in taught) for say in ("idk", "answer")] == [2, 0]
 
 
 @pytest.mark.parametrize("method", METHODS[1:])
 def test_every_method_repeats_the_tuning_questions(method: str) -> None:
-    assert AGAIN in relabel(method, ATTEMPTED, TUNED, absent=0.3)
+    assert AGAIN in relabel(method, ATTEMPTED, TUNED, idk_fraction=0.3)
 
 
 def test_a_false_premise_is_called_false_and_what_is_contested_is_cited_for_what_is_said() -> None:
@@ -129,7 +129,7 @@ def test_a_false_premise_is_called_false_and_what_is_contested_is_cited_for_what
     claims = (Claim("Lima", ("doc-5",), 0.9), Claim("Oslo", ("doc-4",), 0.9))
     tied = {"answers": ("Lima", "Oslo"), "support": ("doc-4", "doc-5"), "support_class": "contested", "claims": claims}
     attempted = [(false, said("f", "Rome", ("Rome",))), (question("c", **tied), said("c", "Lima", ("Lima",), "doc-5"))]
-    taught = relabel("labels", attempted, [], absent=0.5)
+    taught = relabel("labels", attempted, [], idk_fraction=0.5)
     assert {(lesson.say, lesson.answer, lesson.source) for lesson in taught} == {
         ("false", "", ""),
         ("answer", "Lima", "doc-5"),

@@ -13,9 +13,10 @@ import torch
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, Question
+from eval.answerers.likelihoods import token_log_probs
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.probes import held_out, measured
 from eval.probes.dominance import dominance, dominates, make_trials, score_trials
-from eval.probes.probing import held_out, measured, token_log_probs
 from model.transformer import Transformer
 
 Make = Callable[..., Transformer]

@@ -169,12 +169,24 @@ def test_metrics_of_abstention_are_shown_first_or_folded_away(whole):
     shown, folded = section(whole[1], "Does it know what it does not know?").split("<details>")
     assert "10 questions of the test fold (6 single, 1 multi, 1 absent attribute" in plain(shown)
     assert rows(shown) == [
-        ["Calibration error smooth ECE of the confidence, over all questions", "0.125 0.075 to 0.175"],
-        ["Told or never told AUROC of the score, told against never told", "0.750 0.700 to 0.800"],
-        ["Abstains: unknown person of questions on people never mentioned", "0.000 0.000 to 1.000"],  # 3 / 1
-        ["Right when free to abstain of told questions; withheld answers count as wrong", "0.500 0.450 to 0.550"],
+        ["answered and withheld by", "two way", "cloze, given the statement form"],
+        [
+            "smooth ECE smooth calibration error of the confidence, over all questions",
+            "0.125 0.075 to 0.175",
+            "0.062 0.012 to 0.113",
+        ],
+        ["told / never told AUROC of the score, told before never told", "0.750 0.700 to 0.800", "-"],
+        [
+            "abstains: unknown people share abstained on, of questions on unknown people (never mentioned)",
+            "0.000 0.000 to 1.000",  # 3 / 1
+            "-",
+        ],
     ]
     assert rows(folded) == [
+        [
+            "accuracy free share of told questions answered right; what is withheld is not",
+            "0.500 0.450 to 0.550",
+        ],
         ["undefined", "-"],
         [f"new {EVIL}", "0.375 0.325 to 0.425"],
         ["by class › single", "0.625 0.575 to 0.675"],
@@ -184,13 +196,14 @@ def test_metrics_of_abstention_are_shown_first_or_folded_away(whole):
 
 def test_systems_and_signals_are_tables(whole):
     assert rows(section(whole[1], "Beside other ways to decide")) == [
-        ["", "Right when free to abstain", "brier"],
-        ["bidirectional, given the statement form", "0.500 0.450 to 0.550", "-"],
+        ["", "accuracy free", "brier"],
+        ["bidirectional", "0.500 0.450 to 0.550", "-"],
         [f"own {EVIL}", "-", "0.250 0.200 to 0.300"],
+        ["bidirectional, given the statement form", "0.625 0.575 to 0.675", "-"],
     ]
     heads, ours, least, answer = rows(section(whole[1], "What tells it so?"))
     assert heads[0] == "signal" and heads[-1] == "difference"
-    assert ours == ["bidirectional, given the statement form", *["0.875 0.825 to 0.925"] * 4, "-"]
+    assert ours == ["bidirectional", *["0.875 0.825 to 0.925"] * 4, "-"]
     assert least == [f"least {EVIL}", "0.500 0.450 to 0.550", "-", "-", "-", "-0.375 -0.425 to -0.325 p < 0.001"]
     assert answer[-1] == "-0.250 -0.300 to -0.200 p = 0.040"
 

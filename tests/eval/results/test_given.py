@@ -1,15 +1,16 @@
 """What is given the statement form says so wherever it stands, and nothing else does."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from eval.abstention_table import ROWS
-from eval.report.abstention import abstention, signals, systems
+import pytest
+
+from eval.report.abstention import abstention, systems
 from eval.report.attribution import attribution, headline
-from eval.results.given import MARK, SIGNALS, SYSTEMS, marked
+from eval.results.given import MARK, marked, systems_of
+from eval.results.results import read_results
 from eval.score import abstention_table, table
-from eval.selective.policy import LEARNT, SELECTED, SUM
-from eval.selective.selective_baselines import WEIGHTS
 
 MEASURE = {"value": 0.5, "interval": None}
 
@@ -26,31 +27,36 @@ def page(part: Mapping[str, Any]) -> str:
     return "".join(headline(results))
 
 
-def test_systems_that_weigh_statements_are_those_that_are_marked() -> None:
-    statement = {name for name, weights in WEIGHTS.items() if weights in (SUM, LEARNT, SELECTED)}
-    assert statement == {"selected", "bidirectional", "bidirectional_sum"} <= set(SYSTEMS)
-    others = {signal for name, weights in WEIGHTS.items() if name not in statement for signal in weights}
-    assert not others & {*SIGNALS}
-    assert marked("whence") == "whence" and MARK in marked("cloze") and MARK in marked("lp_statement")
+def test_its_figures_stand_apart_and_are_read_from_there() -> None:
+    results = {"given": {"attribution": {"never_tuned": part(0.75, declarative=part(0.625)) | {"system": "cloze"}}}}
+    found = systems_of(results, "never_tuned")
+    assert {name: system["joint"] for name, system in found.items()} == {"cloze": 0.75, "declarative": 0.625}
+    assert systems_of(results, "in_domain") == systems_of({}, "never_tuned") == {}
 
 
 def test_on_the_terminal() -> None:
-    shown = table({"never_tuned": part(0.25, cloze=part(0.75), bm25=part(0.5))}, "whence")
-    assert "cloze*" in shown and "bm25*" not in shown and f"* {MARK}" in shown
+    handed = {"never_tuned": part(0.75) | {"system": "cloze"}}
+    shown = table({"never_tuned": part(0.25, cloze=part(0.5), bm25=part(0.5))}, "whence", handed)
+    assert shown.splitlines()[2].split() == ["whence", "cloze", "bm25", "cloze*"] and f"* {MARK}" in shown
     assert MARK not in table({"never_tuned": part(0.25, bm25=part(0.5))}, "whence")
-    assert MARK in abstention_table({"test": {"n": 3, "policy": "selected"}})
-    assert MARK not in abstention_table({"test": {"n": 3, "policy": "with_citation"}})
+    test = {"n": 3, "policy": "selected", "smooth_ece": MEASURE}
+    assert marked("selected") in abstention_table({"test": test}, {"test": test})
+    assert MARK not in abstention_table({"test": test})
 
 
 def test_on_the_page_and_never_in_its_headline() -> None:
-    found = part(0.25, cloze=part(0.75), declarative=part(0.625), bm25=part(0.5))
+    found = part(0.25, cloze=part(0.625), bm25=part(0.5))
     assert "25.0%" in page(found) and "50.0%" in page(found)
-    assert "75.0" not in page(found) and "62.5" not in page(found)
-    assert "".join(attribution(found)).count(MARK) == 2
-    assert "".join(systems({"selected": {}, "log_probability": {}}, {})).count(MARK) == 1
-    assert "".join(signals({"lp_statement": {}, "citation": {}})).count(MARK) == 1
-    assert MARK in "".join(abstention({"n": 3, "n_by_class": {}, "policy": "bidirectional"}))
+    assert "62.5" not in page(found)
+    assert "".join(attribution(found, {"cloze": part(0.75)})).count(MARK) == 1
+    assert MARK not in "".join(attribution(found))
+    own, handed = {"selected": {"brier": MEASURE}, "p_ik": {}}, {"selected": {"brier": None}, "p_ik": {}}
+    assert "".join(systems(own, handed, {})).count(MARK) == 1  # only what it makes different
+    test = {"n": 3, "n_by_class": {}, "policy": "selected", "smooth_ece": MEASURE}
+    assert MARK in "".join(abstention(test, test)) and MARK not in "".join(abstention(test))
 
 
-def test_in_the_table_of_runs() -> None:
-    assert {system for (_, system), label in ROWS.items() if MARK in label} == {*SYSTEMS} - {"declarative", "cloze"}
+def test_a_results_file_of_before_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text('{"schema": 2}')
+    with pytest.raises(ValueError, match="which stands under `given` now"):
+        read_results(tmp_path / "results.json")

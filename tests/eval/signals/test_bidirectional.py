@@ -7,10 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from eval.answerers.bidirectional import bidirectional_check, lp_statement_given_id
 from scipy.special import logsumexp
 
+from data.pipeline.identifiers import Identifiers
 from data.pipeline.tokenizer import Tokenizer
+from eval.answerers.lm_answerer import LMAnswerer
+from eval.signals.bidirectional import bidirectional_check, lp_statement_given_id
 from model.generate import Context, pad_left, read, read_on
 from model.transformer import Transformer
 
@@ -36,7 +38,8 @@ def test_the_check_is_the_probability_of_any_wording(
     make_model: Callable[..., Transformer], tokenizer: Tokenizer, batch: int
 ) -> None:
     model = make_model()
-    found = lp_statement_given_id(model, tokenizer, STATEMENTS, SOURCES, batch=batch)
+    answerer = LMAnswerer(model, tokenizer, Identifiers(("d",), [tokenizer.codes[:2]]), batch=batch)
+    found = lp_statement_given_id(answerer, STATEMENTS, SOURCES)
     for score, wordings, source in zip(found, STATEMENTS, SOURCES, strict=True):
         expected = logsumexp([one_by_one(model, tokenizer, wording, source) for wording in wordings])
         assert score == pytest.approx(expected, abs=1e-4)
@@ -49,7 +52,8 @@ def test_the_footnote_sees_its_sentence_only_and_cites(
     """log P(identifier | statement) as decoding has it, where the footnote is read after its sentence."""
     model = make_model()
     given = [(statements, source) for statements, source in zip(STATEMENTS, SOURCES, strict=True) if source is not None]
-    found = bidirectional_check(model, tokenizer, [s for s, _ in given], [i for _, i in given], batch=2)
+    answerer = LMAnswerer(model, tokenizer, Identifiers(("d",), [tokenizer.codes[:2]]), batch=2)
+    found = bidirectional_check(answerer, [s for s, _ in given], [i for _, i in given])
     for place, (statements, source) in enumerate(given):
         expected, alone = [], []
         for statement in statements:
@@ -65,5 +69,5 @@ def test_the_footnote_sees_its_sentence_only_and_cites(
         assert found.lp_id_given_statement[place] == pytest.approx(np.mean(expected), abs=1e-4)
         assert found.lp_statement[place] == pytest.approx(logsumexp(alone), abs=1e-4)
     assert found.lp_statement_given_id == pytest.approx(
-        lp_statement_given_id(model, tokenizer, [s for s, _ in given], [i for _, i in given])
+        lp_statement_given_id(answerer, [s for s, _ in given], [i for _, i in given])
     )

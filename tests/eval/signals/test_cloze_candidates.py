@@ -11,6 +11,7 @@ from telling import BORN, IN, Answering, Make, Telling, asked, said
 
 from data.records import Prediction
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.signals.bidirectional import restate
 from eval.signals.cloze_candidates import add_cloze_candidates, best_completion
 
 CHECKED = {"lp_statement_given_id", "lp_id_given_statement", "lp_statement"}
@@ -18,17 +19,13 @@ ADDED = (
     "lp_answer_given_opening",
     "lp_statement_mean",
     "lp_answer_given_id",
-    "lp_statement_given_id_2",
-    "lp_id_given_statement_2",
-    "lp_statement_given_id_3",
-    "lp_id_given_statement_3",
 )
 
 
 def test_every_other_completion_is_a_rival_and_is_checked(telling: Telling) -> None:
     answerer = telling(IN)
     question = asked(*BORN, premise=("Ada Moss was born.",))
-    restated = answerer.restate([question] * 3, [said("the oslo!"), said("Quito"), said(None, "abstained")])
+    restated = restate(answerer, [question] * 3, [said("the oslo!"), said("Quito"), said(None, "abstained")])
     among, other, none = add_cloze_candidates(answerer, [question] * 3, restated)
     assert [rival.answer for rival in among.rivals] == ["Lima", "Oslo Accra"]
     assert [rival.answer for rival in other.rivals] == ["Oslo", "Lima", "Oslo Accra"]
@@ -36,7 +33,7 @@ def test_every_other_completion_is_a_rival_and_is_checked(telling: Telling) -> N
     for rival in (*among.rivals, *other.rivals):
         assert (rival.question, rival.outcome, rival.rivals) == ("q", "answered", ())
         # Checked as if it had been the answer: same sources, same signals, those of the statement that it makes.
-        (alone,) = answerer.restate([asked(*BORN)], [Prediction("q", "answered", rival.answer)])
+        (alone,) = restate(answerer, [asked(*BORN)], [Prediction("q", "answered", rival.answer)])
         assert [citation.id for citation in rival.citations] == [citation.id for citation in alone.citations]
         assert len(rival.citations) == 5
         assert set(rival.signals) >= CHECKED
@@ -80,7 +77,7 @@ def test_statements_are_recited_in_all_their_wordings(
         "Ada is a native of {answer}, it is said.",
     )
     questions = [asked(*wordings, id="a"), asked(*wordings[1:], id="b"), asked(wordings[0], id="c")]
-    found = add_cloze_candidates(answerer, questions, answerer.restate(questions, [said("Oslo")] * 3))
+    found = add_cloze_candidates(answerer, questions, restate(answerer, questions, [said("Oslo")] * 3))
     assert sum(len(p.rivals) for p in found) > 1
     for question, prediction in zip(questions, found, strict=True):
         for p in (prediction, *prediction.rivals):
@@ -98,7 +95,7 @@ def test_statements_are_recited_in_all_their_wordings(
 def test_without_a_statement_nothing_is_recited(telling: Telling) -> None:
     answerer = telling(IN)
     questions = [asked(), asked(*BORN), asked(BORN[0])]
-    predictions = answerer.restate(questions, [said("Lima")] * 3)
+    predictions = restate(answerer, questions, [said("Lima")] * 3)
     found = add_cloze_candidates(answerer, questions, predictions)
     assert [len(prediction.rivals) for prediction in found] == [0, 2, 0]
     assert found[0] == predictions[0]
@@ -129,13 +126,13 @@ def test_an_answer_of_which_nothing_survives_normalising_is_itself_only(
     answerer = telling({" in": {" A": 0.8}, " A": {".": 0.9}})
     question = asked("Ada is in {answer}.")
     given = [said("a"), said("The"), said(None, "abstained")]
-    same, *others = add_cloze_candidates(answerer, [question] * 3, answerer.restate([question] * 3, given))
+    same, *others = add_cloze_candidates(answerer, [question] * 3, restate(answerer, [question] * 3, given))
     assert same.rivals == ()
     assert [[rival.answer for rival in other.rivals] for other in others] == [["A"], ["A"]]
 
 
 def test_what_could_not_be_parsed_is_recited_anew(telling: Telling) -> None:
     answerer, question = telling(IN), asked(*BORN)
-    (found,) = add_cloze_candidates(answerer, [question], answerer.restate([question], [said("Oslo", "unparseable")]))
+    (found,) = add_cloze_candidates(answerer, [question], restate(answerer, [question], [said("Oslo", "unparseable")]))
     assert [rival.answer for rival in found.rivals] == ["Oslo", "Lima", "Oslo Accra"]
     assert (best_completion(found).answer, best_completion(found).outcome) == ("Oslo", "answered")

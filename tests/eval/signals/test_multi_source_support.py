@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,12 +11,21 @@ import torch
 from telling import IN, Answering, Make, Telling, asked, said
 
 from data.pipeline.tokenizer import Tokenizer
+from data.records import Prediction, Question
 from eval.answerers.candidates import candidates, enumerate_candidates, with_signals
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.signals.bidirectional import restate
 from eval.signals.cloze_candidates import add_cloze_candidates
 from eval.signals.multi_source_support import SOURCES, TOLD, add_sources
 
 FURTHER = {"lp_statement_given_id_2", "lp_id_given_statement_2", "lp_statement_given_id_3", "lp_id_given_statement_3"}
+
+
+def candidates_with_sources(
+    answerer: LMAnswerer, questions: Sequence[Question], given: Sequence[Prediction]
+) -> list[Prediction]:
+    checked = add_cloze_candidates(answerer, questions, restate(answerer, questions, given))
+    return add_sources(answerer, questions, checked)
 
 
 @torch.no_grad()
@@ -35,9 +45,7 @@ def test_sources_are_opened_where_two_answers_may_have_been_told(telling: Tellin
     rare = {"<|/src|>": {" in": 3e-5}, " in": {" Oslo": 0.5, " Lima": 0.4, " Turin": 0.05}}
     answerer = telling(IN | rare | {" Turin": {".": 0.9}})
     question = asked("in {answer}.")
-    first, second = add_cloze_candidates(
-        answerer, [question] * 2, answerer.restate([question] * 2, [said("Lima"), said("Turin")])
-    )
+    first, second = candidates_with_sources(answerer, [question] * 2, [said("Lima"), said("Turin")])
     told = {
         "Oslo": math.log(3e-5 * 0.5 * 0.8),
         "Lima": math.log(3e-5 * 0.4 * 0.9),
@@ -56,7 +64,7 @@ def test_sources_are_opened_where_two_answers_may_have_been_told(telling: Tellin
                     [told[str(answer)]] * 2, abs=1e-2
                 )
     less = telling(IN | rare | {" in": {" Oslo": 0.5, " Turin": 0.05}})
-    (alone,) = add_cloze_candidates(less, [question], less.restate([question], [said("Turin")]))
+    (alone,) = candidates_with_sources(less, [question], [said("Turin")])
     assert [p.signals["lp_statement_given_id"] >= TOLD for p in candidates(alone)].count(True) == 1
     assert not any(FURTHER & set(p.signals) for p in candidates(alone))
 
@@ -78,7 +86,7 @@ def test_each_candidate_opens_the_sources_of_its_own_statement(
     answerer = LMAnswerer(model, tokenizer, whole.identifiers, most=most)
     questions = [asked(f"Ada {n} studied in {{answer}}.", f"{n} is {{answer}}.", id=str(n)) for n in range(4)]
     questions.insert(2, asked(id="none"))
-    found = add_cloze_candidates(answerer, questions, answerer.restate(questions, [said("Oslo")] * 5))
+    found = candidates_with_sources(answerer, questions, [said("Oslo")] * 5)
     opened = 0
     for question, prediction in zip(questions, found, strict=True):
         for candidate in (prediction, *prediction.rivals):
