@@ -15,14 +15,12 @@ from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
 from data.pipeline.tokenizer import TokenizerConfig
-from data.readers.biocite import BiociteCorpus
-from data.readers.files import FilesCorpus
+from data.readers.corpora import READERS
 from data.storage.remote import ShardsCorpus
-from data.world.world import WorldCorpus
 from model.config import ModelConfig
 from train.config import OptimizerConfig, TrainerConfig
 
-CORPORA = (WorldCorpus, BiociteCorpus, FilesCorpus, ShardsCorpus)
+CORPORA: tuple[Any, ...] = (*(reader.config for reader in READERS.values()), ShardsCorpus)
 METHODS = ("none", *modules("eval/grading/methods"))
 
 

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Self
 
 from configs.keys import FILE, GIVEN, SEED, SHARE, Section, at_least, key, one_of
 from data.readers.biocite_unanswerable import with_unanswerable
-from data.readers.corpus import Corpus
+from data.readers.corpus import Corpus, Reader
 from data.records import Document, Question, RecordError, read_jsonl
 
 FORMS = {
@@ -201,3 +201,6 @@ def _parse(question: str) -> tuple[str, str] | None:
         if found := form.fullmatch(question):
             return found[1], attribute
     return None
+
+
+READER = Reader(BiociteCorpus, open_biocite)

@@ -1,11 +1,16 @@
-"""What every reader of a corpus hands over: documents, questions, held-out documents and a ledger."""
+"""What every reader of a corpus hands over: documents, questions, held-out documents and a ledger.
+
+A module of this folder that reads a kind of corpus holds a `READER`; a file in configs/corpus whose defaults begin with
+`KIND_schema` makes it an option of `corpus`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from configs.keys import Section
 from data.records import Document, Question
 
 
@@ -28,3 +33,14 @@ class Corpus:
     ledger: Iterable[dict[str, Any]] = ()
     outcomes: dict[str, int] = field(default_factory=dict)
     questions_file: str = ""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A kind of corpus: the section of its keys, whose field `kind` names it, and what opens one so configured.
+
+    The section's `inputs()` are the files that the corpus is read from: a changed one makes another stage.
+    """
+
+    config: type[Section]
+    open: Callable[[Any], Corpus]

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from configs.keys import FILE, GIVEN, SEED, Range, Section, at_least, key, one_of, shown
 from data.fetch import open_text
-from data.readers.corpus import Corpus
+from data.readers.corpus import Corpus, Reader
 from data.readers.folders import SAVED, TEXTS, File, find_files
 from data.readers.json_files import read_json, read_json_lines
 from data.readers.sentences import Split, split_sentences
@@ -263,3 +263,6 @@ def _plain(name: str, value: Any) -> Any:
 
 def _hash(seed: int, id: str) -> bytes:
     return hashlib.sha256(f"{seed}/{id}".encode(errors="surrogatepass")).digest()
+
+
+READER = Reader(FilesCorpus, open_files)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data.readers.corpora import BiociteCorpus, FilesCorpus, WorldCorpus, open_corpus
+from configs.keys import Section
+from data.readers.corpora import open_corpus
 from data.storage.prepare import prepare
 from data.storage.remote import ShardsCorpus, adopt
 from data.storage.shards import Manifest
 
 
-def prepare_corpus(
-    config: WorldCorpus | BiociteCorpus | FilesCorpus | ShardsCorpus, folder: Path, duplicates: str = "error"
-) -> Manifest:
+def prepare_corpus(config: Section, folder: Path, duplicates: str = "error") -> Manifest:
     """Make `folder` a prepared one: see `prepare`, and `adopt` for what was prepared elsewhere."""
     if isinstance(config, ShardsCorpus):
         return adopt(config, folder)
