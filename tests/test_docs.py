@@ -60,6 +60,14 @@ def test_a_page_stays_within_the_docs():
     assert not [(page.name, link) for page in PAGES if page != README for link in links(page) if ".." in link]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_row_of_a_table_has_as_many_cells_as_its_head(page):
+    """A bar within code would part a cell: forges and the site do not agree on it."""
+    for table in re.findall(r"(?:^\|.+\|\n)+", prose(page) + "\n", re.MULTILINE):
+        cells = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(cells) == 1, table
+
+
 def test_readme_is_short_and_shows_what_it_has_to():
     lines = README.read_text(encoding="utf-8").splitlines()
     assert len(lines) < 250 and max(map(len, lines)) <= 200
