@@ -34,7 +34,7 @@ def check_machine(config: Config) -> None:
     processes = local_devices(trainer) * trainer.num_nodes
     if trainer.num_nodes > 1 and not any(name in os.environ for name in LAUNCHED):
         raise ValueError(
-            f"trainer.num_nodes={trainer.num_nodes}: start it on each of them, with torchrun or srun (see README)"
+            f"trainer.num_nodes={trainer.num_nodes}: start it on each, with torchrun or srun (see docs/devices.md)"
         )
     if rows % (processes * trainer.accumulation):
         raise ValueError(
