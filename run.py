@@ -28,7 +28,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from configs.command import in_one_line, refuse_what_is_merely_like_a_flag, sweep_folder
+from configs.command import in_one_line, one_job, refuse_what_is_merely_like_a_flag, sweep_folder
 from configs.schema import Config, register
 from stages import rank
 from steps.run_dir import check_run_dir, writable
@@ -114,6 +114,7 @@ def _start(composed: Any) -> None:
         refuse_what_is_merely_like_a_flag(overrides)
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             composed.run_dir = f"{composed.run_dir}/{sweep_folder(overrides, composed.run_dir)}"
+            sys.argv[1:] = one_job(overrides, composed.run_dir)
         run(OmegaConf.to_object(composed))  # type: ignore[arg-type]
     except OmegaConfBaseException as error:  # a value that refers to a key that is not there, or is missing
         print(f"error: {in_one_line(error)}", file=sys.stderr)

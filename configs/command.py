@@ -100,6 +100,14 @@ def sweep_folder(overrides: Sequence[str], run_dir: str) -> str:
     return f"{plain[:191]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
+def one_job(overrides: Sequence[str], run_dir: str) -> list[str]:
+    """The arguments that run one job of a sweep by itself, where it stands in the sweep.
+
+    Lightning starts further processes of a job by the command line of the first, which is that of the whole sweep.
+    """
+    return [*overrides, f"run_dir='{run_dir}'", "hydra.mode=RUN"]
+
+
 class Slurm(Callback):
     """Refuses a sweep of SLURM jobs where there is no SLURM, before anything of it starts."""
 

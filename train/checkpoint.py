@@ -88,6 +88,11 @@ def latest_checkpoint(folder: Path, say: Callable[[str], None]) -> Path | None:
     return None
 
 
+def step_of(path: Path) -> int:
+    """Of a checkpoint of `latest_checkpoint`, how many steps it has."""
+    return int(path.name.removeprefix("step="))
+
+
 def remove_all_but(keep: int, folder: Path) -> None:
     """Remove the checkpoints in `folder` but for the `keep` newest (by step)."""
     for path in _newest_first(folder)[keep:]:
@@ -95,8 +100,8 @@ def remove_all_but(keep: int, folder: Path) -> None:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    steps = {path: int(path.name.removeprefix("step=")) for path in folder.glob("step=*") if path.name[5:].isdecimal()}
-    return sorted(steps, key=lambda path: steps[path], reverse=True)
+    numbered = (path for path in folder.glob("step=*") if path.name[5:].isdecimal())
+    return sorted(numbered, key=step_of, reverse=True)
 
 
 def _clean(folder: Path) -> None:

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.distributed import DistError
 
 from train.callbacks import Metrics, Progress
-from train.checkpoint import WholeCheckpointIO, latest_checkpoint
+from train.checkpoint import WholeCheckpointIO, latest_checkpoint, step_of
 from train.checkpoint_retention import Keep
 from train.config import TrainerConfig
 from train.fsdp import FSDP2
@@ -38,6 +38,7 @@ def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path) -
     start = latest_checkpoint(checkpoints, log.warning)
     if start is not None:
         log.info("%s continues from %s", name, start.name)
+    begun = step_of(start) + 1 if start else 0  # what a try before this one drew from here on is hidden
     metrics = Metrics(folder / "metrics.jsonl", config.log_every, config.validate_every, module.plan)
     stopping = Stopping(config.log_every)
     keep = Keep(checkpoints, config.save_every, metrics)
@@ -52,7 +53,7 @@ def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path) -
         accumulate_grad_batches=config.accumulation,
         max_steps=module.plan.steps,
         max_epochs=-1,
-        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
+        logger=TensorBoardLogger(folder, name="tensorboard", version="", purge_step=begun),
         callbacks=[Progress(name, module.plan), metrics, stopping, keep],
         plugins=[WholeCheckpointIO()],
         default_root_dir=folder,

@@ -15,7 +15,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
-from data.atomic import atomic_file
+from data.atomic import atomic_file, atomic_folder
 from data.records import Document, Prediction, Question
 from eval.grading.attribution import METRICS, Grade, grade
 from eval.grading.outcomes import Outcomes
@@ -92,7 +92,8 @@ def _splits(results: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _write_tensorboard(folder: Path, results: Mapping[str, Any], plotted: Mapping[str, Figure]) -> None:
-    with SummaryWriter(log_dir=str(folder)) as writer:
+    # Made anew each time: events of another seed or of a run before would be shown beside these.
+    with atomic_folder(folder) as fresh, SummaryWriter(log_dir=str(fresh)) as writer:
         for name, figure in plotted.items():
             writer.add_figure(f"report/{name}", figure)
         for split, part in _splits(results):
