@@ -13,7 +13,7 @@ from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer
-from data.records import ANSWERABLE, Document, Prediction, Question, read_jsonl
+from data.records import Document, Prediction, Question, read_jsonl
 from data.storage.shards import read_documents
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.question_templates import QuestionTemplates
@@ -90,8 +90,7 @@ def load_run(folder: Path) -> Run:
         placement=made.placement,
     )
     questions = read_jsonl(folder / "prepare" / "questions.jsonl", Question)
-    tuned = [q for q in questions if q.split == "tune" and q.support_class in ANSWERABLE]
-    wordings = QuestionTemplates.of(tuned)
+    wordings = QuestionTemplates.of(q for q in questions if q.split == "tune")
     return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"), made, folder)
 
 

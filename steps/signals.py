@@ -70,7 +70,7 @@ def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: P
     found = list(read_jsonl(shown.folder / "predictions.jsonl", Prediction))
     here = list(range(len(asked)))
     if own:  # only what the statements given make different
-        here = [i for i in here if (asked[i].statement, asked[i].premise) != (given[i].statement, given[i].premise)]
+        here = [i for i in here if _checked(asked[i]) != _checked(given[i])]
         others = list(read_jsonl(own.folder / f"{DECLARATIVE}.jsonl", Prediction))
         found, asked = [found[i] if i in {*here} else others[i] for i in range(len(asked))], given
     checked = _shown(evaluated, [asked[i] for i in here], [found[i] for i in here], statement=True)
@@ -83,12 +83,22 @@ def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: P
     return {"systems": list(systems) if stated else [], "questions": len(here)}
 
 
+def _checked(question: Question) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What of a question's statement and premise is read: of a premise the first wordings only."""
+    from eval.signals.bidirectional import WORDINGS
+
+    return question.statement, question.premise[:WORDINGS]
+
+
 def understood(evaluated: Evaluated) -> list[Question]:
     """The questions with the statements that their text alone brings, by the wordings of the tuning questions."""
     from eval.answerers.question_templates import QuestionTemplates
 
-    templates = QuestionTemplates.of(evaluated.corpus.tuned)
-    return [replace(q, statement=templates.understand(q.text).statement, premise=()) for q in evaluated.questions]
+    templates = QuestionTemplates.of(q for q in evaluated.corpus.questions if q.split == "tune")
+    found = [templates.understand(question.text) for question in evaluated.questions]
+    return [
+        replace(q, statement=f.statement, premise=f.premise) for q, f in zip(evaluated.questions, found, strict=True)
+    ]
 
 
 def _shown(

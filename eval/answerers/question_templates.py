@@ -1,8 +1,9 @@
-"""What a question in words asks for: found by the wordings of a run's own questions, with any entity in their place.
+"""What a question in words asks for: found by the wordings of the tuning questions, with any entity in their place.
 
 A question of the corpus brings the statement that its answer makes; one that is typed does not. But "Where was Ada Moss
 born?" teaches that "Where was {entity} born?" is answered by "{entity} was born in {answer}.", so the two-way check can
-follow for anyone.
+follow for anyone. Likewise "Since Ada Moss sings, where was she born?" teaches where a question says what it
+presupposes.
 """
 
 from __future__ import annotations
@@ -13,38 +14,58 @@ from dataclasses import dataclass, replace
 
 from data.records import Question
 
-ENTITY = "\0"  # stands for the entity in a pattern: no text holds it
+ENTITY, PREMISE = "\0", "\1"  # stand for an entity and for a premise in a wording: no text holds them
+FREE = {ENTITY: "(?P<entity>[^?]+?)", PREMISE: "(?P<premise>.+?)"}
 
 
 @dataclass(frozen=True)
 class QuestionTemplates:
-    """For each wording with `ENTITY` in place of the entity, a question that has it."""
+    """For each wording with `ENTITY` and `PREMISE` in place of what they stand for, a question that has it."""
 
     known: dict[str, Question]
 
     @classmethod
     def of(cls, questions: Iterable[Question]) -> QuestionTemplates:
-        """Those of questions that name their entity once and bring a statement, and presuppose nothing."""
+        """Those of questions that bring a statement and name their entity once, what they presuppose aside."""
         known: dict[str, Question] = {}
         for question in questions:
-            if question.statement and question.entity and not question.premise:
+            if question.statement and question.entity:
                 for text in (question.text, *question.paraphrases):
-                    if text.count(question.entity) == 1:
-                        known.setdefault(text.replace(question.entity, ENTITY), question)
+                    wording = _presuming(text, question.premise)
+                    if wording and wording.count(question.entity) == 1:
+                        known.setdefault(wording.replace(question.entity, ENTITY), question)
         return cls(known)
 
     def understand(self, text: str) -> Question:
-        """A question of this text, with statements where its wording is known; graded by nobody.
+        """A question of this text, with statement and premise where its wording is known; graded by nobody.
 
         Spaces too many and the missing mark at the end of a known wording are mended.
         """
         text = " ".join(text.split())
         plain = Question("asked", text, (), (), "absent_entity", "", "never_tuned")
         for wording, like in self.known.items():
-            before, after = wording.split(ENTITY)
-            end = after.rstrip("?")
-            if found := re.fullmatch(f"{re.escape(before)}([^?]+?){re.escape(end)}[?]*", text):
-                statement = tuple(s.replace(like.entity, found[1]) for s in like.statement)
-                whole = f"{before}{found[1]}{after}"
-                return replace(plain, text=whole, entity=found[1], attribute=like.attribute, statement=statement)
+            if found := re.fullmatch(f"{_pattern(wording.rstrip('?'))}[?]*", text):
+                entity, premise = found["entity"], found.groupdict().get("premise")
+                return replace(
+                    plain,
+                    text=wording.replace(ENTITY, entity).replace(PREMISE, premise or ""),
+                    entity=entity,
+                    attribute=like.attribute,
+                    statement=tuple(s.replace(like.entity, entity) for s in like.statement),
+                    premise=(f"{premise}.",) if premise else (),
+                )
         return plain
+
+
+def _presuming(text: str, premises: Iterable[str]) -> str:
+    """The text with `PREMISE` where it says what it presupposes; "" where it says none of its premises."""
+    clauses = [premise.rstrip(".") for premise in premises]
+    if not clauses:
+        return text
+    said = next((clause for clause in clauses if text.count(clause) == 1), "")
+    return text.replace(said, PREMISE) if said else ""
+
+
+def _pattern(wording: str) -> str:
+    parts = re.split(f"([{ENTITY}{PREMISE}])", wording)
+    return "".join(FREE.get(part) or re.escape(part) for part in parts)

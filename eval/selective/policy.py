@@ -98,7 +98,8 @@ class ConfidenceHead:
             weights = _learnt(weights, imputed, said, right)
         calibrator = Isotonic.fit(_scores(said, weights, imputed), right)
         scores = _scores(dev[0], weights, imputed)
-        most = float(np.quantile(scores[dev[1]], max_abstained))
+        # What shows no score is never answered, so it can't move the threshold.
+        most = float(np.quantile(scores[dev[1] & (scores > LEAST)], max_abstained))
         return cls(weights, imputed, calibrator, min(most, threshold_at_equal_errors(scores, dev[1])))
 
     def scores(self, predictions: Sequence[Prediction]) -> Floats:
@@ -159,7 +160,8 @@ class Policy:
                 return None
             calibration, dev = ((questions, selector.choose(said)) for questions, said in (calibration, dev))
         graded, tested = right(*calibration), right(*dev)
-        if not tested.any():
+        scored = np.array(["lp_correct" in p.signals for p in dev[1]], dtype=bool) if selector else tested
+        if not (tested & scored).any():
             return None
         answer = ConfidenceHead.fit(weights, (calibration[1], graded), (dev[1], tested), max_abstained)
         cited, sourced = graded & supported(*calibration), tested & supported(*dev)
@@ -199,8 +201,8 @@ class Policy:
             outcome = p.outcome
             if outcome == "unparseable":
                 outcome = "abstained"
-            if outcome in ("abstained", "false_premise"):
-                confidence = 0.0
+            if outcome in ("abstained", "false_premise") or score <= LEAST:
+                outcome, confidence = ("abstained" if score <= LEAST else outcome), 0.0
             elif outcome in ("answered", "no_source") and score < self.answer.threshold:
                 outcome = "false_premise" if without >= self.answer.threshold else "abstained"
             elif outcome == "answered" and not keep:

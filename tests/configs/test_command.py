@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from composing import CONFIGS, ROOT
+from composing import CONFIGS, ROOT, composed
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from configs.command import Slurm, sweep_folder
+from configs.command import Slurm, one_job, sweep_folder
 from configs.schema import register
 
 
@@ -32,6 +32,14 @@ def test_runs_of_a_sweep_have_a_folder_each() -> None:
     long = [sweep_folder([f"name={'n' * 300}{end}"], "r") for end in "ab"]
     assert max(map(len, long)) <= 200
     assert long[0] != long[1]
+
+
+def test_a_job_of_a_sweep_starts_others_by_its_own_arguments() -> None:
+    """By what Lightning adds its own words to: no flag, no values of other jobs, and where this one stands."""
+    arguments = one_job(["experiment=tiny", "seed=1", "trainer.devices=2"], "runs/x/seed=1,trainer.devices=2")
+    assert arguments[:3] == ["experiment=tiny", "seed=1", "trainer.devices=2"]
+    config = composed(*arguments)
+    assert (config.seed, config.run_dir) == (1, "runs/x/seed=1,trainer.devices=2")
 
 
 @pytest.mark.parametrize(

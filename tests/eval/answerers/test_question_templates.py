@@ -46,8 +46,8 @@ def test_two_questions_in_one_are_none() -> None:
 
 def test_only_questions_that_teach_a_wording_are_learnt_from() -> None:
     no_statement = Question("a", "Who is Ada?", ("x",), ("d",), "single", "Ada", "tune")
-    premise = Question(
-        "b", "Since Ada sings, who?", ("x",), ("d",), "true_premise", "Ada", "tune",
+    premise = Question(  # it does not say what it presupposes
+        "b", "Since Ada works, who?", ("x",), ("d",), "true_premise", "Ada", "tune",
         statement=("Ada is {answer}.",), premise=("Ada sings.",),
     )  # fmt: skip
     unnamed = Question("c", "Who is it?", ("x",), ("d",), "single", "Ada", "tune", statement=("Ada is {answer}.",))
@@ -60,3 +60,18 @@ def test_signs_in_a_wording_are_no_pattern() -> None:
     )  # fmt: skip
     assert QuestionTemplates.of([odd]).understand("Is (Bo) a+b?").entity == "Bo"
     assert QuestionTemplates.of([odd]).understand("Is Bo aab?").statement == ()
+
+
+def test_what_a_question_presupposes_is_a_statement_of_its_own() -> None:
+    text = "Since Ada Moss was born on May 7, 1960, what did Ada Moss study?"
+    asked = Question(
+        "e", text, ("Law",), ("d",), "true_premise", "Ada Moss", "tune",
+        statement=("Ada Moss studied {answer}.",),
+        premise=("Ada Moss was born on May 7, 1960.", "May 7, 1960 is the day Ada Moss was born."),
+    )  # fmt: skip
+    found = QuestionTemplates.of([asked]).understand("Since Bo Lee was born on June 1, 1970, what did Bo Lee study?")
+    assert (found.entity, found.statement) == ("Bo Lee", ("Bo Lee studied {answer}.",))
+    assert found.premise == ("Bo Lee was born on June 1, 1970.",)
+    other = QuestionTemplates.of([asked]).understand("Since Bo Lee sings, what did Bo Lee study?")
+    assert other.premise == ("Bo Lee sings.",)
+    assert QuestionTemplates.of([asked]).understand("What did Bo Lee study?").statement == ()

@@ -123,7 +123,7 @@ def test_a_missing_signal_is_no_sign_of_certainty(everything) -> None:
     for part in ("answer", "lp_id_given_statement", "lp_statement_given_id"):
         lacking = replace(whole, signals={k: v for k, v in whole.signals.items() if k != part})
         (applied,) = policy.apply([lacking])
-        assert (applied.outcome, applied.confidence) == ("abstained", None)
+        assert (applied.outcome, applied.confidence) == ("abstained", 0.0)
     assert [p.outcome for p in policy.apply([whole, whole])] == ["answered"] * 2
 
 
@@ -351,3 +351,18 @@ def test_where_nothing_chosen_on_dev_is_right_no_policy_is_fitted() -> None:
     calibration, dev = (in_fold(lost, [said[i] for i in kept], fold) for fold in FOLDS[:2])
     assert right(*dev).all()  # before choosing
     assert Policy.fit(SELECTED, calibration, dev, 0.02) is None
+
+
+def test_what_shows_no_score_is_withheld_and_moves_no_threshold() -> None:
+    """Half of dev's right answers could not be checked: before, the threshold fell to theirs, and all was answered."""
+    questions, said = disputes()
+    unchecked = [
+        replace(p, signals={"answer": -1.0}, rivals=()) if q.fold != "calibration" and i % 2 else p
+        for i, (q, p) in enumerate(zip(questions, said, strict=True))
+    ]
+    policy, whole = (fit_policy(questions, predictions, 0.02, "selected") for predictions in (unchecked, said))
+    assert policy is not None and whole is not None
+    assert policy.answer.threshold > LEAST
+    for prediction, free in zip(unchecked, policy.apply(unchecked), strict=True):
+        if not prediction.rivals and "lp_correct" not in prediction.signals and len(prediction.signals) == 1:
+            assert (free.outcome, free.confidence) == ("abstained", 0.0)
