@@ -82,7 +82,9 @@ def describe(run: Run, free: Prediction, forced: Prediction, policy: str) -> str
 
     by = f", {SYSTEMS[policy].label}" if policy in SYSTEMS else ""
     sure = "" if free.confidence is None or not policy else f"  (confidence {free.confidence:.2f}{by})"
-    withheld = f'\n  withheld: "{forced.answer}"{sure}' if forced.answer and forced.outcome != "unparseable" else ""
+    withheld = ""
+    if forced.answer and forced.outcome != "unparseable":
+        withheld = f'\n  withheld: "{forced.answer}"{sure if free.confidence else ""}'
     said = {
         "abstained": f"I do not know.{withheld}",
         "no_source": f"{free.answer}{sure}\n  I do not know from where.",

@@ -153,7 +153,10 @@ SIGNALS = {
 }
 EXTRACTOR = Extractor(
     signals=SIGNALS
-    | {f"{PREMISE}{name}": replace(one, about=f"{one.about}, of what is presupposed") for name, one in SIGNALS.items()}
+    | {
+        f"{PREMISE}{name}": replace(one, about=f"{one.about}, of what is presupposed", compared=False)
+        for name, one in SIGNALS.items()
+    }
     | {"unsourced": Signal("the model said of itself that it has no source", "flag")},
     extract=lambda asked: restate(asked.answerer, asked.questions, asked.said),
     statement=True,

@@ -13,7 +13,9 @@ def test_around_what_it_is_about() -> None:
     assert "Ada Moss was born in Oslo." in found
     assert found.startswith("… ") and found.endswith(" …") and len(found) <= 64
     assert excerpt(LONG, "Lima", 30).startswith("before before") and excerpt("short\ntext", "x") == "short text"
-    assert not excerpt(LONG, LONG.split()[-1], 60).startswith("before") and not excerpt("x" * 99, "x", 9).startswith("…")
+    assert not excerpt(LONG, LONG.split()[-1], 60).startswith("before") and not excerpt("x" * 99, "x", 9).startswith(
+        "…"
+    )
 
 
 @given(st.text(), st.text(), st.integers(1, 50))
