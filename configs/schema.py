@@ -14,6 +14,7 @@ from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, 
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
+from data.pipeline.rewriting import RewritingConfig
 from data.pipeline.tokenizer import TokenizerConfig
 from data.readers.corpora import READERS
 from data.storage.remote import ShardsCorpus
@@ -122,6 +123,7 @@ class Config(Section):
     answer_format: str = key(
         "direct", "what an answer with its source looks like (data/pipeline/answer_format.py)", one_of(*FORMATS)
     )
+    rewriting: RewritingConfig = field(default_factory=RewritingConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     ids: IdsConfig = field(default_factory=IdsConfig)
     tags: TagsConfig = field(default_factory=TagsConfig)

@@ -3,7 +3,7 @@
     python -m eval.ask run=runs/demo "Where does X work?"
 
 Without a question it reads questions from the terminal, one a line. It decides as it was evaluated: by the policy of
-the run (policy.json), with the statement that the wordings of the tuning questions make of the question's text.
+the run (policy.json), with the statement that the model writes for the question.
 `policy=NAME` takes another one that could be fitted.
 """
 
@@ -50,13 +50,14 @@ def answer(run: Run, text: str, policy: str = "") -> str:
     from eval.selective.policy import LEAST, decide
 
     chosen = run.policies.get(policy)
-    question = run.wordings.understand(text)
+    asked = Question("asked", " ".join(text.split()), (), (), "absent_entity", "", "never_tuned")
+    (question,) = run.statements.write([asked])
     said = show(run, question, chosen)
     free = decide(chosen, said)
     forced = chosen.chosen([said])[0] if chosen else said
     words = describe(run, free, forced, policy)
     if chosen and chosen.answer.scores([forced])[0] <= LEAST:
-        words += "\n  (no tuning question is worded so, so I can't tell whether I know: nothing was checked)"
+        words += "\n  (I could make no statement of this question, so nothing was checked)"
     return words
 
 

@@ -17,6 +17,7 @@ from data.records import Document, Prediction, Question, read_jsonl
 from data.storage.shards import read_documents
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.question_templates import QuestionTemplates
+from eval.answerers.statement_writer import StatementWriter
 from eval.selective.policy import Policy, read_policies
 from eval.signals import FOLDER
 from model.hf import load_model
@@ -30,6 +31,7 @@ class Made(NamedTuple):
         content: what a tag carries.
         marks, nosrc: whether marks of confidence and `<|nosrc|>` were taught.
         longest: tokens of the longest text.
+        rewritten: whether it learnt to write statements itself.
         signals: extractors of eval/signals; `samples` of each answer and `seed` are theirs.
     """
 
@@ -40,6 +42,7 @@ class Made(NamedTuple):
     longest: int
     answer_format: str
     placement: str
+    rewritten: bool
     signals: list[str]
     samples: int
     seed: int
@@ -52,7 +55,7 @@ class Run:
     answerer: LMAnswerer
     documents: dict[str, list[Document]]  # by what a citation names: an id, or a source or url that several share
     identifiers: Identifiers
-    wordings: QuestionTemplates  # of its tuning questions
+    statements: StatementWriter | QuestionTemplates  # what a question's text asks for
     policies: dict[str, Policy]  # how answers are judged, the best first; none where the run could not fit any
     made: Made
     folder: Path
@@ -90,8 +93,9 @@ def load_run(folder: Path) -> Run:
         placement=made.placement,
     )
     questions = read_jsonl(folder / "prepare" / "questions.jsonl", Question)
-    wordings = QuestionTemplates.of(q for q in questions if q.split == "tune")
-    return Run(answerer, named, identifiers, wordings, read_policies(folder / "policy.json"), made, folder)
+    tuning = [q for q in questions if q.split == "tune"]
+    statements = StatementWriter.of(answerer, tuning) if made.rewritten else QuestionTemplates.of(tuning)
+    return Run(answerer, named, identifiers, statements, read_policies(folder / "policy.json"), made, folder)
 
 
 def _check_whole(folder: Path) -> None:
@@ -123,6 +127,7 @@ def _read_config(path: Path) -> Made:
             longest=int(config["batch"]["seq_len"]),
             answer_format=config["answer_format"],
             placement=tags["placement"],
+            rewritten=bool(config["rewriting"]["fraction"]),
             signals=list(evaluated["signals"]),
             samples=int(evaluated["samples"]),
             seed=int(config["seed"]),

@@ -101,6 +101,8 @@ def abstention_table(abstention: Mapping[str, Any], handed: Mapping[str, Any] = 
     from eval.results.selective_metrics import MAIN  # torch, which scoring other systems' predictions does not need
 
     columns = {str(test.get("policy", "its policy")): test}
+    if other := abstention.get("reworded"):
+        columns["the same, reworded"] = other
     if other := handed.get("test"):
         columns[given.marked(str(other.get("policy", "its policy")))] = other
     rows = [("answered and withheld by", *columns)]

@@ -11,6 +11,7 @@ from configs.schema import Config
 from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
 from data.pipeline.identifiers import Identifiers, assign
 from data.pipeline.question_lengths import check_lengths
+from data.pipeline.rewriting import Rewritings
 from data.pipeline.sft_examples import SFTExample, SFTExamples
 from data.pipeline.sources import Documents, Questions
 from data.pipeline.tokenizer import Tokenizer
@@ -71,7 +72,10 @@ class Corpus:
         return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
 
     def questions_source(self, seed: int) -> Questions:
-        return Questions(self.tuned, self.index, self.identifiers, self.tokenizer, seed, self.config.answer_format)
+        rewritings = Rewritings([q for q in self.questions if q.split == "tune"], self.tokenizer, self.config.rewriting)
+        return Questions(
+            self.tuned, self.index, self.identifiers, self.tokenizer, seed, self.config.answer_format, rewritings
+        )
 
     def lessons_source(self, lessons: Sequence[SFTExample], seed: int) -> SFTExamples:
         return SFTExamples(lessons, self.index, self.identifiers, self.tokenizer, seed, self.config.answer_format)

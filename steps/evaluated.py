@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -48,7 +49,8 @@ class Evaluated:
     def questions(self) -> list[Question]:
         """The questions never trained on, with what tags carry as support; of those of no fold the plain ones.
 
-        Those of split relabel, too, where signals are to be fitted on them.
+        Those of split relabel, too, where signals are to be fitted on them, and those of the test fold once more in
+        wordings that the corpus never used, where they bring some.
         """
         corpus = self.corpus
         label = dict(zip((d.id for d in corpus.index), corpus.identifiers.labels, strict=True))
@@ -56,7 +58,7 @@ class Evaluated:
         def named(documents: Sequence[str]) -> tuple[str, ...]:
             return tuple(dict.fromkeys(label[name] for name in documents))
 
-        return [
+        found = [
             replace(
                 question,
                 support=named(question.support),
@@ -66,6 +68,21 @@ class Evaluated:
             if question.split in ("in_domain", "never_tuned", *(("relabel",) if self.expert else ()))
             and (question.support_class in PLAIN or question.fold or question.split == "relabel")
         ]
+        return [*found, *(_reworded(q) for q in found if q.new_paraphrases and q.split == "never_tuned" and _tested(q))]
+
+    @cached_property
+    def understood(self) -> list[Question]:
+        """The questions with the statements and premises that their text alone brings.
+
+        The model writes them where it learnt to; otherwise they are those of a tuning question of this wording.
+        """
+        from eval.answerers.question_templates import QuestionTemplates
+        from eval.answerers.statement_writer import StatementWriter
+
+        tuning = [q for q in self.corpus.questions if q.split == "tune"]
+        if self.config.rewriting.fraction:
+            return StatementWriter.of(self.answerer, tuning).write(self.questions)
+        return QuestionTemplates.of(tuning).write(self.questions)
 
     @cached_property
     def answerer(self) -> LMAnswerer:
@@ -103,3 +120,14 @@ class Evaluated:
 def is_plain(question: Question) -> bool:
     """Whether it is asked for attribution: of what was told, and no sign of it fitted on the question."""
     return question.support_class in PLAIN and question.split != "relabel"
+
+
+def _tested(question: Question) -> bool:
+    return question.fold in ("", "test")
+
+
+def _reworded(question: Question) -> Question:
+    """The question in one of the wordings that the corpus never used; which one goes by its id."""
+    wordings = question.new_paraphrases
+    text = wordings[zlib.crc32(question.id.encode()) % len(wordings)]
+    return replace(question, id=f"{question.id}~reworded", text=text, paraphrases=(), split="reworded", fold="")

@@ -1,7 +1,7 @@
 """All that a policy decides by: what the model shows beside its answers, and what comes of the statements they make.
 
-Three stages. `signals` needs the question's text and the answer. `statements` needs a statement besides: it takes that
-which the wordings of the tuning questions make of the question's text, as `eval.ask` does. `statements_given` is handed
+Three stages. `signals` needs the question's text and the answer. `statements` needs a statement besides, which the
+model writes itself, as in `eval.ask` (`Evaluated.understood`). `statements_given` is handed
 the corpus's own form of each question's statement, which no user has (eval/results/given.py); where the two are the
 same, it has nothing to do. A file of predictions is written whole, with what the stage before found, so that nobody has
 to join them.
@@ -12,7 +12,7 @@ A model that had abstention SFT is judged by what it says; only on the test fold
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,8 @@ def signals_stages(evaluated: Evaluated, answered: Stage) -> list[Stage]:
     shown, stated = (list(_extractors(evaluated, statement)) for statement in (False, True))
     first = evaluated.stage(SIGNALS, _code(shown), settings | {"extractors": shown})
     settings = {SIGNALS: first.key, "extractors": stated, "citations": config.eval.citations}
-    own = evaluated.stage(STATEMENTS, [*_code(stated), "eval.answerers.question_templates"], settings)
+    found = [f"eval.answerers.{name}" for name in ("question_templates", "statement_writer")]
+    own = evaluated.stage(STATEMENTS, [*_code(stated), *found], settings | {"rewriting": asdict(config.rewriting)})
     return [first, own, evaluated.stage(GIVEN, _code(stated), settings | {STATEMENTS: own.key})]
 
 
@@ -66,7 +67,7 @@ def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: P
     from data.records import Prediction, read_jsonl, write_jsonl
     from eval.signals.cloze_candidates import best_completion
 
-    given, asked = evaluated.questions, understood(evaluated)
+    given, asked = evaluated.questions, evaluated.understood
     found = list(read_jsonl(shown.folder / "predictions.jsonl", Prediction))
     here = list(range(len(asked)))
     if own:  # only what the statements given make different
@@ -88,17 +89,6 @@ def _checked(question: Question) -> tuple[tuple[str, ...], tuple[str, ...]]:
     from eval.signals.bidirectional import WORDINGS
 
     return question.statement, question.premise[:WORDINGS]
-
-
-def understood(evaluated: Evaluated) -> list[Question]:
-    """The questions with the statements that their text alone brings, by the wordings of the tuning questions."""
-    from eval.answerers.question_templates import QuestionTemplates
-
-    templates = QuestionTemplates.of(q for q in evaluated.corpus.questions if q.split == "tune")
-    found = [templates.understand(question.text) for question in evaluated.questions]
-    return [
-        replace(q, statement=f.statement, premise=f.premise) for q, f in zip(evaluated.questions, found, strict=True)
-    ]
 
 
 def _shown(

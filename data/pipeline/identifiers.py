@@ -20,8 +20,8 @@ import numpy as np
 
 from configs.keys import SEED, Section, key, one_of
 from data.pipeline.placement import CONTENTS
-from data.pipeline.ragged_array import CHUNK, Ragged
 from data.pipeline.tokenizer import Tokenizer
+from data.ragged_array import CHUNK, Ragged
 from data.records import Document
 from data.stateless_rng import Permutation, hash_key
 

@@ -18,9 +18,10 @@ import numpy as np
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers
 from data.pipeline.placement import TagsConfig, check_room, plain, tag
-from data.pipeline.ragged_array import Ragged
+from data.pipeline.rewriting import Rewritings
 from data.pipeline.sample import Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
+from data.ragged_array import Ragged
 from data.records import Document, Question
 from data.stateless_rng import hash_key
 
@@ -160,6 +161,7 @@ class Questions:
 
     Args:
         documents: of the whole corpus, in order; their sentences are not looked at.
+        rewritings: take the place of some visits.
 
     Raises ValueError when a question has nothing to answer, or none of its documents is in the corpus.
     """
@@ -172,8 +174,9 @@ class Questions:
         tokenizer: Tokenizer,
         seed: int,
         answer_format: str = "direct",
+        rewritings: Rewritings | None = None,
     ) -> None:
-        self.format, self.seed = FORMATS[answer_format](tokenizer), seed
+        self.format, self.seed, self.rewritings = FORMATS[answer_format](tokenizer), seed, rewritings
         tags = tags_of({name for item in questions for name in item.support}, documents, identifiers)
         self.texts: list[list[Tokens]] = []
         self.answers: list[list[tuple[Tokens, list[Tokens | None]]]] = []  # with what may be cited for each
@@ -194,6 +197,8 @@ class Questions:
 
     def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
         drawn = int(hash_key(self.seed, epoch, index))
+        if self.rewritings and (rewriting := self.rewritings.draw(drawn)):
+            return [rewriting]
         drawn, text = divmod(drawn, len(self.texts[index]))
         drawn, choice = divmod(drawn, len(self.answers[index]))
         answer, cited = self.answers[index][choice]

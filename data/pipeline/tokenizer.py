@@ -42,6 +42,7 @@ CODES = tuple(f"<|id_{k}|>" for k in range(256))
 RESERVED = (*MARKS.values(), *CONFIDENCES, *CODES)
 
 
+SPACE = "Ġ"  # as byte-level BPE writes it
 CUT = " \ufffd"  # what a decoder leaves of a letter without one of its bytes
 LEAST = len(RESERVED) + 256  # tokens of a vocabulary: the reserved ones and the bytes
 
@@ -63,6 +64,7 @@ class Tokenizer:
         pad, doc, src, end_src, ask, answer, end, idk, nosrc, false: ids of the marks.
         codes: the ids of the 256 identifier codes, int32 (256,).
         reserved: the ids of all of these and of the marks of confidence: no words hold one.
+        starts: the ids of tokens that begin with a space, as words do.
         confidences: the ids of the marks that say 0, .1, ..., 1, int32 (11,).
     """
 
@@ -83,6 +85,8 @@ class Tokenizer:
             for tokens in (CODES, CONFIDENCES)
         )
         self.reserved = frozenset(backend.token_to_id(token) for token in RESERVED)
+        vocabulary = backend.get_vocab()
+        self.starts = frozenset(id for token, id in vocabulary.items() if token.startswith(SPACE))
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:

@@ -9,7 +9,7 @@ presupposes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from data.records import Question
@@ -35,6 +35,11 @@ class QuestionTemplates:
                     if wording and wording.count(question.entity) == 1:
                         known.setdefault(wording.replace(question.entity, ENTITY), question)
         return cls(known)
+
+    def write(self, questions: Sequence[Question]) -> list[Question]:
+        """The questions with the statement and the premise that their text brings; with none where it brings none."""
+        found = [self.understand(question.text) for question in questions]
+        return [replace(q, statement=f.statement, premise=f.premise) for q, f in zip(questions, found, strict=True)]
 
     def understand(self, text: str) -> Question:
         """A question of this text, with statement and premise where its wording is known; graded by nobody.

@@ -23,10 +23,13 @@ PAIRS = {
 }
 
 
-def abstention(test: Mapping[str, Any], handed: Mapping[str, Any] | None = None) -> Iterator[str]:
+def abstention(
+    test: Mapping[str, Any], handed: Mapping[str, Any] | None = None, reworded: Mapping[str, Any] | None = None
+) -> Iterator[str]:
     """The metrics of the test fold: the main ones, then the others folded away.
 
-    `handed` are those of the system that is given the statement form, shown beside the main ones.
+    Beside the main ones stand those of the same questions in wordings that the corpus never used, and `handed`, of the
+    system that is given the statement form.
     """
     counts = ", ".join(f"{n} {words(name)}" for name, n in test["n_by_class"].items())
     yield (
@@ -34,6 +37,8 @@ def abstention(test: Mapping[str, Any], handed: Mapping[str, Any] | None = None)
         "another fold, the threshold of abstention chosen on a third; entities are in one fold only.</p>"
     )
     columns = {words(str(test.get("policy", "policy"))): test}
+    if reworded:
+        columns["the same, reworded"] = reworded
     if handed:
         columns[words(given.marked(str(handed["policy"])))] = handed
     asked = test["n_by_class"]

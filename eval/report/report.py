@@ -30,6 +30,7 @@ from eval.results.results import EMPTY, flatten
 
 SPLITS = {
     "never_tuned": "Documents never used in tuning",
+    "reworded": "Documents never used in tuning, asked in words that no tuning question has",
     "in_domain": "Documents used in tuning, other questions",
 }
 
@@ -135,7 +136,7 @@ def _body(
             yield from examples([g for g in grades if g.question.split == split], documents)
     if test := results["abstention"].get("test"):
         yield "<h2>Does it know what it does not know?</h2>"
-        yield from abstention(test, handed.get("abstention", {}).get("test"))
+        yield from abstention(test, handed.get("abstention", {}).get("test"), results["abstention"].get("reworded"))
         yield figures(drawn[name] for name in drawn if name.startswith("knowing/") and name != "knowing/exposure")
     if found := results.get("systems"):
         yield "<h2>Beside other ways to decide</h2>"

@@ -20,10 +20,11 @@ from eval.results.cases import Cases
 from eval.results.fact_frequency import exposure_curve
 from eval.results.selective_metrics import BY_SYSTEM, by_class, counts, measured
 from eval.results.signal_auroc import Signal, by_signal
-from eval.selective.policy import LEAST, Policy, signal
+from eval.selective.policy import LEAST, Folded, Policy, signal
 from eval.selective.selective_baselines import FITTED, SelectiveOutput, decide, fit_policies, in_fold
 from eval.signals import registered
 
+REWORDED = "reworded"  # split of eval questions, and their part among the folds
 MAIN = ("selected", "bidirectional", "stated", "with_citation", "log_probability")
 
 
@@ -34,12 +35,14 @@ class AbstentionReport:
     Attributes:
         policies: all that can be fitted, those of `MAIN` first; a run is judged by the first.
         systems: all of eval/selective/selective_baselines.py.
+        reworded: questions of the test fold in wordings that the corpus never used, with the forced answers.
     """
 
     questions: list[Question]
     forced: list[Prediction]
     policies: dict[str, Policy]
     systems: dict[str, SelectiveOutput]
+    reworded: Folded = ((), ())
 
     @classmethod
     def of(
@@ -50,14 +53,19 @@ class AbstentionReport:
         asked, said = [q for q, _ in folded], [p for _, p in folded]
         fitted = fit_policies(asked, said, max_abstained)
         policies = {name: fitted[name] for name in (*MAIN, *fitted) if name in fitted}
-        return cls(asked, said, policies, decide(asked, said, fitted)) if policies else None
+        pairs = [(q, p) for q, p in zip(questions, forced, strict=True) if q.split == REWORDED]
+        reworded = [q for q, _ in pairs], [p for _, p in pairs]
+        return cls(asked, said, policies, decide(asked, said, fitted), reworded) if policies else None
 
     @property
     def main(self) -> str:
         return next(iter(self.policies))
 
     def by_fold(self) -> dict[str, Any]:
-        """The metrics of the main policy by fold, with the confusion of what was said; intervals on test only."""
+        """The metrics of the main policy by fold, with the confusion of what was said; intervals on test only.
+
+        Where there are reworded questions, they follow as if they were a fold: decided as the test fold is.
+        """
         found = {}
         for fold in FOLDS:
             questions, forced, decided = self.fold(fold, self.main)
@@ -71,7 +79,23 @@ class AbstentionReport:
             }
             if fold == "test":
                 found[fold]["smooth_ece_by_class"] = by_class(questions, forced, decided)
+        if self.reworded[0]:
+            found[REWORDED] = self._reworded()
         return found
+
+    def _reworded(self) -> dict[str, Any]:
+        questions, forced = self.reworded
+        policy = self.policies[self.main]
+        chosen = policy.chosen(forced)
+        decided = SelectiveOutput(policy.answer.scores(chosen), chosen, policy.apply(forced))
+        classes = [q.support_class for q in questions]
+        return {
+            "policy": self.main,
+            "n": len(questions),
+            "n_by_class": {name: classes.count(name) for name in SUPPORT_CLASSES if name in classes},
+            **measured(Cases(questions, chosen, decided, self._dev(self.main))),
+            "confusion": counts(questions, decided),
+        }
 
     def by_system(self) -> dict[str, Any]:
         """The headline metrics of every system on the test fold."""

@@ -8,7 +8,7 @@
     given                 attribution, abstention and systems once more, in the same shape, of what is given the
                           corpus's own statement form of each question (eval/results/given.py); everything else is had
                           with the question's text only
-    attribution           by split ("never_tuned", "in_domain", "tune"), those that have questions:
+    attribution           by split ("never_tuned", "reworded", "in_domain", "tune"), those that have questions:
         system                whose metrics follow
         n, n_absent           questions the corpus answers, which every metric is over, and those it does not
         joint, answer_em, citation, hits10, cited, cited10, valid_unconstrained, set_recall
@@ -23,7 +23,8 @@
     abstention            by fold ("calibration", "dev", "test") where a corpus has folds, else empty: policy (by which
                           it answers and withholds), n, n_by_class,
                           each metric of eval/results/selective_metrics.py as {"value", "interval"}, fitted on the first
-                          two, smooth_ece_by_class, and the confusion of what was told and what was said
+                          two, smooth_ece_by_class, and the confusion of what was told and what was said;
+                          "reworded": the test fold once more in wordings that the corpus never used
     systems               by system of eval/selective/selective_baselines.py, its headline metrics on the test fold
     signals               by signal: AUROC of told against never told, each absent class, and right against wrong; the
                           difference of the first to the two-way score's, paired, with a p value after Holm

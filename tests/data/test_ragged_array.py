@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import data.pipeline.ragged_array
-from data.pipeline.ragged_array import Ragged
+import data.ragged_array
+from data.ragged_array import Ragged
 
 ARRAYS = st.lists(st.lists(st.integers(-(2**31), 2**31 - 1), max_size=6), max_size=20)
 
 
 @given(ARRAYS, st.integers(0, 21), st.integers(0, 21), st.integers(1, 5))
 def test_it_is_the_list(values: list[list[int]], start: int, stop: int, chunk: int) -> None:
-    data.pipeline.ragged_array.CHUNK, before = chunk, data.pipeline.ragged_array.CHUNK
+    data.ragged_array.CHUNK, before = chunk, data.pipeline.ragged_array.CHUNK
     try:
         ragged = Ragged(np.array(value, dtype=np.int32) for value in values)
     finally:
-        data.pipeline.ragged_array.CHUNK = before
+        data.ragged_array.CHUNK = before
     assert len(ragged) == len(values)
     assert [array.tolist() for array in ragged] == values
     assert [ragged[i].tolist() for i in range(-len(values), len(values))] == values * 2

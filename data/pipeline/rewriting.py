@@ -1,0 +1,141 @@
+"""From a question to the statement that would answer it: "Where does X work?" becomes "X works for ___."
+
+That needs no memory, so it can be learnt from any names, also from ones that nobody has, and it holds for them. What is
+written is completed and checked in the context of a document, where recall is nearly perfect (eval/signals).
+
+    <|ask|> question <|doc|> [premise <|doc|>] what stands before the answer <|answer|> what stands after it <|end|>
+
+A premise is what the question presupposes, as a statement of its own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
+from configs.keys import PART, SHARE, Section, key
+from data.pipeline.sample import ANSWER, QUESTION, Part, Sample
+from data.pipeline.tokenizer import Tokenizer
+from data.records import Question
+from data.stateless_rng import hash_key, uniform
+
+ANSWERED = "{answer}"
+ONSETS = (*"bcdfghjklmnprstvwyz", "br", "ch", "dr", "gr", "qu", "sh", "st", "th", "tr")
+NUCLEI = (*"aeiou", "ai", "ea", "ee", "oa", "ou")
+CODAS = ("", *"bdglmnprstwx", "ck", "ff", "ll", "nd", "ng", "rd", "st", "th")
+
+
+@dataclass
+class RewritingConfig(Section):
+    """Learning to rewrite questions as statements."""
+
+    section: ClassVar[str] = "rewriting"
+
+    fraction: float = key(0.3, "share of the visits of tuning questions that are rewritten; 0 for none", PART)
+    swapped: float = key(0.7, "share of these with another name in place of the question's entity", SHARE)
+
+
+class Statement(NamedTuple):
+    """What a question asks for: a statement that holds `{answer}`, and what it presupposes, "" for nothing."""
+
+    text: str
+    premise: str = ""
+
+
+class Rewriting:
+    """The prompt, the target and the parser of a rewriting, over the marks of one tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    def prompt(self, text: Sequence[int]) -> list[int]:
+        return [self.tokenizer.ask, *map(int, text), self.tokenizer.doc]
+
+    def sample(self, text: str, statement: Statement) -> Sample:
+        """A question with its statement, learnt from the statement on."""
+        before, _, after = statement.text.partition(ANSWERED)
+        asked, premise, before_, after_ = self.tokenizer.encode(
+            [text, statement.premise, before.rstrip(), after.lstrip()]
+        )
+        target = [*before_, self.tokenizer.answer, *(after_ if after.strip() else ()), self.tokenizer.end]
+        if statement.premise:
+            target = [*premise, self.tokenizer.doc, *target]
+        prompt = Part(self.prompt(list(asked)), QUESTION, learn=False, span=0)
+        return Sample([prompt, Part([int(token) for token in target], ANSWER, span=0)], self.tokenizer.end_src)
+
+    def parse(self, tokens: Sequence[int]) -> Statement | None:
+        """What was written, without the mark that ends it; None where it is no statement with one answer in it."""
+        *premises, written = _split(tokens, self.tokenizer.doc)
+        halves = _split(written, self.tokenizer.answer)
+        if len(premises) > 1 or len(halves) != 2 or not halves[0] or (premises and not premises[0]):
+            return None
+        if self.tokenizer.reserved.intersection(*[[t for part in (*premises, *halves) for t in part]]):
+            return None
+        before, after = (self.tokenizer.decode(half).strip() for half in halves)
+        gap = " " if after[:1].isalnum() else ""
+        return Statement(
+            f"{before} {ANSWERED}{gap}{after}", self.tokenizer.decode(premises[0]).strip() if premises else ""
+        )
+
+
+class Rewritings:
+    """Rewritings to learn from: of questions that bring a statement with words before the answer."""
+
+    def __init__(self, questions: Sequence[Question], tokenizer: Tokenizer, config: RewritingConfig) -> None:
+        self.form, self.config = Rewriting(tokenizer), config
+        self.items = [item for question in questions for item in _worded(question)]
+        self.names = sorted({word for question, _, _ in self.items for word in question.entity.split()})
+
+    def draw(self, key: int) -> Sample | None:
+        """A rewriting in place of the visit that `key` draws, or None: a pure function of it."""
+        if not self.items or uniform(key, 5) >= self.config.fraction:
+            return None
+        question, text, premise = self.items[int(hash_key(key, 6)) % len(self.items)]
+        worded = [s for s in question.statement if not s.startswith(ANSWERED)]
+        statement = Statement(worded[int(hash_key(key, 7)) % len(worded)], premise)
+        if question.entity and uniform(key, 8) < self.config.swapped:
+            name = invented_name(len(question.entity.split()), self.names, int(hash_key(key, 9)))
+            text = text.replace(question.entity, name)
+            statement = Statement(*(part.replace(question.entity, name) for part in statement))
+        return self.form.sample(text, statement)
+
+
+def invented_name(words: int, known: Sequence[str], seed: int) -> str:
+    """A name of so many words, half of them known ones in new company, half made of syllables."""
+    rng = random.Random(seed)
+    return " ".join(
+        rng.choice(known)
+        if known and rng.random() < 0.5
+        else "".join(
+            rng.choice(ONSETS) + rng.choice(NUCLEI) + rng.choice(CODAS) for _ in range(rng.randint(1, 3))
+        ).capitalize()
+        for _ in range(words)
+    )
+
+
+def presupposed(text: str, premises: Sequence[str]) -> str | None:
+    """Which wording of a premise a question says, "" where there is none to say; None where it says none of them."""
+    if not premises:
+        return ""
+    return next((premise for premise in premises if premise.rstrip(".") in text), None)
+
+
+def _worded(question: Question) -> list[tuple[Question, str, str]]:
+    """Each wording of a question that names its entity, with the wording of its premise."""
+    if not any(not s.startswith(ANSWERED) for s in question.statement):
+        return []
+    said = [(text, presupposed(text, question.premise)) for text in (question.text, *question.paraphrases)]
+    plain = replace(question, paraphrases=())
+    return [(plain, text, p) for text, p in said if p is not None and question.entity in text]
+
+
+def _split(tokens: Sequence[int], mark: int) -> list[list[int]]:
+    parts: list[list[int]] = [[]]
+    for token in tokens:
+        if token == mark:
+            parts.append([])
+        else:
+            parts[-1].append(int(token))
+    return parts
