@@ -3,7 +3,7 @@
     schema     1
     name       of the experiment or run; on pages the table stands between `<!-- table: NAME -->` and `<!-- end -->`
     title      what it shows, in a line
-    command    what was typed to measure it
+    command    what was typed to measure it; null where it was measured from Python
     revision   of the code that measured it, "+" at its end where files differed; null when unknown
     machine    what it was measured on
     date       when it was written down, YYYY-MM-DD
@@ -23,6 +23,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ class Table:
 
     name: str
     title: str
-    command: str
+    command: str | None
     revision: str | None
     machine: str
     date: str
@@ -95,6 +96,15 @@ def read_table(path: str | os.PathLike[str]) -> Table:
         raise ValueError(f"{path}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON ({error})") from None
+
+
+def over_seeds(values: Sequence[Value | None]) -> Value | None:
+    """Mean and sample standard deviation; one seed's value with its interval as it is. None where no seed has one."""
+    found = [value for value in values if value is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    each, counts = [value.value for value in found], {value.n for value in found}
+    return Value(statistics.fmean(each), None, statistics.stdev(each), counts.pop() if len(counts) == 1 else None)
 
 
 def markdown(table: Table) -> str:
@@ -156,8 +166,8 @@ def _table(value: Any) -> Table:
     return Table(
         name=fields.text(value, "name"),
         title=fields.text(value, "title"),
-        command=fields.text(value, "command"),
-        revision=None if value.get("revision") is None else fields.text(value, "revision"),
+        command=_or_null(value, "command"),
+        revision=_or_null(value, "revision"),
         machine=fields.text(value, "machine"),
         date=date,
         columns=tuple(columns),
@@ -211,6 +221,10 @@ def _value(value: Any) -> Value:
             raise RecordError(f'"interval" must be [low, high] or null, not {fields.shown(bounds)}')
         bounds = (ends[0], ends[1])
     return Value(found, bounds, fields.number(value, "sd"), _whole(value, "n"))
+
+
+def _or_null(value: Mapping[str, Any], key: str) -> str | None:
+    return None if value.get(key) is None else fields.text(value, key)
 
 
 def _whole(value: Mapping[str, Any], key: str) -> int | None:

@@ -55,7 +55,7 @@ def test_every_file_is_on_a_page_and_says_where_it_comes_from() -> None:
         table = read_table(path)
         assert table.name == path.stem
         assert path.stem in shown, f"{path.stem} is on no page"
-        assert table.revision and table.machine and table.command.startswith(("python ", "make "))
+        assert table.revision and table.command and table.command.startswith(("python ", "make "))
 
 
 def test_a_digit_changed_in_a_file_is_on_the_pages_at_the_next_command(checkout: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_figure(value: Value | None, column: Column, text: str) -> None:
 BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "schema": (lambda t: t.update(schema=2), '"schema" must be 1, not 2'),
     "key": (lambda t: t.update(seed=2), "unknown key 'seed'"),
-    "command": (lambda t: t.pop("command"), '"command" must be a non-empty string, not missing'),
+    "machine": (lambda t: t.pop("machine"), '"machine" must be a non-empty string, not missing'),
     "name": (lambda t: t.update(name=3), '"name" must be a non-empty string, not 3'),
     "date": (lambda t: t.update(date="today"), '"date" must be YYYY-MM-DD, not "today"'),
     "columns": (lambda t: t.update(columns=[]), '"columns" must be at least one'),
