@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Two workers of one thread each, which the runs that tests start inherit; a file's tests share what they prepared.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test lint test-slow test-gpu test-browser docs bench clean clean-stages
+.PHONY: demo test lint test-slow test-gpu test-browser results docs bench clean clean-stages
 
 demo: .venv/ready  ## train a model that cites on a generated world, and show its report (minutes on two cores)
 	$(BIN)/python run.py experiment=demo
@@ -32,6 +32,9 @@ test-browser: .venv/ready  ## the report in headless Chromium (the command chrom
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
+
+results: .venv/ready  ## put the tables of docs/results/*.json on README and the pages of docs/
+	$(BIN)/python -m eval.tables
 
 docs: .venv/ready  ## the documentation as a site, into build/docs; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

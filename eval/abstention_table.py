@@ -9,6 +9,7 @@ the seeds question by question, entities resampled, p values after Holm.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,12 @@ from eval.grading.methods import NONE, method
 from eval.metrics.calibration import worst_confidence
 from eval.metrics.selective_prediction import penalty
 from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
+from eval.results import table as results_table
 from eval.results.given import marked
-from eval.results.results import read_results, setting
+from eval.results.recorded import record_sweep
+from eval.results.results import flatten, read_results, setting
 from eval.results.selective_metrics import MAIN, METRICS
+from eval.results.table import Column, Value, over_seeds
 from eval.selective.selective_baselines import SYSTEMS, decide, fit_policies, in_fold
 
 COMMAND = Command(
@@ -40,6 +44,15 @@ COMMAND = Command(
 )
 TARGET = 0.75
 RESAMPLES = 2000
+COLUMNS = [
+    Column(
+        name,
+        METRICS[name].title,
+        *(("", 3) if name.startswith(("auroc", "smooth")) else ("%", 1)),
+        METRICS[name].better,
+    )
+    for name in MAIN
+]
 EXPERT = "expert"
 STATEMENTS, GIVEN = "statements", "statements_given"  # stages of a run: steps/signals.py
 
@@ -51,28 +64,38 @@ class Row:
     label: str
     metrics: list[Mapping[str, Any]]
     gains: Floats  # of each question of the test fold, mean over the seeds
+    seeds: tuple[int, ...]  # of tuning
 
 
 class Table(Callback):
     """Hydra's callback that ends a sweep with the table."""
 
     def on_multirun_end(self, config: Any, **_: Any) -> None:
-        main({}, [config.run_dir])
+        record_sweep(config, find([config.run_dir]), COLUMNS, _as_data(*_shown([config.run_dir])))
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
-    found = find(folders)
-    text = table(found)
+    _shown(folders)
+
+
+def _shown(folders: Sequence[str]) -> tuple[list[Row], list[Question]]:
+    rows, asked = _rows(find(folders))
+    text = _markdown(rows, asked)
     print(text)
     for folder in folders:
         if Path(folder).is_dir():
             with atomic_file(Path(folder) / "abstention.md") as file:
                 file.write(text + "\n")
+    return rows, asked
 
 
 def table(runs: Sequence[Path]) -> str:
     """The table in Markdown. Raises ValueError where the runs were not asked the same questions, or show nothing."""
-    rows, entities = _rows(runs)
+    return _markdown(*_rows(runs))
+
+
+def _markdown(rows: Sequence[Row], asked: Sequence[Question]) -> str:
+    entities = [question.entity for question in asked]
     differences = {row.label: _difference(row, rows[0], entities) for row in rows[1:]}
     adjusted = holm({label: p for label, (_, p) in differences.items() if p is not None})
     lines = [_line(["system", *(METRICS[name].title for name in MAIN), f"score at {TARGET}", "behind the first"])]
@@ -93,8 +116,29 @@ def labels(name: str) -> dict[str, str]:
     return {system: found.label + more for system, more in found.systems.items()}
 
 
-def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
-    grouped: dict[str, list[tuple[Mapping[str, Any], Floats]]] = {}
+def _as_data(rows: Sequence[Row], asked: Sequence[Question]) -> list[results_table.Row]:
+    """The rows as data, by the keys of `COLUMNS`."""
+    classes = Counter(question.support_class for question in asked)
+
+    def value(row: Row, name: str) -> Value | None:
+        n = sum(classes[kind] for kind in METRICS[name].of) or None
+        found = [measured.get(name) or {"value": None} for measured in row.metrics]
+        each = [None if m["value"] is None else Value(m["value"], m["interval"], None, n) for m in found]
+        return over_seeds(each)
+
+    return [
+        results_table.Row(
+            row.label.removesuffix(marked("")),
+            {column.key: value(row, column.key) for column in COLUMNS},
+            given=row.label.endswith(marked("")),
+            seeds=row.seeds,
+        )
+        for row in rows
+    ]
+
+
+def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[Question]]:
+    grouped: dict[str, list[tuple[Mapping[str, Any], Floats, int | None]]] = {}
     asked: list[Question] = []
     for path in runs:
         results = read_results(path)
@@ -106,6 +150,7 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
         questions = list(read_jsonl(path.parent / "answer" / "questions.jsonl", Question))
         share = f", share {second['idk_fraction']:.0%}" if second["method"] == "labels" else ""
         handed = results["given"]["systems"]
+        seed = flatten(results["config"]).get("sft.seed", results["seed"])
         for stage, systems in ((GIVEN, handed), (STATEMENTS, results["systems"])):
             forced = list(read_jsonl(path.parent / stage / "declarative.jsonl", Prediction))
             test = in_fold(questions, forced, "test")[0]
@@ -123,16 +168,22 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
                 confidence = worst_confidence([p.confidence for p in free], correct)
                 gains = np.where(confidence > TARGET, np.where(correct, 1.0, -penalty(TARGET)), 0.0)
                 name = label + share
-                grouped.setdefault(marked(name) if stage == GIVEN else name, []).append((systems[system], gains))
+                grouped.setdefault(marked(name) if stage == GIVEN else name, []).append((systems[system], gains, seed))
     if not grouped:
         raise ValueError("none of these runs measured abstention: their corpora have no folds, or no statements")
     rows = [
-        Row(label, [m for m, _ in found], np.mean([g for _, g in found], axis=0)) for label, found in grouped.items()
+        Row(
+            label,
+            [m for m, *_ in found],
+            np.mean([g for _, g, _ in found], axis=0),
+            tuple(seed for *_, seed in found if seed is not None),
+        )
+        for label, found in grouped.items()
     ]
     expert = [row for row in rows if row.label.startswith(EXPERT)]
     best_first = [row for row in expert if marked("") not in row.label] or expert
     rest = [row for row in rows if row not in expert]
-    return [*best_first, *(row for row in expert if row not in best_first), *rest], [q.entity for q in asked]
+    return [*best_first, *(row for row in expert if row not in best_first), *rest], asked
 
 
 def _difference(row: Row, ours: Row, entities: Sequence[str]) -> tuple[str, float | None]:

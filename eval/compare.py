@@ -3,7 +3,7 @@
 Finds results.json in and below the folders (symbolic links to folders are not followed, a file reached twice counts
 once), puts runs together whose configurations differ in the seed only, and prints a markdown table of the numbers on
 documents never used in tuning. A row of several seeds shows mean ± sample standard deviation over them; a single run
-its bootstrap interval, which says nothing about other seeds.
+its bootstrap interval, which says nothing about other seeds. A sweep ends in the same table, and in table.json as data.
 """
 
 from __future__ import annotations
@@ -16,8 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.experimental.callback import Callback
+
 from eval.arguments import Command
+from eval.results.recorded import record_sweep
 from eval.results.results import flatten, percent, read_results
+from eval.results.run_table import measure
+from eval.results.table import Column, Row, Value, over_seeds
 
 COMMAND = Command(
     name="python -m eval.compare",
@@ -29,6 +34,10 @@ COMMAND = Command(
 SPLIT = "never_tuned"
 NOT_IDENTITY = ("seed", "run_dir")  # configuration keys in which runs of one row may differ
 SHARES = {"joint": "joint", "citation": "citation", "answer_em": "answer_em", "valid": "valid_unconstrained"}
+COLUMNS = (
+    *(Column(metric, title, "%", 1, "higher") for title, metric in SHARES.items()),
+    Column("bits_per_byte", "bits/byte, held out", "", 3, "lower"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +55,25 @@ class Run:
         return {key: value for key, value in config.items() if key not in NOT_IDENTITY}
 
 
+class Table(Callback):
+    """Hydra's callback that ends a sweep with the table."""
+
+    def on_multirun_end(self, config: Any, **_: Any) -> None:
+        groups = _shown([config.run_dir])
+        record_sweep(config, [run.path for group in groups for run in group], COLUMNS, rows(groups))
+
+
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
     if not folders:
         raise ValueError("name at least one folder with results")
+    _shown(folders)
+
+
+def _shown(folders: Sequence[str]) -> list[list[Run]]:
     groups, warnings = grouped([Run(path, read_results(path)) for path in find(folders)])
     lines, more = table(groups)
     print("\n".join(lines + [f"\nWarning: {warning}" for warning in warnings + more]))
+    return groups
 
 
 def find(folders: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -113,6 +135,23 @@ def table(groups: Sequence[Sequence[Run]]) -> tuple[list[str], list[str]]:
             "differences between rows are not differences at equal cost."
         )
     return lines, warnings
+
+
+def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
+    """The same as data, by the keys of `COLUMNS`."""
+    found = []
+    for label, group in zip(labels(groups), groups, strict=True):
+        values: dict[str, Value | None] = {
+            metric: over_seeds(
+                [measure(part, metric) for run in group if (part := run.results["attribution"].get(SPLIT))]
+            )
+            for metric in SHARES.values()
+        }
+        bits = [run.results["bits_per_byte"] for run in group]
+        values["bits_per_byte"] = over_seeds([None if value is None else Value(value) for value in bits])
+        seeds = tuple(run.results["seed"] for run in group if run.results["seed"] is not None)
+        found.append(Row(label, values, seeds=seeds))
+    return found
 
 
 def labels(groups: Sequence[Sequence[Run]]) -> list[str]:

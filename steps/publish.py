@@ -29,6 +29,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     from eval.report.abstention_figures import abstention_figures
     from eval.report.report import write_report
     from eval.results.abstention_report import AbstentionReport
+    from eval.results.recorded import record_run
     from eval.results.results import attribution_results, build_results, write_results
     from eval.score import abstention_table, table
     from train.fit import read_metrics
@@ -100,6 +101,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     print(table(results["attribution"], "whence", results["given"]["attribution"]))
     print(abstention_table(results["abstention"], results["given"]["abstention"]))
     print(f"\nreport   {folder / 'report.html'}\nresults  {folder / 'results.json'}")
+    record_run(results, folder)
     if asked:
         print(f'ask      python -m eval.ask run={folder} "{asked[0].text}"')
     print(f'cite     python -m eval.cite run={folder} "{documents[0].sentences[0][0].strip()}"')

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from data.records import Prediction, Question, write_jsonl
 from eval.abstention_table import Table, table
 from eval.compare import find
 from eval.results.abstention_report import AbstentionReport
+from eval.results.given import MARK
 from eval.results.results import build_results, write_results
+from eval.results.table import read_table
 from tests.eval.selective.test_selective_baselines import everything
 
 
@@ -36,7 +39,7 @@ def run(
     config = {
         "abstention_sft": {"method": method, "idk_fraction": absent},
         "eval": {"max_abstained_correct": 0.02},
-        "tune": {"seed": seed},
+        "sft": {"seed": seed},
     }
     results = build_results(
         name=method, config=config, seed=0, attribution={}, systems=knowing.by_system(), stage_seconds={}, tokens={},
@@ -87,12 +90,22 @@ def test_differences_are_paired_and_adjusted(runs: Path) -> None:
     assert never.endswith("p = 0.011")  # the least of 2,000 draws, 2 / 2001, times eleven comparisons
 
 
-def test_a_sweep_ends_in_the_table(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    class Config:
-        run_dir = str(runs)
-
-    Table().on_multirun_end(Config())
-    assert (runs / "abstention.md").read_text().strip() == capsys.readouterr().out.strip()
+def test_a_sweep_ends_in_the_table(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hydra = {"overrides": {"task": ["experiment=abstention"], "hydra": []}, "sweeper": {"params": {"sft.seed": "0,1"}}}
+    Table().on_multirun_end(OmegaConf.create({"name": "x", "run_dir": str(runs), "hydra": hydra}))
+    text, *said = capsys.readouterr().out.split("\ntable ")
+    assert (runs / "abstention.md").read_text().strip() == text.strip() and len(said) == 1
+    shown, found = rows(text), read_table("docs/results/abstention.json")
+    assert found.rows == read_table(runs / "table.json").rows
+    marks = [f"{row.system}{f', {MARK}' if row.given else ''} ({len(row.seeds)})" for row in found.rows]
+    assert marks == list(shown)
+    first = found.rows[0].values["over_abstention"]
+    assert first is not None and first.sd is not None and first.n
+    cell = shown[marks[0]][[column.key for column in found.columns].index("over_abstention")]
+    assert cell == f"{first.value:.3f} ± {first.sd:.3f}"
 
 
 def test_runs_that_were_asked_different_questions_are_refused(runs: Path, tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""The table of one run, from its results.json: answers and sources, on documents that tuning never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eval.results import given
+from eval.results.table import Column, Row, Table, Value
+
+SPLIT = "never_tuned"
+COLUMNS = (
+    Column("joint", "joint", "%", 1, "higher"),
+    Column("answer_em", "answer", "%", 1, "higher"),
+    Column("citation", "citation given a right answer", "%", 1, "higher"),
+    Column("cited", "cited, answer ignored", "%", 1, "higher"),
+    Column("cited10", "among the first 10", "%", 1, "higher"),
+)
+SYSTEMS = {
+    "whence": "whence, cited after the answer",
+    "declarative": "whence, answer restated",
+    "cloze": "whence, recited",
+    "bm25": "BM25 over the documents",
+    "question_only": "question only",
+    "most_frequent": "most frequent",
+}
+
+
+def run_table(results: Mapping[str, Any], command: str | None, machine: str, date: str) -> Table:
+    """Our system first, which is the headline; then the others; last those that are given the statement form.
+
+    A run without questions has a table without rows.
+    """
+    part = results["attribution"].get(SPLIT)
+    ours = {part["system"]: part, **part["floors"]} if part else {}
+    seeds = () if results["seed"] is None else (results["seed"],)
+
+    def row(system: str, measured: Mapping[str, Any], handed: bool) -> Row:
+        values = {column.key: measure(measured, column.key) for column in COLUMNS}
+        return Row(SYSTEMS.get(system, system), values, handed, seeds)
+
+    return Table(
+        name=results["name"],
+        title="Right answers and right sources, on documents that tuning never touched",
+        command=command,
+        revision=results["git"],
+        machine=machine,
+        date=date,
+        columns=COLUMNS,
+        rows=[
+            *(row(system, measured, False) for system, measured in ours.items()),
+            *(row(system, measured, True) for system, measured in given.systems_of(results, SPLIT).items()),
+        ],
+        note="A single run; intervals hold 95% and resample entities.",
+        headline=0 if ours else None,
+    )
+
+
+def measure(part: Mapping[str, Any], metric: str) -> Value | None:
+    """A metric of one system's attribution, with its interval and the number of questions it is over."""
+    if (value := part[metric]) is None:
+        return None
+    interval = part["intervals"][metric]
+    n = round(part["n"] * part["answer_em"]) if metric == "citation" else part["n"]
+    return Value(value, (interval[0], interval[1]) if interval else None, None, n)
