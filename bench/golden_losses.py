@@ -44,6 +44,7 @@ GOLDEN = (
     "trainer.accumulation=2",
     "pretrain.tokens=19200",
     "sft.tokens=0",
+    "rewriting.fraction=0",
 )
 
 

@@ -1,9 +1,10 @@
 """One table of many runs: `python -m eval.compare DIR...`.
 
 Finds results.json in and below the folders (symbolic links to folders are not followed, a file reached twice counts
-once), puts runs together whose configurations differ in the seed only, and prints a markdown table of the numbers on
-documents never used in tuning. A row of several seeds shows mean ± sample standard deviation over them; a single run
-its bootstrap interval, which says nothing about other seeds. A sweep ends in the same table, and in table.json as data.
+once), puts runs together whose configurations differ in the seed only, and prints a markdown table of the numbers of
+answers in dialogue, on documents never used in tuning. A row of several seeds shows mean ± sample standard deviation
+over them; a single run its bootstrap interval, which says nothing about other seeds. A sweep ends in the same table,
+and in table.json as data.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hydra.experimental.callback import Callback
 
 from eval.arguments import Command
 from eval.results.recorded import record_sweep
-from eval.results.results import flatten, percent, read_results
+from eval.results.results import flatten, percent, read_results, system_of
 from eval.results.run_table import measure
 from eval.results.table import Column, Row, Value, over_seeds
 
@@ -31,6 +32,7 @@ COMMAND = Command(
     optional={},
     text="DIR...",
 )
+SYSTEM = "whence"
 SPLIT = "never_tuned"
 NOT_IDENTITY = ("seed", "run_dir")  # configuration keys in which runs of one row may differ
 SHARES = {"joint": "joint", "citation": "citation", "answer_em": "answer_em", "valid": "valid_unconstrained"}
@@ -142,9 +144,7 @@ def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
     found = []
     for label, group in zip(labels(groups), groups, strict=True):
         values: dict[str, Value | None] = {
-            metric: over_seeds(
-                [measure(part, metric) for run in group if (part := run.results["attribution"].get(SPLIT))]
-            )
+            metric: over_seeds([measure(part, metric) for run in group if (part := _part(run.results))])
             for metric in SHARES.values()
         }
         bits = [run.results["bits_per_byte"] for run in group]
@@ -165,15 +165,20 @@ def labels(groups: Sequence[Sequence[Run]]) -> list[str]:
     ]
 
 
+def _part(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attribution of the answer in dialogue, which every run has."""
+    return system_of(results["attribution"].get(SPLIT, {}), SYSTEM)
+
+
 def _share(group: Sequence[Run], metric: str) -> str:
     def value(results: Mapping[str, Any]) -> float | None:
-        share: float | None = results["attribution"].get(SPLIT, {}).get(metric)
+        share: float | None = _part(results).get(metric)
         return share
 
     if len(group) > 1:
         return _spread(group, value, percent)
     results = group[0].results
-    return percent(value(results), results["attribution"].get(SPLIT, {}).get("intervals", {}).get(metric))
+    return percent(value(results), _part(results).get("intervals", {}).get(metric))
 
 
 def _spread(

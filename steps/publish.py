@@ -14,7 +14,7 @@ from stages.record import DONE, entry, write_record
 from stages.uses import publish_uses
 from steps.evaluated import is_plain
 from steps.probes import found_by_probes
-from steps.signals import DECLARATIVE, GIVEN, STATEMENTS
+from steps.signals import CLOZE, DECLARATIVE, GIVEN, STATEMENTS
 
 OWN = ("config.json", "policy.json", "results.json")
 
@@ -54,13 +54,16 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
 
     systems = systems_of("answer", measured["systems"][:1]) | systems_of(STATEMENTS, records[STATEMENTS]["systems"])
     systems |= systems_of("answer", measured["systems"][1:])
+    # The system that the run is judged by: what an expert completes of its own statements, or the answer in dialogue.
+    main = next((name for name in (CLOZE, *measured["systems"]) if name in systems), "")
+    systems = {main: systems[main], **systems} if main else systems
     handed = systems_of(GIVEN, records[GIVEN]["systems"][::-1])  # the best first
     knowing, told = knowing_of(STATEMENTS), knowing_of(GIVEN)
     results = build_results(
         name=config.name,
         config=asdict(config),
         seed=config.seed,
-        attribution=attribution_results(asked, systems) if asked else {},
+        attribution=attribution_results(asked, systems, main) if asked else {},
         abstention=knowing.by_fold() if knowing else {},
         systems=knowing.by_system() if knowing else {},
         signals=knowing.by_signal() if knowing else {},
@@ -90,7 +93,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
         results,
         curves,
         asked,
-        systems.get("whence", []),
+        systems.get(main, []),
         documents,
         folder / "tensorboard",
         abstention_figures(knowing) if knowing else {},
@@ -98,7 +101,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     )
     write_results(folder / "results.json", results)
     _record(folder, prepare, trained[-1])
-    print(table(results["attribution"], "whence", results["given"]["attribution"]))
+    print(table(results["attribution"], main, results["given"]["attribution"]))
     print(abstention_table(results["abstention"], results["given"]["abstention"]))
     print(f"\nreport   {folder / 'report.html'}\nresults  {folder / 'results.json'}")
     record_run(results, folder)

@@ -59,7 +59,7 @@ def attribution(part: Mapping[str, Any], handed: Mapping[str, Mapping[str, Any]]
     yield f'<p class="muted">{text}{escape(outcomes or "none")}, {part["missing"]:,} missing.</p>'
     heads = "".join(f'<th title="{escape(metric.about)}">{metric.title}</th>' for metric in METRICS.values())
     several = part["by_support_class"].get("multi", {}).get("n")
-    rows = [_row("whence", part, several, ' class="ours"')]
+    rows = [_row(part["system"], part, several, ' class="ours"')]
     rows += [_row(name, floor, several, "") for name, floor in part["floors"].items()]
     rows += [_row(given.marked(name), system, several, "") for name, system in handed.items()]
     yield (

@@ -37,8 +37,8 @@ Curves = Mapping[str, Sequence[Mapping[str, float]]]
 
 def comparison_figure(part: Mapping[str, Any], title: str, metric: str = "cited") -> Figure:
     """One metric of our model and of every other system of a split, with intervals; those without it are left out."""
-    bars = {"whence": part, **part["floors"]}
-    return _bars({_words(name): row for name, row in bars.items()}, metric, title, highlight="whence")
+    bars = {part["system"]: part, **part["floors"]}
+    return _bars({_words(name): row for name, row in bars.items()}, metric, title, highlight=_words(part["system"]))
 
 
 def breakdown_figure(part: Mapping[str, Any], by: str, title: str, metric: str = "joint") -> Figure:

@@ -9,7 +9,8 @@
                           corpus's own statement form of each question (eval/results/given.py); everything else is had
                           with the question's text only
     attribution           by split ("never_tuned", "reworded", "in_domain", "tune"), those that have questions:
-        system                whose metrics follow
+        system                whose metrics follow: "cloze", what an expert completes of the statement that it makes
+                              of the question, where it can make one; else "whence", its answer in dialogue
         n, n_absent           questions the corpus answers, which every metric is over, and those it does not
         joint, answer_em, citation, hits10, cited, cited10, valid_unconstrained, set_recall
                               see eval/grading/attribution.py; null without a denominator
@@ -87,6 +88,11 @@ def attribution_results(
             floors = {name: summarise(part) | {"margin": margin(mine, part)} for name, part in parts.items()}
             results[split] = {"system": model} | _broken_down(mine) | {"floors": floors}
     return results
+
+
+def system_of(part: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The attribution of one system, from that of a split; {} where it has none."""
+    return part if part.get("system", name) == name else part.get("floors", {}).get(name, {})
 
 
 def build_results(
