@@ -187,5 +187,7 @@ def test_a_sweep_ends_with_seeds_put_together(tmp_path: Path, monkeypatch: pytes
         ("tags.name=footnote", (0, 1)),
     ]
     assert table.rows[0].values["joint"] == Value(0.5, None, pytest.approx(0.35355, abs=1e-5), 40)
+    assert table.rows[0].values["valid_unconstrained"] is not None
+    assert table.rows[0].values["valid_unconstrained"].n is None  # of what was tried
     assert table.headline == 1 and table.revision == "0123456789+"
     assert Path("docs/results/trial.json").exists() == own
