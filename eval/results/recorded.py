@@ -23,7 +23,7 @@ from stages.environment import machine
 
 FILE, RECORD = "table.json", Path("docs") / "results"
 PLACES = ("launcher", "trainer", "hydra/launcher", "hydra.launcher", "hydra.mode")  # where it ran, not what
-SWEEP = "hydra.mode=MULTIRUN"  # how Hydra writes down -m
+SWEEP, ONE_RUN = "hydra.mode=MULTIRUN", "hydra.mode=RUN"  # Hydra adds them itself: the first for -m
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class CommandLine:
     @property
     def text(self) -> str:
         sweep = ["-m"] if SWEEP in self.hydra else []
-        own = [override for override in self.hydra if override != SWEEP]
+        implied = (SWEEP,) if self.of_sweep else (SWEEP, ONE_RUN)
+        own = [override for override in self.hydra if override not in implied]
         return shlex.join(["python", "run.py", *sweep, *self.task, *own])
 
     @property

@@ -57,9 +57,9 @@ def run_table(results: Mapping[str, Any], command: str | None, machine: str, dat
 
 
 def measure(part: Mapping[str, Any], metric: str) -> Value | None:
-    """A metric of one system's attribution, with its interval and the number of questions it is over."""
+    """A metric of one system's attribution, with its interval and the number of questions it is over, where known."""
     if (value := part[metric]) is None:
         return None
     interval = part["intervals"][metric]
-    n = round(part["n"] * part["answer_em"]) if metric == "citation" else part["n"]
+    n = {"citation": round(part["n"] * (part["answer_em"] or 0)), "valid_unconstrained": None}.get(metric, part["n"])
     return Value(value, (interval[0], interval[1]) if interval else None, None, n)

@@ -12,7 +12,7 @@
     columns    key, title, unit ("%", "x" for times as much, or ""), digits after the point, and whether "higher" or
                "lower" is better ("" where neither is)
     rows       system; given: it had the corpus's own statement form of the question (eval/results/given.py); seeds; and
-               values by key of a column, null where there is none: value, interval ([low, high] or null), sd (over the
+               values by key of a column, null where a seed has none: value, interval ([low, high] or null), sd (over the
                seeds, or null) and n (how many questions it is over, null where unknown or not the same for all seeds)
 
 Shares are in [0, 1], as in results.json; the unit "%" says that people see them as percentages.
@@ -99,10 +99,12 @@ def read_table(path: str | os.PathLike[str]) -> Table:
 
 
 def over_seeds(values: Sequence[Value | None]) -> Value | None:
-    """Mean and sample standard deviation; one seed's value with its interval as it is. None where no seed has one."""
+    """Mean and sample standard deviation; one seed's value with its interval as it is. None where a seed has none."""
     found = [value for value in values if value is not None]
-    if len(found) < 2:
-        return found[0] if found else None
+    if not found or len(found) < len(values):
+        return None
+    if len(found) == 1:
+        return found[0]
     each, counts = [value.value for value in found], {value.n for value in found}
     return Value(statistics.fmean(each), None, statistics.stdev(each), counts.pop() if len(counts) == 1 else None)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pages import PAGES, ROOT, tables
 
-from eval.results.table import Column, Row, Table, Value, figure, markdown, read_table, write_table
+from eval.results.table import Column, Row, Table, Value, figure, markdown, over_seeds, read_table, write_table
 from eval.tables import RESULTS, main, put
 
 SMALL = Table(
@@ -131,6 +131,13 @@ def test_people_see_percentages_intervals_and_spreads() -> None:
 )
 def test_a_figure(value: Value | None, column: Column, text: str) -> None:
     assert figure(value, column) == text
+
+
+def test_seeds_are_put_together_where_each_has_a_value() -> None:
+    one, other = Value(0.4, (0.3, 0.5), None, 10), Value(0.6, (0.5, 0.7), None, 20)
+    assert over_seeds([one]) == one
+    assert over_seeds([one, other]) == Value(0.5, None, pytest.approx(0.02**0.5), None)
+    assert over_seeds([one, None]) is over_seeds([]) is None
 
 
 BAD: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {

@@ -100,7 +100,7 @@ def test_a_run_without_questions_has_no_rows(tmp_path: Path) -> None:
 
 
 def test_the_experiments_own_command_puts_it_on_record(typed: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    typed(DEMO)
+    typed(DEMO, ["hydra.mode=RUN"])  # which Hydra adds where nobody typed it
     table, record = read_table("run/table.json"), read_table("docs/results/demo.json")
     assert (record.name, table.name) == ("demo", "trial") and record.rows == table.rows
     assert (record.command, record.revision) == ("python run.py experiment=demo", "0123456789+")
@@ -120,8 +120,9 @@ def test_a_command_with_another_override_does_not(typed: Any, more: list[str]) -
 
 def test_one_run_of_a_sweep_does_not(typed: Any) -> None:
     """`python run.py experiment=placement` without -m, which is the first of 18 runs."""
-    typed(["experiment=placement"], params={"seed": "0,1,2"})
-    assert Path("run/table.json").exists() and not Path("docs").exists()
+    typed(["experiment=placement"], ["hydra.mode=RUN"], {"seed": "0,1,2"})
+    assert read_table("run/table.json").command == "python run.py experiment=placement hydra.mode=RUN"
+    assert not Path("docs").exists()
 
 
 def test_what_python_calls_has_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,5 +187,7 @@ def test_a_sweep_ends_with_seeds_put_together(tmp_path: Path, monkeypatch: pytes
         ("tags.name=footnote", (0, 1)),
     ]
     assert table.rows[0].values["joint"] == Value(0.5, None, pytest.approx(0.35355, abs=1e-5), 40)
+    assert table.rows[0].values["valid_unconstrained"] is not None
+    assert table.rows[0].values["valid_unconstrained"].n is None  # of what was tried
     assert table.headline == 1 and table.revision == "0123456789+"
     assert Path("docs/results/trial.json").exists() == own
