@@ -23,6 +23,7 @@ SYSTEMS = {
     "bm25": "BM25 over the documents",
     "question_only": "question only",
     "most_frequent": "most frequent",
+    "oracle": "ledger oracle",
 }
 
 

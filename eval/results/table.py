@@ -12,8 +12,8 @@
     columns    key, title, unit ("%", "x" for times as much, or ""), digits after the point, and whether "higher" or
                "lower" is better ("" where neither is)
     rows       system; given: it had the corpus's own statement form of the question (eval/results/given.py); seeds; and
-               values by key of a column, null where a seed has none: value, interval ([low, high] or null), sd (over the
-               seeds, or null) and n (how many questions it is over, null where unknown or not the same for all seeds)
+               values by key of a column, null where a seed has none: value, interval ([low, high] or null), sd over the
+               seeds (or null) and n, how many questions it is over (null where unknown or not the same for all seeds)
 
 Shares are in [0, 1], as in results.json; the unit "%" says that people see them as percentages.
 """
