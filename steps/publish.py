@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configs.schema import Config
 from data.atomic import atomic_link
+from data.pipeline.placement import PLACEMENTS
 from stages import Stage, write_json
 from stages.record import DONE, entry, write_record
 from stages.uses import publish_uses
@@ -107,7 +108,8 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     record_run(results, folder)
     if asked:
         print(f'ask      python -m eval.ask run={folder} "{asked[0].text}"')
-    print(f'cite     python -m eval.cite run={folder} "{documents[0].sentences[0][0].strip()}"')
+    if PLACEMENTS[config.tags.placement].behind:
+        print(f'cite     python -m eval.cite run={folder} "{documents[0].sentences[0][0].strip()}"')
 
 
 def _record(folder: Path, prepare: Stage, trained: Stage) -> None:

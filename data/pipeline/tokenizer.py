@@ -65,6 +65,7 @@ class Tokenizer:
         codes: the ids of the 256 identifier codes, int32 (256,).
         reserved: the ids of all of these and of the marks of confidence: no words hold one.
         starts: the ids of tokens that begin with a space, as words do.
+        inner: the ids of tokens of letters and digits that go on with a word.
         confidences: the ids of the marks that say 0, .1, ..., 1, int32 (11,).
     """
 
@@ -87,6 +88,7 @@ class Tokenizer:
         self.reserved = frozenset(backend.token_to_id(token) for token in RESERVED)
         vocabulary = backend.get_vocab()
         self.starts = frozenset(id for token, id in vocabulary.items() if token.startswith(SPACE))
+        self.inner = frozenset(id for token, id in vocabulary.items() if token.isalnum() and token[0] != SPACE)
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:

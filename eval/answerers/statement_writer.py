@@ -1,14 +1,16 @@
 """In its own words: the model rewrites a question as the statement that would answer it (data/pipeline/rewriting.py).
 
-Its words are bound: each token is one that statements of tuning questions have besides their entities, or it is copied
-from the question, in the question's order. So a name that nobody has is copied rather than turned into one that the
-model knows. Greedy, a few tokens a question.
+Its words are bound: each token is one that statements of tuning questions have besides their entities, or it belongs to
+a name that is copied from the question, whole. So a name that nobody has is copied rather than turned into one that the
+model knows. A name is what has a capital or a digit and does not merely begin a question; where a question has none,
+what no tuning question has. Greedy, a few tokens a question.
 
 Shape letters: B questions, V vocabulary.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,31 +18,43 @@ from itertools import pairwise
 import torch
 
 from data.pipeline.rewriting import ANSWERED, Rewriting
+from data.pipeline.tokenizer import Tokenizer
 from data.records import Question
 from eval.answerers.lm_answerer import LMAnswerer
 from model.generate import read_on
 
 LONGEST = 64  # tokens of a rewriting
+WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class StatementWriter:
-    """Rewrites questions with a model; `words` are the tokens that statements have besides entities."""
+    """Rewrites questions with a model.
+
+    Attributes:
+        words: tokens that statements have besides entities, and the marks of a rewriting.
+        asked: words of tuning questions in lower case, those with a capital only where they begin a question.
+    """
 
     answerer: LMAnswerer
     words: frozenset[int]
+    asked: frozenset[str]
 
     @classmethod
     def of(cls, answerer: LMAnswerer, questions: Iterable[Question]) -> StatementWriter:
         """`questions` are those of tuning."""
         tokenizer = answerer.tokenizer
-        words: set[int] = {tokenizer.doc, tokenizer.answer, tokenizer.end}
+        words, asked = {tokenizer.doc, tokenizer.answer, tokenizer.end}, set[str]()
         for question in questions:
             (name,) = tokenizer.encode([question.entity])
             halves = [half for statement in question.statement for half in statement.split(ANSWERED) if half.strip()]
             for tokens in tokenizer.encode([half.strip() for half in halves]):
                 words |= set(tokens.tolist()) - set(name.tolist())
-        return cls(answerer, frozenset(words))
+            for text in (question.text, *question.paraphrases):
+                first, *others = WORD.findall(text)
+                asked |= {first.lower()} if first not in question.entity else set()
+                asked |= {word for word in others if word.islower() and word not in question.entity}
+        return cls(answerer, frozenset(words), frozenset(asked))
 
     def write(self, questions: Sequence[Question]) -> list[Question]:
         """The questions with the statement and the premise that the model writes; with none where it writes none."""
@@ -61,51 +75,73 @@ class StatementWriter:
 
     @torch.inference_mode()
     def _written(self, texts: Sequence[Sequence[int]]) -> list[list[int]]:
-        answerer, end = self.answerer, self.answerer.tokenizer.end
-        form = Rewriting(answerer.tokenizer)
+        answerer, tokenizer = self.answerer, self.answerer.tokenizer
+        form = Rewriting(tokenizer)
         context, logits = answerer.read([form.prompt(text) for text in texts])
-        copies = [Copying(text, self.words, answerer.tokenizer.starts) for text in texts]
+        copies = [Copying(self.words, names(tokenizer, text, self.asked)) for text in texts]
         written: list[list[int]] = [[] for _ in texts]
         alive = torch.ones(len(texts), dtype=torch.bool, device=logits.device)
         for _ in range(LONGEST):
-            for row, copy in enumerate(copies):
-                if alive[row]:
-                    barred = torch.ones_like(logits[row], dtype=torch.bool)
-                    barred[list(copy.allowed(written[row]))] = False
-                    logits[row, barred] = -torch.inf
-            chosen = logits.argmax(-1)
+            allowed = torch.zeros_like(logits, dtype=torch.bool)
+            pairs = [(row, t) for row, copy in enumerate(copies) if alive[row] for t in copy.allowed(written[row])]
+            rows, tokens = torch.tensor(pairs, device=logits.device).T
+            allowed[rows, tokens] = True
+            chosen = logits.masked_fill(~allowed, -torch.inf).argmax(-1)
             for row, token in enumerate(chosen.tolist()):
                 if alive[row]:
                     written[row].append(token)
-            alive = alive & (chosen != end)
+            alive = alive & (chosen != tokenizer.end)
             if not alive.any():
                 break
             logits = read_on(answerer.model, context, chosen[:, None], alive[:, None])
-        return [tokens[:-1] if tokens and tokens[-1] == end else [] for tokens in written]
+        return [tokens[:-1] if tokens[-1] == tokenizer.end else [] for tokens in written]
 
 
 @dataclass(frozen=True)
 class Copying:
-    """What may follow what was written about a question of these tokens.
+    """What may follow what was written: `words` anywhere, and `names` from their first token to their last."""
 
-    Attributes:
-        text: tokens of the question.
-        words: those that may stand anywhere.
-        starts: those that begin a word.
-    """
-
-    text: Sequence[int]
     words: frozenset[int]
-    starts: frozenset[int]
+    names: Sequence[tuple[int, ...]]
 
     def allowed(self, written: Sequence[int]) -> set[int]:
-        """A word of statements, the beginning of a word of the question, or what follows there what was written last.
+        """The next tokens: of a name that was begun the next one, behind a name words, else words and names' first."""
+        begun = len(written)  # where the name began that is being copied
+        while begun and written[begun - 1] not in self.words:
+            begun -= 1
+        copied = tuple(written[begun:])
+        if not copied:
+            return {*self.words, *(name[0] for name in self.names)}
+        going_on = {
+            name[len(copied)] for name in self.names if len(name) > len(copied) and name[: len(copied)] == copied
+        }
+        return going_on or set(self.words)
 
-        A name that was begun is copied to its end.
-        """
-        last = written[-1] if written else -1
-        following = {after for before, after in pairwise(self.text) if before == last}
-        inside = {token for token in following if token not in self.starts and token not in self.words}
-        if inside and last not in self.words:
-            return inside
-        return {*self.words, *following, *(self.starts & {*self.text})}
+
+def names(tokenizer: Tokenizer, text: Sequence[int], asked: frozenset[str]) -> list[tuple[int, ...]]:
+    """The names in a question, as runs of its tokens: maximal, words side by side."""
+    words: list[list[int]] = []
+    for token in text:
+        if words and token in tokenizer.inner:
+            words[-1].append(int(token))
+        else:
+            words.append([int(token)])
+    said = [tokenizer.decode(word).strip() for word in words]
+    named = [
+        bool(WORD.fullmatch(word))
+        and (any(c.isdigit() for c in word) or (word[0].isupper() and not (place == 0 and word.lower() in asked)))
+        for place, word in enumerate(said)
+    ]
+    if not any(named):
+        named = [bool(WORD.fullmatch(word)) and word.lower() not in asked for word in said]
+    # A sign between two parts of one name, as in "May 28, 1968", where the second begins with a digit.
+    for place in range(1, len(said) - 1):
+        if named[place - 1] and named[place + 1] and said[place] == "," and said[place + 1][:1].isdigit():
+            named[place] = True
+    runs: list[list[int]] = []
+    for (_, before), (word, name) in pairwise([([], False), *zip(words, named, strict=True)]):
+        if name and before:
+            runs[-1] += word
+        elif name:
+            runs.append(list(word))
+    return [tuple(run) for run in dict.fromkeys(map(tuple, runs))]

@@ -34,6 +34,8 @@ def add_sources(answerer: LMAnswerer, questions: Sequence[Question], said: Seque
     ]
     times = Counter(i for i, _ in told)
     disputed = [(i, candidate) for i, candidate in told if times[i] > 1]
+    if not disputed:
+        return list(said)
     statements = [questions[i].statement[0].replace("{answer}", c.answer or "") for i, c in disputed]
     ranked = answerer.ranked_sources(statements, SOURCES)
     further = [(n, place, *one) for n, found in enumerate(ranked) for place, one in enumerate(found, 1) if place > 1]

@@ -33,7 +33,7 @@ def test_words_are_those_of_statements_without_their_entities(answering: Answeri
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=8), st.lists(st.integers(0, 9), max_size=4))
 def test_nothing_stands_that_is_neither_a_word_nor_the_questions(text: list[int], written: list[int]) -> None:
     words, starts = frozenset({0, 1}), frozenset({0, 2, 4, 6, 8})
-    allowed = Copying(text, words, starts).allowed(written)
+    allowed = Copying(text, words, starts, frozenset({3, 5})).allowed(written)
     assert allowed and allowed <= words | {*text}
     if written:
         after = {b for a, b in pairwise(text) if a == written[-1]}
@@ -42,11 +42,12 @@ def test_nothing_stands_that_is_neither_a_word_nor_the_questions(text: list[int]
 
 
 def test_a_name_that_was_begun_is_copied_to_its_end() -> None:
-    copying = Copying([1, 2, 3, 5, 4], frozenset({0}), frozenset({1, 2, 4}))  # 3 and 5 go on the word that 2 begins
+    copying = Copying([1, 2, 3, 5, 4, 9], frozenset({0}), frozenset({1, 2, 4}), frozenset({3, 5}))  # the word 2 3 5
     assert copying.allowed([2]) == {3}
     assert copying.allowed([2, 3]) == {5}
     assert copying.allowed([2, 3, 5]) == {0, 1, 2, 4}
     assert copying.allowed([]) == {0, 1, 2, 4}
+    assert copying.allowed([4]) == {0, 1, 2, 4, 9}  # a sign that follows a name may, and need not, be copied
 
 
 def test_what_is_written_is_bound_and_batched_as_alone(
