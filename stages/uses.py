@@ -39,12 +39,16 @@ def forget_prepared(run: Path) -> None:
 
 
 def publish_uses(run: Path, stages: dict[str, Path]) -> None:
-    """Link the stages of a finished run by name, and them only."""
+    """Link the stages of a finished run by name, and them only. `forget_begun` ends it."""
     for name, folder in stages.items():
         atomic_link(run / name, folder)
     for path in links(run, next(iter(stages.values())).parent):
-        if path.name not in stages:
+        if path.parent == run and path.name not in stages:
             path.unlink()
+
+
+def forget_begun(run: Path) -> None:
+    """Undo `begin_use` of all stages: the last thing that is done to a run, or it would not be known for one before."""
     shutil.rmtree(run / BEGUN, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ from data.atomic import atomic_link
 from data.pipeline.placement import PLACEMENTS
 from stages import Stage, write_json
 from stages.record import DONE, entry, write_record
-from stages.uses import publish_uses
+from stages.uses import forget_begun, publish_uses
 from steps.evaluated import is_plain
 from steps.probes import found_by_probes
 from steps.signals import CLOZE, DECLARATIVE, GIVEN, STATEMENTS
@@ -102,6 +102,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     )
     write_results(folder / "results.json", results)
     _record(folder, prepare, trained[-1])
+    forget_begun(folder)
     print(table(results["attribution"], main, results["given"]["attribution"]))
     print(abstention_table(results["abstention"], results["given"]["abstention"]))
     print(f"\nreport   {folder / 'report.html'}\nresults  {folder / 'results.json'}")

@@ -21,7 +21,10 @@ from stages.uses import BEGUN, begin_use
 from steps.run_dir import check_run_dir, writable
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-EVALUATED = ("answer", "signals", "probe_self_evidence", "probe_membership", "probe_dominance")
+EVALUATED = (
+    *("answer", "signals", "statements", "statements_given"),
+    *("probe_self_evidence", "probe_membership", "probe_dominance"),
+)
 SMALL = (
     "model=pico",
     "corpus.documents=40",

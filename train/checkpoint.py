@@ -55,6 +55,7 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
             copies = {k: v.detach().cpu().clone(memory_format=contiguous_format) for k, v in tensors.items()}
             save_file(copies, partial / TENSORS)
             (partial / STATE).write_text(json.dumps(state), encoding="utf-8")
+            (partial / TENSORS).chmod((partial / STATE).stat().st_mode)  # safetensors lets nobody else read it
             sums = {name: hashlib.sha256((partial / name).read_bytes()).hexdigest() for name in (TENSORS, STATE)}
             (partial / MANIFEST).write_text(json.dumps({"sha256": sums}), encoding="utf-8")
     except (OSError, SafetensorError) as error:
