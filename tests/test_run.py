@@ -39,6 +39,8 @@ SMALL = (
     "eval.citations=3",
 )
 WORLD = ("corpus.documents=40", "corpus.heldout=4")
+# It learns too little to write statements, so they are those of the wordings that it was tuned on.
+TINY = ("experiment=tiny", *SMALL, *WORLD, "sft.tokens=2048", "rewriting.fraction=0")
 
 
 def composed(*overrides: str):
@@ -58,9 +60,7 @@ def command(folder: Path, *arguments: str) -> Job:
 def tiny(tmp_path_factory) -> Path:
     """A finished run of every stage."""
     folder = tmp_path_factory.mktemp("tiny")
-    config = composed(
-        "experiment=tiny", *SMALL, *WORLD, "sft.tokens=2048", f"run_dir={folder}/run", f"stages_dir={folder}/stages"
-    )
+    config = composed(*TINY, f"run_dir={folder}/run", f"stages_dir={folder}/stages")
     return run(OmegaConf.to_object(config))
 
 
@@ -122,7 +122,7 @@ def test_a_second_phase_teaches_and_is_not_taught_again(tmp_path):
     asked = {q.id: q.split for q in read_jsonl(folder / "prepare" / "questions.jsonl", Question)}
     assert {asked[lesson.question] for found in lessons for lesson in found} == {"tune", "relabel"}
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")}
-    assert len(made) == 6 + 2 * rounds  # prepare, pretrain, sft, answer, signals, a probe; each round asks and teaches
+    assert len(made) == 8 + 2 * rounds  # three of signals; a probe; each round asks and teaches
     run(OmegaConf.to_object(config))
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")} == made
 
@@ -130,11 +130,10 @@ def test_a_second_phase_teaches_and_is_not_taught_again(tmp_path):
 def test_results_hold_what_is_promised(tiny):
     results = json.loads((tiny / "results.json").read_text())
     part = results["attribution"]["never_tuned"]
-    for key in ("joint", "answer_em", "citation", "valid_unconstrained", "n"):
+    for key in ("joint", "answer_em", "citation", "n"):
         assert key in part
-    assert {"declarative", "cloze", "uniform", "most_frequent", "question_only", "bm25", "oracle"} == set(
-        part["floors"]
-    )
+    others = {"declarative", "cloze", "whence", "uniform", "most_frequent", "question_only", "bm25", "oracle"}
+    assert {part["system"], *part["floors"]} == others
     assert part["floors"]["oracle"]["joint"] == 1.0
     assert 0 < results["bits_per_byte"] < 20
     assert results["seconds"] > 0
@@ -148,9 +147,7 @@ def test_results_hold_what_is_promised(tiny):
 def test_a_finished_run_does_no_work_again(tiny):
     folder = tiny.parent
     before = {path: path.stat().st_mtime_ns for path in (folder / "stages").rglob("*") if path.is_file()}
-    config = composed(
-        "experiment=tiny", *SMALL, *WORLD, "sft.tokens=2048", f"run_dir={folder}/again", f"stages_dir={folder}/stages"
-    )
+    config = composed(*TINY, f"run_dir={folder}/again", f"stages_dir={folder}/stages")
     run(OmegaConf.to_object(config))
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "stages").rglob("*") if path.is_file()}
 

@@ -49,6 +49,7 @@ class Rewriting:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
+        self.marks = frozenset({tokenizer.doc, tokenizer.answer, tokenizer.end})  # that may be written
 
     def prompt(self, text: Sequence[int]) -> list[int]:
         return [self.tokenizer.ask, *map(int, text), self.tokenizer.doc]

@@ -44,7 +44,7 @@ class StatementWriter:
     def of(cls, answerer: LMAnswerer, questions: Iterable[Question]) -> StatementWriter:
         """`questions` are those of tuning."""
         tokenizer = answerer.tokenizer
-        words, asked = {tokenizer.doc, tokenizer.answer, tokenizer.end}, set[str]()
+        words, asked = {*Rewriting(tokenizer).marks}, set[str]()
         for question in questions:
             (name,) = tokenizer.encode([question.entity])
             halves = [half for statement in question.statement for half in statement.split(ANSWERED) if half.strip()]

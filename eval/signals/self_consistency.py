@@ -63,7 +63,9 @@ def add_samples(
 def _extract(asked: Asked) -> list[Prediction]:
     """Of questions that abstention is judged on, or a probe is fitted on; nothing else is said of samples."""
     found = list(asked.said)
-    here = [i for i, q in enumerate(asked.questions) if q.fold or q.split == "relabel"] if asked.samples else []
+    if not asked.samples:
+        return found
+    here = [i for i, q in enumerate(asked.questions) if q.fold or q.split == "relabel"]
     questions, said = [asked.questions[i] for i in here], [found[i] for i in here]
     sampled = add_samples(asked.answerer, questions, said, asked.samples, asked.seed)
     for i, prediction in zip(here, sampled, strict=True):

@@ -115,7 +115,7 @@ REFUSED = {
     "trainer.devices=0": "trainer.devices=0: must be at least 1, or -1 for all",
     "trainer.devices=-1": "trainer.devices=-1: must be at least 1 on a CPU",
     "trainer.log_every=0": "trainer.log_every=0: must be at least 1",
-    "trainer.num_nodes=2": "trainer.num_nodes=2: start it on each of them",
+    "trainer.num_nodes=2": "trainer.num_nodes=2: start it on each",
     "trainer.precision=half": "trainer.precision=half: must be one of auto, bf16-mixed, 32-true",
     "trainer.save_every=0": "trainer.save_every=0: must be at least 1",
     "trainer.save_every=-5": "trainer.save_every=-5: must be at least 1",

@@ -15,7 +15,7 @@ ARRAYS = st.lists(st.lists(st.integers(-(2**31), 2**31 - 1), max_size=6), max_si
 
 @given(ARRAYS, st.integers(0, 21), st.integers(0, 21), st.integers(1, 5))
 def test_it_is_the_list(values: list[list[int]], start: int, stop: int, chunk: int) -> None:
-    data.ragged_array.CHUNK, before = chunk, data.pipeline.ragged_array.CHUNK
+    data.ragged_array.CHUNK, before = chunk, data.ragged_array.CHUNK
     try:
         ragged = Ragged(np.array(value, dtype=np.int32) for value in values)
     finally:

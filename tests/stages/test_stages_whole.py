@@ -16,7 +16,7 @@ from stages import Stage, announced, file_digest
 from stages.__main__ import main
 from stages.record import DONE, digests, faults, write_record
 from stages.stage import stage_lock
-from stages.uses import publish_uses
+from stages.uses import forget_begun, publish_uses
 
 Damage = Callable[[Path], object]
 
@@ -227,6 +227,7 @@ def test_stages_of_an_earlier_run_in_the_same_directory_are_let_go(tmp_path: Pat
     assert main(["clean", "--yes", "--runs", str(tmp_path / "runs")]) == 0
     assert first.done is not None and second.done is not None
     publish_uses(run, {"prepare": second.folder})
+    forget_begun(run)
     assert os.listdir(run) == ["prepare"]
     assert main(["clean", "--yes", "--runs", str(tmp_path / "runs")]) == 0
     assert first.done is None and second.done is not None

@@ -18,7 +18,7 @@ MEASURE = {"value": 0.5, "interval": None}
 def part(joint: float, **floors: Any) -> dict[str, Any]:
     """Of one system, all metrics alike, with others beside it."""
     names = ("joint", "answer_em", "citation", "hits10", "cited", "cited10", "valid_unconstrained", "set_recall")
-    found: dict[str, Any] = dict.fromkeys(names, joint) | {"intervals": dict.fromkeys(names)}
+    found: dict[str, Any] = dict.fromkeys(names, joint) | {"system": "whence", "intervals": dict.fromkeys(names)}
     return found | {"n": 4, "n_absent": 0, "missing": 0, "outcomes": {}, "by_support_class": {}, "floors": floors}
 
 
