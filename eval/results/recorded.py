@@ -17,11 +17,11 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 
 from eval.results.results import read_results
-from eval.results.run_table import run_table
+from eval.results.run_table import knowing_table, run_table
 from eval.results.table import Column, Row, Table, read_table, write_table
 from stages.environment import machine
 
-FILE, RECORD = "table.json", Path("docs") / "results"
+FILE, KNOWING, RECORD = "table.json", "table_abstention.json", Path("docs") / "results"
 PLACES = ("launcher", "trainer", "hydra/launcher", "hydra.launcher", "hydra.mode")  # where it ran, not what
 SWEEP, ONE_RUN = "hydra.mode=MULTIRUN", "hydra.mode=RUN"  # Hydra adds them itself: the first for -m
 
@@ -63,8 +63,11 @@ class CommandLine:
 def record_run(results: Mapping[str, Any], folder: Path) -> None:
     """Write the table of a run into its directory, and onto the record where the run is a whole experiment."""
     typed = CommandLine.of(HydraConfig.get()) if HydraConfig.initialized() else None  # None: called from Python
-    table = run_table(results, typed.text if typed else None, machine(), _today())
-    _write(table, folder, typed.experiment if typed and not typed.of_sweep else None)
+    told = (results, typed.text if typed else None, machine(), _today())
+    experiment = typed.experiment if typed and not typed.of_sweep else None
+    _write(run_table(*told), folder, experiment)
+    if knowing := knowing_table(*told):
+        _write(knowing, folder, experiment and f"{experiment}_abstention", KNOWING)
 
 
 def record_sweep(config: Any, runs: Sequence[Path], columns: Sequence[Column], rows: Sequence[Row]) -> None:
@@ -93,9 +96,9 @@ def record_sweep(config: Any, runs: Sequence[Path], columns: Sequence[Column], r
     _write(table, folder, typed.experiment)
 
 
-def _write(table: Table, folder: Path, experiment: str | None) -> None:
-    write_table(folder / FILE, table)
-    print(f"table    {folder / FILE}")
+def _write(table: Table, folder: Path, experiment: str | None, file: str = FILE) -> None:
+    write_table(folder / file, table)
+    print(f"table    {folder / file}")
     if experiment:
         RECORD.mkdir(parents=True, exist_ok=True)
         write_table(RECORD / f"{experiment}.json", replace(table, name=experiment))

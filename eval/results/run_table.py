@@ -1,8 +1,12 @@
-"""The table of one run, from its results.json: answers and sources, on documents that tuning never touched."""
+"""The tables of one run, from its results.json.
+
+Answers and sources, on documents that tuning never touched; and what it knows of its ignorance, where that is measured.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eval.results import given
@@ -55,6 +59,49 @@ def run_table(results: Mapping[str, Any], command: str | None, machine: str, dat
         note="A single run; intervals hold 95% and resample entities.",
         headline=0 if ours else None,
     )
+
+
+def knowing_table(results: Mapping[str, Any], command: str | None, machine: str, date: str) -> Table | None:
+    """Abstention on the test fold: of the run's policy, of the same in other words, and given the statement form.
+
+    None where abstention was not measured.
+    """
+    from eval.results.selective_metrics import MAIN, METRICS  # torch, which a table of attribution does not need
+
+    own, handed = (part.get("abstention", {}) for part in (results, results.get("given", {})))
+    if "test" not in own:
+        return None
+    seeds = () if results["seed"] is None else (results["seed"],)
+    parts = {"its own statements": own["test"], "its own statements, questions reworded": own.get("reworded")}
+    rows = [Row(name, _values(part, MAIN), False, seeds) for name, part in parts.items() if part]
+    if "test" in handed:
+        rows.append(Row("statements of the corpus", _values(handed["test"], MAIN), True, seeds))
+    rates = ("auroc", "smooth")  # shown as they are
+    return Table(
+        name=f"{results['name']}_abstention",
+        title="What it knows of its ignorance, on the test fold",
+        command=command,
+        revision=results["git"],
+        machine=machine,
+        date=date,
+        columns=[
+            Column(name, METRICS[name].title, *(("", 3) if name.startswith(rates) else ("%", 1)), METRICS[name].better)
+            for name in MAIN
+        ],
+        rows=rows,
+        note="A single run; intervals hold 95% and resample entities.",
+        headline=0,
+    )
+
+
+def _values(part: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Value | None]:
+    found: dict[str, Value | None] = {}
+    for name in metrics:
+        measured = part.get(name) or {"value": None}
+        interval = measured.get("interval")
+        known = measured["value"] is not None and not math.isnan(measured["value"])
+        found[name] = Value(measured["value"], tuple(interval) if interval else None) if known else None
+    return found
 
 
 def measure(part: Mapping[str, Any], metric: str) -> Value | None:
