@@ -59,12 +59,15 @@ def test_every_file_is_on_a_page_and_says_where_it_comes_from() -> None:
 
 
 def test_a_digit_changed_in_a_file_is_on_the_pages_at_the_next_command(checkout: Path) -> None:
-    change(checkout / RESULTS / "demo.json", "0.816", "0.817")
+    (joint,) = (row.values["joint"] for row in read_table(checkout / RESULTS / "demo.json").rows[:1])
+    assert joint is not None
+    before, after = f"{100 * joint.value:.1f} [", f"{100 * joint.value - 1:.1f} ["
+    change(checkout / RESULTS / "demo.json", f'"value": {joint.value}', f'"value": {joint.value - 0.01}')
     differing = [(Path("README.md"), "demo"), (Path("docs/results.md"), "demo")]
     assert put(checkout, write=False) == differing
-    assert "81.7 [78.4, 84.7]" not in (checkout / "README.md").read_text()
+    assert f"** | {before}" in (checkout / "README.md").read_text()
     assert put(checkout) == differing
-    assert "81.7 [78.4, 84.7]" in (checkout / "README.md").read_text()
+    assert f"** | {after}" in (checkout / "README.md").read_text()
     assert put(checkout) == []
 
 
