@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from jobs import Strike, assert_same_end, copied, outcome, processes, start, trained
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from train.fit import read_metrics
 
@@ -196,3 +197,16 @@ def test_killed_from_outside_at_random(workers: int, whole: Path, tmp_path: Path
         time.sleep(0.2)
     assert not processes(tmp_path)
     assert_same_end(whole, tmp_path)
+
+
+def test_tensorboard_shows_each_step_once(whole: Path, tmp_path: Path) -> None:
+    """Killed after step 5, continued from 4: what the first try drew of step 5 is hidden behind the second's."""
+    copied(whole, tmp_path, "prepare")
+    killed(tmp_path, Strike("train.module:SourceAwareLM.configure_gradient_clipping", 6))
+    assert "pretrain continues from step=4" in trained(tmp_path)
+    (folder,) = tmp_path.glob("runs/stages/pretrain-*/tensorboard")
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss")] == list(range(1, 11))
+    rows = [json.loads(line) for line in (folder.parent / "metrics.jsonl").read_text().splitlines()]
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx([row["loss"] for row in rows])

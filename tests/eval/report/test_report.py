@@ -379,3 +379,9 @@ def test_page_without_curves_or_questions_says_so(tmp_path: Path):
 
 def test_report_is_the_same_every_time(whole, tmp_path: Path):
     assert write_whole_page(tmp_path).read_text(encoding="utf-8") == whole[1]
+
+
+def test_tensorboard_of_a_run_before_is_not_shown_beside_it(tmp_path):
+    for _ in range(2):
+        write_report(tmp_path, make_results(), CURVES, QUESTIONS, PREDICTIONS, DOCUMENTS, tmp_path / "tensorboard")
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
