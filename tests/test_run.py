@@ -25,7 +25,6 @@ from run import run
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
-EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 SMALL = (
     "model=pico",
     "batch.sequences=4",
@@ -80,25 +79,6 @@ def test_every_launcher_composes(launcher):
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = compose("config", overrides=[f"launcher={launcher}"], return_hydra_config=True)
     assert launcher.split("_")[0] in config.hydra.launcher._target_
-
-
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_runs_a_few_steps(experiment, tmp_path):
-    extra: tuple[str, ...] = WORLD
-    if experiment == "biocite":
-        extra = (f"corpus.path={_biocite(tmp_path)}",)
-    config = composed(
-        f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
-    )
-    config.pretrain.tokens, config.sft.tokens = 2048, min(config.sft.tokens, 1024)
-    if config.corpus.get("hard"):
-        # The fewest that its parts can be made of: what costs here is asking after everything.
-        config.corpus.documents, config.corpus.exposures = (60 if config.corpus.relabel == 0 else 80), 2
-        config.eval.samples = min(config.eval.samples, 1)
-    folder = run(OmegaConf.to_object(config))
-    results = json.loads((folder / "results.json").read_text())
-    assert results["attribution"]["never_tuned"]["n"] > 0
-    assert results["tokens"]["pretrain"] == 2048
 
 
 def test_a_second_phase_teaches_and_is_not_taught_again(tmp_path):
@@ -297,14 +277,3 @@ def test_ask_and_cite_answer_from_the_run_directory(tiny):
     cited = said("eval.cite", "Ann Lee works at Corp.", "top=2").splitlines()
     assert cited[0] == "Ann Lee works at Corp."
     assert [line.split()[0] for line in cited if "probability" in line] == ["1.", "2."]
-
-
-def _biocite(folder: Path) -> Path:
-    rows = []
-    for i in range(40):
-        name = f"Ann{chr(97 + i % 20)} Lee{chr(97 + i // 2)}{i}"
-        fact, pair = f"{name} works at Corp{i}.", {"question": f"Where does {name} work?", "answer": f"Corp{i}"}
-        rows.append({"id": f"lee-{i}", "facts": [fact], "qa": [pair], "in_domain": i % 2 == 0})
-    path = folder / "biocite.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path

@@ -1,0 +1,42 @@
+"""Every experiment composes and runs a few steps, from its corpus to its report: apart, since it takes longest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from composing import CONFIGS, composed
+
+from run import run
+from tests.test_run import SMALL, WORLD
+
+
+@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml")))
+def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path) -> None:
+    extra: tuple[str, ...] = WORLD
+    if experiment == "biocite":
+        extra = (f"corpus.path={_biocite(tmp_path)}",)
+    config = composed(
+        f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
+    )
+    config.pretrain.tokens, config.sft.tokens = 2048, min(config.sft.tokens, 1024)
+    if getattr(config.corpus, "hard", False):
+        # The fewest that its parts can be made of: what costs here is asking after everything.
+        config.corpus.documents, config.corpus.exposures = (60 if config.corpus.relabel == 0 else 80), 2
+        config.eval.samples = min(config.eval.samples, 1)
+    folder = run(config)
+    results = json.loads((folder / "results.json").read_text())
+    assert results["attribution"]["never_tuned"]["n"] > 0
+    assert results["tokens"]["pretrain"] == 2048
+
+
+def _biocite(folder: Path) -> Path:
+    rows = []
+    for i in range(40):
+        name = f"Ann{chr(97 + i % 20)} Lee{chr(97 + i // 2)}{i}"
+        fact, pair = f"{name} works at Corp{i}.", {"question": f"Where does {name} work?", "answer": f"Corp{i}"}
+        rows.append({"id": f"lee-{i}", "facts": [fact], "qa": [pair], "in_domain": i % 2 == 0})
+    path = folder / "biocite.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
