@@ -66,7 +66,8 @@ def test_a_placement_an_objective_a_signal_and_a_probe(extended: Path) -> None:
     results = json.loads((run(extended, [*together, *SMALL]) / "results.json").read_text())
     assert (results["config"]["objective"], results["config"]["tags"]["placement"]) == ("focal", "after_first")
     assert results["probes"]["surprise"]["nats"]["value"] > 0
-    assert {"declarative", "uniform"} <= set(results["given"]["attribution"]["never_tuned"]["floors"]) | {"uniform"}
+    handed = results["given"]["attribution"]["never_tuned"]
+    assert {handed["system"], *handed["floors"]} == {"cloze", "declarative"}  # citations are read out
     page = (extended / "runs" / "extended" / "report.html").read_text()
     assert "How surprising are the questions?" in page
     said = (extended / "runs" / "extended" / "signals" / "predictions.jsonl").read_text().splitlines()
