@@ -115,7 +115,12 @@ def _start(composed: Any) -> None:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             composed.run_dir = f"{composed.run_dir}/{sweep_folder(overrides, composed.run_dir)}"
             sys.argv[1:] = one_job(overrides, composed.run_dir)
-        run(OmegaConf.to_object(composed))  # type: ignore[arg-type]
+            from train.processes import own_processes
+
+            with own_processes():  # of a job: another one may follow in this process
+                run(OmegaConf.to_object(composed))  # type: ignore[arg-type]
+        else:
+            run(OmegaConf.to_object(composed))  # type: ignore[arg-type]
     except OmegaConfBaseException as error:  # a value that refers to a key that is not there, or is missing
         print(f"error: {in_one_line(error)}", file=sys.stderr)
         sys.exit(2)

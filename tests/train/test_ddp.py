@@ -183,3 +183,15 @@ def test_a_rank_that_dies_ends_the_job(folder: Path, rank: int, place: str, sign
     if place == STEP and signum:
         assert "error: pretrain lost another process of the job" in said
     assert not list(folder.glob("runs/stages/pretrain-*/done.json"))
+
+
+@pytest.mark.slow
+def test_a_sweep_of_jobs_of_two_processes_with_its_flag_last(tmp_path: Path) -> None:
+    """Each job has processes of its own: the first one's group and arguments are not the second's."""
+    small = ("corpus.documents=24", "corpus.heldout=2", "pretrain.tokens=4096", "sft.tokens=0", "rewriting.fraction=0")
+    two = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "trainer.precision=32-true")
+    command = [sys.executable, str(ROOT / "run.py"), "experiment=tiny", *small, *two, "seed=0,1", "--multirun"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("runs/tiny/*/results.json"))) == 2
+    assert done.stderr.count("GLOBAL_RANK: 1, MEMBER: 2/2") >= 2
