@@ -148,7 +148,8 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[Question]]:
         except ValueError as error:
             raise ValueError(f"{path}: {error}, so it is no run that could show what it does not know") from None
         questions = list(read_jsonl(path.parent / "answer" / "questions.jsonl", Question))
-        share = f", share {second['idk_fraction']:.0%}" if second["method"] == "labels" else ""
+        by_ledger = second["method"] != NONE and method(second["method"]).by_ledger
+        share = f", share {second['idk_fraction']:.0%}" if by_ledger else ""
         handed = results["given"]["systems"]
         seed = flatten(results["config"]).get("sft.seed", results["seed"])
         for stage, systems in ((GIVEN, handed), (STATEMENTS, results["systems"])):
