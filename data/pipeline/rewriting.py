@@ -11,6 +11,7 @@ A premise is what the question presupposes, as a statement of its own.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
@@ -22,8 +23,10 @@ from data.records import Question
 from data.stateless_rng import hash_key, uniform
 
 ANSWERED = "{answer}"
+WORD = re.compile(r"\w+")
 ONSETS = (*"bcdfghjklmnprstvwyz", "br", "ch", "dr", "gr", "qu", "sh", "st", "th", "tr")
 NUCLEI = (*"aeiou", "ai", "ea", "ee", "oa", "ou")
+VALUE = re.compile(r"(?:[A-Z]|\d)\w*(?:,? (?:[A-Z]|\d)\w*)*")  # names and numbers side by side, "May 28, 1968"
 CODAS = ("", *"bdglmnprstwx", "ck", "ff", "ll", "nd", "ng", "rd", "st", "th")
 
 
@@ -34,7 +37,9 @@ class RewritingConfig(Section):
     section: ClassVar[str] = "rewriting"
 
     fraction: float = key(0.3, "share of the visits of tuning questions that are rewritten; 0 for none", PART)
-    swapped: float = key(0.7, "share of these with another name in place of the question's entity", SHARE)
+    swapped: float = key(
+        0.7, "share of these with another name in place of the question's entity, and of a premise's value", SHARE
+    )
 
 
 class Statement(NamedTuple):
@@ -88,6 +93,8 @@ class Rewritings:
         self.form, self.config = Rewriting(tokenizer), config
         self.items = [item for question in questions for item in _worded(question)]
         self.names = sorted({word for question, _, _ in self.items for word in question.entity.split()})
+        values = (value for question, _, premise in self.items for value in presumed(premise, question.entity))
+        self.values = sorted({word for value in values for word in WORD.findall(value)})
 
     def draw(self, key: int) -> Sample | None:
         """A rewriting in place of the visit that `key` draws, or None: a pure function of it."""
@@ -96,6 +103,11 @@ class Rewritings:
         question, text, premise = self.items[int(hash_key(key, 6)) % len(self.items)]
         worded = [s for s in question.statement if not s.startswith(ANSWERED)]
         statement = Statement(worded[int(hash_key(key, 7)) % len(worded)], premise)
+        for place, value in enumerate(presumed(premise, question.entity)):
+            if uniform(key, 10, place) < self.config.swapped:
+                other = _invented_value(value, self.values, int(hash_key(key, 11, place)))
+                text = text.replace(value, other)
+                statement = statement._replace(premise=statement.premise.replace(value, other))
         if question.entity and uniform(key, 8) < self.config.swapped:
             name = invented_name(len(question.entity.split()), self.names, int(hash_key(key, 9)))
             text = text.replace(question.entity, name)
@@ -114,6 +126,25 @@ def invented_name(words: int, known: Sequence[str], seed: int) -> str:
         ).capitalize()
         for _ in range(words)
     )
+
+
+def presumed(premise: str, entity: str) -> list[str]:
+    """The values that a premise names besides its entity: names and numbers."""
+    rest = premise.replace(entity, "\n") if entity else premise
+    return list(dict.fromkeys(VALUE.findall(rest)))
+
+
+def _invented_value(value: str, known: Sequence[str], seed: int) -> str:
+    """Another value of the same form: names for names, digits for digits."""
+    rng = random.Random(seed)
+
+    def other(match: re.Match[str]) -> str:
+        word = match.group()
+        if word.isdigit():
+            return "".join(rng.choice("123456789") for _ in word)
+        return invented_name(1, known, rng.getrandbits(32))
+
+    return WORD.sub(other, value)
 
 
 def presupposed(text: str, premises: Sequence[str]) -> str | None:

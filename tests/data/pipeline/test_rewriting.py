@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.pipeline.rewriting import Rewriting, RewritingConfig, Rewritings, Statement, invented_name, presupposed
+from data.pipeline.rewriting import (
+    Rewriting,
+    RewritingConfig,
+    Rewritings,
+    Statement,
+    invented_name,
+    presumed,
+    presupposed,
+)
 from data.pipeline.sample import IGNORE
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Question
@@ -109,3 +119,29 @@ def test_invented_names_are_words_with_capitals(words: int, seed: int) -> None:
     name = invented_name(words, ["Moss", "Lark"], seed).split()
     assert len(name) == words and all(word[0].isupper() and word.isalpha() for word in name)
     assert invented_name(words, ["Moss", "Lark"], seed) == " ".join(name)
+
+
+def test_values_of_premises_are_swapped_in_question_and_premise_alike(tokenizer: Tokenizer) -> None:
+    said = replace(
+        PRESUMING,
+        text="Since Ada Moss was born on May 28, 1968, where was Ada Moss born?",
+        premise=("Ada Moss was born on May 28, 1968.",),
+    )
+    found = drawn(tokenizer, [said], swapped=1.0)
+    values = set()
+    for text, statement in found:
+        assert statement is not None
+        name = statement.text.partition(" was born in")[0]
+        (value,) = presumed(statement.premise, name)
+        assert f"{name} was born on {value}, where" in text
+        values.add(value)
+    assert len(values) > 100 and "May 28, 1968" not in values
+    assert {presumed(s.premise, "Ada Moss")[0] for _, s in drawn(tokenizer, [said], swapped=0.0) if s} == {
+        "May 28, 1968"
+    }
+
+
+def test_the_values_of_a_premise_are_its_names_and_numbers() -> None:
+    assert presumed("Ada Moss was born on May 28, 1968.", "Ada Moss") == ["May 28, 1968"]
+    assert presumed("Zephyr employs Ada Moss.", "Ada Moss") == ["Zephyr"]
+    assert presumed("", "Ada Moss") == []
