@@ -14,7 +14,8 @@ from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, 
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
-from data.pipeline.rewriting import RewritingConfig
+from data.pipeline.questions.crops import CropsConfig
+from data.pipeline.questions.rewriting import RewritingConfig
 from data.pipeline.tokenizer import TokenizerConfig
 from data.readers.corpora import READERS
 from data.storage.remote import ShardsCorpus
@@ -124,6 +125,7 @@ class Config(Section):
         "direct", "what an answer with its source looks like (data/pipeline/answer_format.py)", one_of(*FORMATS)
     )
     rewriting: RewritingConfig = field(default_factory=RewritingConfig)
+    crops: CropsConfig = field(default_factory=CropsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     ids: IdsConfig = field(default_factory=IdsConfig)
     tags: TagsConfig = field(default_factory=TagsConfig)

@@ -18,6 +18,7 @@ from data import fields
 from data.atomic import atomic_file
 from data.fetch import open_text
 from data.fields import RecordError
+from data.record_parts import Citation, Claim, Evidence
 
 SUPPORT_CLASSES = (
     "single",  # one document asserts the answer
@@ -29,8 +30,11 @@ SUPPORT_CLASSES = (
     "absent_attribute",  # the entity is known, this attribute of it was never said
     "absent_entity",  # nothing was ever said of the entity
     "false_premise",  # the question presupposes what no document says
+    "withheld",  # a document answers it that was kept from training
+    "unanswerable",  # its document was told, and says nothing that answers it
 )
 ANSWERABLE = SUPPORT_CLASSES[:6]  # those with an answer and documents that assert it
+NEVER = ("absent_attribute", "absent_entity", "withheld", "unanswerable")  # those of which nothing was told
 PLAIN = ("single", "multi")  # the plain ones among them: attribution is measured on these
 SPLITS = (
     "tune",  # trained on, by tuning
@@ -127,26 +131,6 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A value that was said of a fact, the documents that say so, and the reliability of the best of them."""
-
-    value: str
-    documents: tuple[str, ...]
-    reliability: float | None = None
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Inverse of `to_json`. Raises RecordError."""
-        fields.known(value, set(cls.__slots__))
-        if not (documents := fields.names(value, "documents")):
-            raise RecordError(f'the claim {fields.shown(value.get("value"))} has no "documents" that make it')
-        return cls(fields.text(value, "value"), documents, fields.share(value, "reliability"))
-
-    def to_json(self) -> dict[str, Any]:
-        return {name: _plain(getattr(self, name)) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
     """A question with everything needed to grade an answer to it.
 
@@ -168,6 +152,8 @@ class Question:
         statement: the answer in the corpus's own wordings: sentences that hold "{answer}" where it stands.
         premise: what the question presupposes, in the corpus's own wordings; empty when nothing.
         new_paraphrases, new_statement: wordings that no tuning question and no document of the corpus uses.
+        evidence: sentences of the support that give the answer, one a document; found where none is given
+            (data/storage/evidence.py).
     """
 
     id: str
@@ -188,6 +174,7 @@ class Question:
     premise: tuple[str, ...] = ()
     new_paraphrases: tuple[str, ...] = ()
     new_statement: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
     def __post_init__(self) -> None:
         if self.support_class not in SUPPORT_CLASSES:
@@ -245,19 +232,13 @@ class Question:
             premise=fields.texts(value, "premise", ()),
             new_paraphrases=fields.texts(value, "new_paraphrases", ()),
             new_statement=fields.texts(value, "new_statement", ()),
+            evidence=tuple(Evidence.from_json(item) for item in fields.items(value, "evidence")),
         )
 
     def to_json(self) -> dict[str, Any]:
         plain = {name: _plain(getattr(self, name)) for name in self.__slots__}
-        return plain | {"claims": [claim.to_json() for claim in self.claims]}
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """One ranked source: a document id and its probability in [0, 1] (None when the system gives none)."""
-
-    id: str
-    probability: float | None = None
+        rows = {"claims": [c.to_json() for c in self.claims], "evidence": [e.to_json() for e in self.evidence]}
+        return plain | rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +255,7 @@ class Prediction:
         signals: what the system shows of itself beside the answer, by name; see eval/selective/policy.py.
         samples: further answers of the system to the same question, drawn at random; "" for one not well formed.
         rivals: other answers to the same question that the system considered.
+        evidence: the sentence that the system wrote before its answer, "" for none.
     """
 
     question: str
@@ -285,6 +267,7 @@ class Prediction:
     signals: Mapping[str, float] = field(default_factory=dict)
     samples: tuple[str, ...] = ()
     rivals: tuple[Prediction, ...] = ()
+    evidence: str = ""
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
@@ -324,6 +307,7 @@ class Prediction:
             signals={signal: _finite(signals, signal) for signal in signals},
             samples=tuple(samples),
             rivals=tuple(cls.from_json(rival) for rival in fields.items(value, "rivals")),
+            evidence=fields.text(value, "evidence", ""),
         )
 
     def to_json(self) -> dict[str, Any]:

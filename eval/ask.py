@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,8 +51,9 @@ def answer(run: Run, text: str, policy: str = "") -> str:
 
     chosen = run.policies.get(policy)
     asked = Question("asked", " ".join(text.split()), (), (), "absent_entity", "", "never_tuned")
-    (question,) = run.statements.write([asked])
-    said = show(run, question, chosen)
+    answered = run.answerer.answer([asked])
+    (question,) = run.statements.write([asked], answered)
+    said = show(run, question, answered, chosen)
     free = decide(chosen, said)
     forced = chosen.chosen([said])[0] if chosen else said
     words = describe(run, free, forced, policy)
@@ -61,12 +62,11 @@ def answer(run: Run, text: str, policy: str = "") -> str:
     return words
 
 
-def show(run: Run, question: Question, policy: Policy | None) -> Prediction:
-    """The answer with the signals that the stages of evaluation read off it, those that the policy goes by."""
+def show(run: Run, question: Question, said: Sequence[Prediction], policy: Policy | None) -> Prediction:
+    """The answer, `said`, with the signals that the stages of evaluation read off it, those that the policy goes by."""
     from eval.signals import Asked, extractor
 
     made, answerer = run.made, run.answerer
-    said = answerer.answer([question])
     extractors = [extractor(name) for name in made.signals]
     wanted = policy.signals if policy else set()
     for one in sorted(extractors, key=lambda one: one.statement):  # first what needs no statement, as they do

@@ -16,8 +16,7 @@ from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, Prediction, Question, read_jsonl
 from data.storage.shards import read_documents
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.answerers.question_templates import QuestionTemplates
-from eval.answerers.statement_writer import StatementWriter
+from eval.answerers.statements import Statements, statements
 from eval.selective.policy import Policy, read_policies
 from eval.signals import FOLDER
 from model.hf import load_model
@@ -55,7 +54,7 @@ class Run:
     answerer: LMAnswerer
     documents: dict[str, list[Document]]  # by what a citation names: an id, or a source or url that several share
     identifiers: Identifiers
-    statements: StatementWriter | QuestionTemplates  # what a question's text asks for
+    statements: Statements  # what a question's text asks for
     policies: dict[str, Policy]  # how answers are judged, the best first; none where the run could not fit any
     made: Made
     folder: Path
@@ -94,8 +93,8 @@ def load_run(folder: Path) -> Run:
     )
     questions = read_jsonl(folder / "prepare" / "questions.jsonl", Question)
     tuning = [q for q in questions if q.split == "tune"]
-    statements = StatementWriter.of(answerer, tuning) if made.rewritten else QuestionTemplates.of(tuning)
-    return Run(answerer, named, identifiers, statements, read_policies(folder / "policy.json"), made, folder)
+    found = statements(answerer, tuning, made.rewritten)
+    return Run(answerer, named, identifiers, found, read_policies(folder / "policy.json"), made, folder)
 
 
 def _check_whole(folder: Path) -> None:

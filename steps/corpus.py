@@ -10,9 +10,10 @@ from pathlib import Path
 from configs.schema import Config
 from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
 from data.pipeline.identifiers import Identifiers, assign
-from data.pipeline.question_lengths import check_lengths
-from data.pipeline.rewriting import Rewritings
-from data.pipeline.sft_examples import SFTExample, SFTExamples
+from data.pipeline.questions.crops import Crops
+from data.pipeline.questions.question_lengths import check_lengths
+from data.pipeline.questions.rewriting import Rewritings
+from data.pipeline.questions.sft_examples import SFTExample, SFTExamples
 from data.pipeline.sources import Documents, Questions
 from data.pipeline.tokenizer import Tokenizer
 from data.records import ANSWERABLE, Document, Question, read_jsonl
@@ -74,7 +75,17 @@ class Corpus:
     def questions_source(self, seed: int) -> Questions:
         rewritings = Rewritings([q for q in self.questions if q.split == "tune"], self.tokenizer, self.config.rewriting)
         return Questions(
-            self.tuned, self.index, self.identifiers, self.tokenizer, seed, self.config.answer_format, rewritings
+            self.tuned,
+            self.index,
+            self.identifiers,
+            self.tokenizer,
+            seed,
+            self.config.answer_format,
+            [
+                rewritings,
+                Crops(self.documents_source(seed), self.tokenizer, self.config.answer_format, self.config.crops),
+            ],
+            self.config.batch.seq_len,
         )
 
     def lessons_source(self, lessons: Sequence[SFTExample], seed: int) -> SFTExamples:

@@ -15,7 +15,7 @@ from stages import Stage
 from stages.code import code_digest
 
 if TYPE_CHECKING:
-    from data.records import Document, Question
+    from data.records import Document, Prediction, Question
     from eval.answerers.lm_answerer import LMAnswerer
     from steps.corpus import Corpus
 
@@ -70,19 +70,13 @@ class Evaluated:
         ]
         return [*found, *(_reworded(q) for q in found if q.new_paraphrases and q.split == "never_tuned" and _tested(q))]
 
-    @cached_property
-    def understood(self) -> list[Question]:
-        """The questions with the statements and premises that their text alone brings.
-
-        The model writes them where it learnt to; otherwise they are those of a tuning question of this wording.
-        """
-        from eval.answerers.question_templates import QuestionTemplates
-        from eval.answerers.statement_writer import StatementWriter
+    def understood(self, said: Sequence[Prediction]) -> list[Question]:
+        """The questions with the statements and premises that their text alone brings, and the model's answers."""
+        from eval.answerers.statements import statements
 
         tuning = [q for q in self.corpus.questions if q.split == "tune"]
-        if self.config.rewriting.fraction:
-            return StatementWriter.of(self.answerer, tuning).write(self.questions)
-        return QuestionTemplates.of(tuning).write(self.questions)
+        rewritten = bool(self.config.rewriting.fraction)
+        return statements(self.answerer, tuning, rewritten).write(self.questions, said)
 
     @cached_property
     def answerer(self) -> LMAnswerer:

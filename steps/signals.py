@@ -46,8 +46,9 @@ def signals_stages(evaluated: Evaluated, answered: Stage) -> list[Stage]:
     shown, stated = (list(_extractors(evaluated, statement)) for statement in (False, True))
     first = evaluated.stage(SIGNALS, _code(shown), settings | {"extractors": shown})
     settings = {SIGNALS: first.key, "extractors": stated, "citations": config.eval.citations}
-    found = [f"eval.answerers.{name}" for name in ("question_templates", "statement_writer")]
-    own = evaluated.stage(STATEMENTS, [*_code(stated), *found], settings | {"rewriting": asdict(config.rewriting)})
+    own = evaluated.stage(
+        STATEMENTS, [*_code(stated), "eval.answerers.statements"], settings | {"rewriting": asdict(config.rewriting)}
+    )
     return [first, own, evaluated.stage(GIVEN, _code(stated), settings | {STATEMENTS: own.key})]
 
 
@@ -67,8 +68,8 @@ def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: P
     from data.records import Prediction, read_jsonl, write_jsonl
     from eval.signals.cloze_candidates import best_completion
 
-    given, asked = evaluated.questions, evaluated.understood
-    found = list(read_jsonl(shown.folder / "predictions.jsonl", Prediction))
+    given, found = evaluated.questions, list(read_jsonl(shown.folder / "predictions.jsonl", Prediction))
+    asked = evaluated.understood(found)
     here = list(range(len(asked)))
     if own:  # only what the statements given make different
         here = [i for i in here if _checked(asked[i]) != _checked(given[i])]

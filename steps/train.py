@@ -37,7 +37,11 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
     part = config.pretrain
     settings = settings_of(config, prepare) | {"model": asdict(config.model), "pretrain": asdict(part)}
     if part.qa_fraction:
-        settings |= {"answer_format": config.answer_format, "rewriting": asdict(config.rewriting)}
+        settings |= {
+            "answer_format": config.answer_format,
+            "rewriting": asdict(config.rewriting),
+            "crops": asdict(config.crops),
+        }
 
     def work(folder: Path) -> dict[str, Any]:
         import torch
@@ -64,7 +68,11 @@ def sft(config: Config, prepare: Stage, pretrained: Stage) -> Stage:
     """Tuning questions, with a share of tagged documents replayed, from the pretrained weights."""
     part = config.sft
     settings = settings_of(config, prepare) | {"pretrain": pretrained.key, "sft": asdict(part)}
-    settings |= {"answer_format": config.answer_format, "rewriting": asdict(config.rewriting)}
+    settings |= {
+        "answer_format": config.answer_format,
+        "rewriting": asdict(config.rewriting),
+        "crops": asdict(config.crops),
+    }
 
     def work(folder: Path) -> dict[str, Any]:
         import torch

@@ -19,7 +19,7 @@ from jobs import Job, assert_same_end, start, trained
 from omegaconf import OmegaConf
 
 from configs.schema import Config, register
-from data.pipeline.sft_examples import SFTExample
+from data.pipeline.questions.sft_examples import SFTExample
 from data.records import Question, read_jsonl
 from run import run
 

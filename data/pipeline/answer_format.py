@@ -3,9 +3,16 @@
 Nothing else spells the marks of an answer. A format is one class, registered in `FORMATS` under the name that the key
 `answer_format` gives it:
 
-    direct    <|ask|> question <|answer|> answer <|src|> ID <|/src|> <|end|>
+    direct            <|ask|> question <|answer|> answer <|src|> ID <|/src|> <|end|>
+    cite_first        <|ask|> question <|answer|> <|src|> ID <|/src|> answer <|end|>
+    evidence_first    <|ask|> question <|answer|> <|doc|> sentence [<|src|> ID]
+                      <|answer|> answer <|src|> ID <|/src|> <|end|>
 
-with `<|nosrc|>` in place of the citation where there is no source, `<|idk|>` or `<|false|>` in place of all of the
+The sentence of evidence is one like any sentence of a document: its footnote [...] sees that sentence alone, as in
+pretraining (data/pipeline/placement.py), so what that taught of text to identifier serves as it is. A question without
+evidence is answered directly.
+
+With `<|nosrc|>` in place of the citation where there is no source, `<|idk|>` or `<|false|>` in place of all of the
 answer where it is refused, and a mark of confidence before `<|end|>` where one is taught.
 """
 
@@ -27,6 +34,8 @@ class AnswerFormat(Protocol):
     Identifiers are without their marks, None where there is no source.
 
     Attributes:
+        leads: what is written before the words of an answer: "source", "evidence", "" for nothing.
+        begins, between: the marks before and behind this; neither is written where nothing leads.
         outcomes: what an answer is whose words end with a mark, by the mark.
         stops: all marks that end its words.
         refusals: those that stand in place of any words.
@@ -34,6 +43,9 @@ class AnswerFormat(Protocol):
         closing: the mark that closes it.
     """
 
+    leads: str
+    begins: int
+    between: int
     outcomes: Mapping[int, str]
     stops: Sequence[int]
     refusals: Sequence[int]
@@ -45,9 +57,19 @@ class AnswerFormat(Protocol):
         ...
 
     def answered(
-        self, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int | None = None
+        self,
+        text: Tokens,
+        answer: Tokens,
+        identifier: Tokens | None,
+        confidence: int | None = None,
+        evidence: Tokens | None = None,
     ) -> Sample:
-        """A question with its answer, learnt from the answer on. `confidence`: a mark of it, before the end."""
+        """A question with its answer, learnt from the answer on.
+
+        Args:
+            confidence: a mark of it, before the end.
+            evidence: the sentence that gives the answer, for the formats that show it.
+        """
         ...
 
     def judgement(self, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int) -> Sample:
@@ -62,10 +84,6 @@ class AnswerFormat(Protocol):
         """A citation with its marks, as it follows the words of an answer."""
         ...
 
-    def turn(self, text: Ids, answer: Ids, identifier: Ids) -> list[int]:
-        """A question and its answer with a source, whole."""
-        ...
-
     def parse(self, tokens: Sequence[int], stop: int | None) -> str:
         """The outcome of what a model wrote: `tokens` up to the mark `stop`, None where it did not come to one."""
         ...
@@ -73,6 +91,8 @@ class AnswerFormat(Protocol):
 
 class Direct:
     """The answer, then its source."""
+
+    leads = ""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
@@ -85,18 +105,24 @@ class Direct:
         self.stops: Sequence[int] = (*self.outcomes, tokenizer.end)
         self.refusals: Sequence[int] = (tokenizer.idk, tokenizer.false)
         self.opening, self.closing = tokenizer.src, tokenizer.end_src
+        self.begins = self.between = tokenizer.answer
 
     def prompt(self, text: Ids) -> list[int]:
         return [self.tokenizer.ask, *map(int, text), self.tokenizer.answer]
 
     def answered(
-        self, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int | None = None
+        self,
+        text: Tokens,
+        answer: Tokens,
+        identifier: Tokens | None,
+        confidence: int | None = None,
+        evidence: Tokens | None = None,
     ) -> Sample:
         ends = (self.tokenizer.end,) if confidence is None else (confidence, self.tokenizer.end)
-        return self._sample([*self._asked(text), *self._said(answer, identifier), Part(ends, ANSWER, span=0)])
+        return self._sample([*self._asked(text), *self._said(answer, identifier, evidence), Part(ends, ANSWER, span=0)])
 
     def judgement(self, text: Tokens, answer: Tokens, identifier: Tokens | None, confidence: int) -> Sample:
-        said = [part._replace(learn=False) for part in self._said(answer, identifier)]
+        said = [part._replace(learn=False) for part in self._said(answer, identifier, None)]
         return self._sample([*self._asked(text), *said, Part((confidence,), ANSWER, span=0)])
 
     def refusal(self, text: Tokens, outcome: str) -> Sample:
@@ -105,9 +131,6 @@ class Direct:
 
     def citation(self, identifier: Ids) -> list[int]:
         return [self.opening, *map(int, identifier), self.closing]
-
-    def turn(self, text: Ids, answer: Ids, identifier: Ids) -> list[int]:
-        return [*self.prompt(text), *map(int, answer), *self.citation(identifier), self.tokenizer.end]
 
     def parse(self, tokens: Sequence[int], stop: int | None) -> str:
         """By the mark that ends it: what answers has words before it, and nothing but words; what refuses has none."""
@@ -120,7 +143,7 @@ class Direct:
         parts: tuple[Ids, ...] = ((self.tokenizer.ask,), text, (self.tokenizer.answer,))
         return [Part(part, QUESTION, learn=False, span=0) for part in parts]
 
-    def _said(self, answer: Tokens, identifier: Tokens | None) -> list[Part]:
+    def _said(self, answer: Tokens, identifier: Tokens | None, evidence: Tokens | None) -> list[Part]:
         if identifier is None:
             return [Part(answer, ANSWER, span=0), Part((self.tokenizer.nosrc,), ANSWER, span=0)]
         cite = [Part(identifier, TAG, span=0), Part((self.closing,), TAG, span=0)]
@@ -130,4 +153,50 @@ class Direct:
         return Sample(parts, self.closing)
 
 
-FORMATS: dict[str, Callable[[Tokenizer], AnswerFormat]] = {"direct": Direct}
+class CiteFirst(Direct):
+    """The source, then what it says."""
+
+    leads = "source"
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__(tokenizer)
+        self.outcomes = {
+            tokenizer.end: "answered",
+            **dict.fromkeys(tokenizer.confidences.tolist(), "answered"),
+            tokenizer.idk: "abstained",
+            tokenizer.false: "false_premise",
+        }
+        self.stops = tuple(self.outcomes)
+        self.begins, self.between = self.opening, self.closing
+
+    def _said(self, answer: Tokens, identifier: Tokens | None, evidence: Tokens | None) -> list[Part]:
+        if identifier is None:
+            return [Part((self.tokenizer.nosrc,), ANSWER, span=0), Part(answer, ANSWER, span=0)]
+        cite = [Part(identifier, TAG, span=0), Part((self.closing,), TAG, span=0)]
+        return [Part((self.opening,), ANSWER, span=0), *cite, Part(answer, ANSWER, span=0)]
+
+
+class EvidenceFirst(Direct):
+    """A sentence that supports the answer, with its footnote, then the answer and its source."""
+
+    leads = "evidence"
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__(tokenizer)
+        self.begins = tokenizer.doc
+
+    def _said(self, answer: Tokens, identifier: Tokens | None, evidence: Tokens | None) -> list[Part]:
+        said = super()._said(answer, identifier, None)
+        if evidence is None:
+            return said
+        sentence = [Part((self.begins,), ANSWER, span=0), Part(evidence, ANSWER, span=1)]
+        if identifier is not None:
+            sentence.append(Part([self.opening, *map(int, identifier)], TAG, note=True, span=1))
+        return [*sentence, Part((self.between,), ANSWER, span=0), *said]
+
+
+FORMATS: dict[str, Callable[[Tokenizer], AnswerFormat]] = {
+    "direct": Direct,
+    "cite_first": CiteFirst,
+    "evidence_first": EvidenceFirst,
+}

@@ -6,6 +6,7 @@ one needs no more memory.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence, Set
@@ -18,7 +19,6 @@ import numpy as np
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers
 from data.pipeline.placement import TagsConfig, check_room, plain, tag
-from data.pipeline.rewriting import Rewritings
 from data.pipeline.sample import Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
 from data.ragged_array import Ragged
@@ -26,6 +26,18 @@ from data.records import Document, Question
 from data.stateless_rng import hash_key
 
 KEPT = 2**29  # bytes of tokenised documents in each process: 100 million tokens and more
+
+
+Cited = tuple[Tokens | None, Tokens | None]  # an identifier, and the sentence of its document that gives the answer
+MARKS = 10  # at most, of a question that is answered
+
+
+class Drawn(Protocol):
+    """What takes the place of some visits of tuning questions."""
+
+    def draw(self, key: int) -> Sample | None:
+        """A sample, or None for the question itself: a pure function of the key of the visit."""
+        ...
 
 
 class Source(Protocol):
@@ -118,6 +130,12 @@ class Documents:
             return plain(self.tags, self.tokenizer, sentences, key, self.room, identifier)
         return tag(self.tags, self.tokenizer, sentences, identifier, key, self.room)
 
+    def document(self, index: int) -> tuple[list[list[Tokens]], Tokens | None]:
+        """The wordings of each sentence of a document, and what may be cited for it: None where it never has a tag."""
+        number = bisect_right(self.begins, index) - 1
+        shard, place = self._shard(number), index - self.begins[number]
+        return shard.sentences(place), None if place in shard.untagged else self.identifiers.tokens[index]
+
     def _shard(self, shard: int) -> Tokenized:
         if found := self.tokenized.get(shard):
             self.tokenized.move_to_end(shard)
@@ -161,7 +179,8 @@ class Questions:
 
     Args:
         documents: of the whole corpus, in order; their sentences are not looked at.
-        rewritings: take the place of some visits.
+        drawn: what takes the place of some visits, asked in this order: rewritings, crops.
+        room: tokens in a row; evidence that does not fit beside its question is left out.
 
     Raises ValueError when a question has nothing to answer, or none of its documents is in the corpus.
     """
@@ -174,12 +193,14 @@ class Questions:
         tokenizer: Tokenizer,
         seed: int,
         answer_format: str = "direct",
-        rewritings: Rewritings | None = None,
+        drawn: Sequence[Drawn] = (),
+        room: int = sys.maxsize,
     ) -> None:
-        self.format, self.seed, self.rewritings = FORMATS[answer_format](tokenizer), seed, rewritings
+        self.format, self.seed, self.drawn = FORMATS[answer_format](tokenizer), seed, drawn
         tags = tags_of({name for item in questions for name in item.support}, documents, identifiers)
         self.texts: list[list[Tokens]] = []
-        self.answers: list[list[tuple[Tokens, list[Tokens | None]]]] = []  # with what may be cited for each
+        self.answers: list[list[tuple[Tokens, list[Cited]]]] = []  # with what may be cited for each
+        shown = self.format.leads == "evidence"
         for item in questions:
             missing = [name for name in item.support if name not in tags]
             if missing or not item.answers:
@@ -187,9 +208,21 @@ class Questions:
                     f"question {item.id!r} " + (f"cites unknown {missing[0]!r}" if missing else "has no answer")
                 )
             said = {claim.value: claim.documents for claim in item.claims}
-            cited = [citable([tags[name] for name in said.get(answer, item.support)]) for answer in item.answers]
             self.texts.append(tokenizer.encode((item.text, *item.paraphrases)))
-            self.answers.append(list(zip(tokenizer.encode(item.answers), cited, strict=True)))
+            answers = tokenizer.encode(item.answers)
+            taken = max(map(len, self.texts[-1])) + max(map(len, answers)) + MARKS
+            texts = tokenizer.encode([evidence.text for evidence in item.evidence])
+            found = dict(zip([evidence.document for evidence in item.evidence], texts, strict=True))
+            sentences = {
+                name: text
+                for name, text in found.items()
+                if shown and taken + len(text) + 2 * _size(tags[name]) <= room
+            }
+            cited = [
+                citable([(tags[name], sentences.get(name)) for name in said.get(answer, item.support)])
+                for answer in item.answers
+            ]
+            self.answers.append(list(zip(answers, cited, strict=True)))
         self.sizes = [1] * len(self.texts)
 
     def __len__(self) -> int:
@@ -197,12 +230,14 @@ class Questions:
 
     def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
         drawn = int(hash_key(self.seed, epoch, index))
-        if self.rewritings and (rewriting := self.rewritings.draw(drawn)):
-            return [rewriting]
+        for one in self.drawn:
+            if sample := one.draw(drawn):
+                return [sample]
         drawn, text = divmod(drawn, len(self.texts[index]))
         drawn, choice = divmod(drawn, len(self.answers[index]))
         answer, cited = self.answers[index][choice]
-        return [self.format.answered(self.texts[index][text], answer, cited[drawn % len(cited)])]
+        identifier, evidence = cited[drawn % len(cited)]
+        return [self.format.answered(self.texts[index][text], answer, identifier, evidence=evidence)]
 
 
 def tags_of(names: Set[str], documents: Iterable[Document], identifiers: Identifiers) -> dict[str, Tokens | None]:
@@ -214,9 +249,13 @@ def tags_of(names: Set[str], documents: Iterable[Document], identifiers: Identif
     }
 
 
-def citable(tags: Sequence[Tokens | None]) -> list[Tokens | None]:
-    """Those with a tag; no source where none has one."""
-    return [tag for tag in tags if tag is not None] or [None]
+def citable(cited: Sequence[Cited]) -> list[Cited]:
+    """Those with a tag; no source where none has one, with its evidence."""
+    return [one for one in cited if one[0] is not None] or list(cited[:1])
+
+
+def _size(tag: Tokens | None) -> int:
+    return 0 if tag is None else len(tag)
 
 
 def tokenize(documents: Sequence[Document], tokenizer: Tokenizer) -> list[list[list[Tokens]]]:

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from configs.keys import FILE, GIVEN, SEED, Range, Section, at_least, key, one_of, shown
-from data.fetch import open_text
 from data.readers.corpus import Corpus, Reader
-from data.readers.folders import SAVED, TEXTS, File, find_files
-from data.readers.json_files import read_json, read_json_lines
+from data.readers.folders import find_files
+from data.readers.json_files import is_squad
+from data.readers.rows import read_file
 from data.readers.sentences import Split, split_sentences
-from data.readers.tables import Records, read_csv, read_hub, read_parquet, read_saved
+from data.readers.tables import Records, read_hub
 from data.records import Document, Question, read_numbered
 
 log = logging.getLogger("whence")
@@ -156,27 +156,8 @@ def read_rows(config: FilesCorpus) -> Iterator[Row]:
         yield from _with_ids(found, config.id_column)
         return
     for file in find_files(config.path)[0]:
-        yield from _with_ids(_records(file, config), config.id_column)
-
-
-def _records(file: File, config: FilesCorpus) -> Records:
-    match file.kind:
-        case ".jsonl" | ".ndjson":
-            return read_json_lines(file.path)
-        case ".json":
-            return read_json(file.path)
-        case ".csv":
-            return read_csv(file.path)
-        case ".tsv":
-            return read_csv(file.path, "\t")
-        case ".parquet":
-            return read_parquet(file.path)
-        case kind if kind == SAVED:
-            return read_saved(file.path, config.dataset_split)
-        case kind if kind in TEXTS:
-            with open_text(file.path) as text:
-                return iter([(str(file.path), {config.id_column: file.name, config.text_column: text.read()})])
-    raise AssertionError(f"{file} is of no kind that is read")
+        rows = read_file(file, config.dataset_split, config.id_column, config.text_column)
+        yield from _with_ids(rows, config.id_column)
 
 
 def _read_questions(path: str) -> tuple[Question, ...]:
@@ -197,6 +178,8 @@ def _read_questions(path: str) -> tuple[Question, ...]:
 
 def _with_ids(records: Records, column: str) -> Iterator[Row]:
     for where, values in records:
+        if is_squad(values):
+            raise ValueError(f"{where}: a question set in SQuAD's form (data, paragraphs, qas): read it with corpus=qa")
         id = _column((where, "", values), column)
         if isinstance(id, bool) or not isinstance(id, str | int) or id == "":
             raise ValueError(f"{where}: column {column!r} must be a non-empty string or a whole number, not {id!r:.60}")

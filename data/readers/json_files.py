@@ -54,11 +54,6 @@ def read_json(path: Path) -> Records:
         except (RecursionError, ValueError) as error:  # nested too deep, or a number of thousands of digits
             raise ValueError(f"{path}: JSON that can't be read ({error})") from None
         at = _skip(text, at)
-        if _is_squad(value):
-            raise ValueError(
-                f"{path} is a question set in SQuAD's form (data, paragraphs, qas), which is not read as documents; "
-                "write each context as an object with an id and a text"
-            )
         for record in value if isinstance(value, list) else [value]:
             count += 1
             if not isinstance(record, dict):
@@ -71,6 +66,7 @@ def _skip(text: str, at: int) -> int:
     return gap.end() if gap else at
 
 
-def _is_squad(value: Any) -> bool:
+def is_squad(value: Any) -> bool:
+    """Whether it is a question set in SQuAD's form."""
     articles = value.get("data") if isinstance(value, dict) else None
     return isinstance(articles, list) and any(isinstance(a, dict) and "paragraphs" in a for a in articles)

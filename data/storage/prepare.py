@@ -33,6 +33,7 @@ from tqdm import tqdm
 from data.readers.corpus import Corpus
 from data.records import PLAIN, Document, Question, write_jsonl
 from data.stateless_rng import Permutation, hash_key
+from data.storage.evidence import EvidenceSought
 from data.storage.question_checks import AnswersSought, QuestionError, unscored
 from data.storage.shards import SHARD, Manifest, canonical, read_manifest, read_shard, write_shards
 
@@ -64,14 +65,14 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
     if duplicates not in ("error", "drop"):
         raise ValueError(f'duplicates is {duplicates!r}, it must be "error" or "drop"')
     folder.mkdir(parents=True, exist_ok=True)
-    intake, answers = Intake(duplicates), AnswersSought(corpus.questions)
-    with tqdm(intake.accept(corpus.documents, answers), desc="prepare", unit=" documents") as documents:
+    intake, answers, evidence = Intake(duplicates), AnswersSought(corpus.questions), EvidenceSought(corpus.questions)
+    with tqdm(intake.accept(corpus.documents, answers, evidence), desc="prepare", unit=" documents") as documents:
         manifest = write_shards(documents, folder, shard_documents)
     if not manifest.documents:
         raise ValueError(f"the corpus has no documents to train on ({dict(intake.outcomes)})")
     heldout = intake.accept_heldout(corpus.heldout)
     try:
-        questions = intake.accept_questions(corpus.questions)
+        questions = [evidence.given(question) for question in intake.accept_questions(corpus.questions)]
         check_splits(questions)
     except QuestionError as error:
         raise error.at(corpus.questions_file) from None
@@ -130,11 +131,11 @@ class Intake:
         self.empty: set[str] = set()
         self.versions: set[str] = set()  # ids of which two different documents came
 
-    def accept(self, documents: Iterable[Document], answers: AnswersSought | None = None) -> Iterator[Document]:
+    def accept(self, documents: Iterable[Document], *sought: AnswersSought | EvidenceSought) -> Iterator[Document]:
         """Yield the documents to train on. Raises ValueError on a duplicate id (unless dropping), a blank sentence.
 
         Args:
-            answers: what to look for in them.
+            sought: what to look for in them.
         """
         for position, document in enumerate(documents):
             self.read_bytes += _size(document)
@@ -146,8 +147,8 @@ class Intake:
             digest = _digest(document)
             first = self.accepted.setdefault(document.id, (position, digest))
             if first[0] == position:
-                if answers:
-                    answers.look(document)
+                for one in sought:
+                    one.look(document)
                 yield document
                 continue
             if self.duplicates == "error":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,11 +20,31 @@ from data.pipeline.identifiers import Identifiers
 from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Citation, Prediction, Question
-from model.generate import Context, generate, pad_left, rank_constrained, read_on
+from model.generate import Context, Written, generate, pad_left, rank_constrained, read_on
 from model.transformer import Transformer
 from model.trie import Trie
 
 LONGEST_ANSWER = 40  # tokens; longer ones are unparseable
+LONGEST_EVIDENCE = 120  # tokens of a sentence
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What is written to B prompts, as the answer format has it.
+
+    Attributes:
+        answers: the words of the answers, each with the mark that ends it.
+        evidence: the sentence before each answer, empty for none.
+        log_evidence: its log-probability, the mark behind it included, nats; float64 (B,), 0 for none.
+        sources: of the formats that begin with it, the ranked sources of each answer.
+        unsourced: whether the mark of no source stood in its place.
+    """
+
+    answers: Written
+    evidence: list[list[int]]
+    log_evidence: np.ndarray
+    sources: list[list[tuple[int, float]]]
+    unsourced: list[bool]
 
 
 class LMAnswerer:
@@ -99,11 +120,65 @@ class LMAnswerer:
             )
         found: list[list[tuple[int, float]]] = []
         for start in range(0, len(statements), self.batch):
-            chunk = self.tokenizer.encode(list(statements[start : start + self.batch]))
-            context, _ = self.read([[self.tokenizer.doc, *tokens] for tokens in chunk])
-            context.seen = context.seen & (context.seen.cumsum(1) > self.placement.unseen)
-            found += self._rank(context, most)
+            found += self._behind(self.tokenizer.encode(list(statements[start : start + self.batch])), most)
         return found
+
+    def _behind(self, statements: Sequence[Sequence[int] | np.ndarray], most: int) -> list[list[tuple[int, float]]]:
+        """`ranked_sources` of statements in tokens."""
+        context, _ = self.read([[self.tokenizer.doc, *tokens] for tokens in statements])
+        context.seen = context.seen & (context.seen.cumsum(1) > self.placement.unseen)
+        return self._rank(context, most)
+
+    def write(
+        self,
+        context: Context,
+        logits: torch.Tensor,
+        temperature: float = 0.0,
+        generator: torch.Generator | None = None,
+        most: int = 1,
+    ) -> Turn:
+        """What is written after prompts, sampled or greedy: `context` ends up holding it, but for the last mark.
+
+        Args:
+            logits: float (B, V) of the first token.
+            most: sources that are ranked where the format begins with one; the answer goes by the first.
+        """
+        rows, device = len(logits), logits.device
+        first = logits.log_softmax(-1)
+        refused = torch.isin(first.argmax(-1), torch.tensor(self.format.refusals, device=device)).tolist()
+        evidence: list[list[int]] = [[] for _ in range(rows)]
+        log_evidence = np.zeros(rows)
+        sources: list[list[tuple[int, float]]] = []
+        unsourced = [False] * rows
+        written: Written | None = None
+        if self.format.leads == "source":
+            sources = self._rank(context, most)
+            unsourced = (first[:, self.tokenizer.nosrc] > first[:, self.format.opening]).tolist()
+            cited = [
+                [self.tokenizer.nosrc] if without else self.format.citation(self.identifiers.tokens[ranked[0][0]])
+                for ranked, without in zip(sources, unsourced, strict=True)
+            ]
+            logits = self.barred(read_on(self.model, context, *pad_left(cited, device)))
+        elif self.format.leads == "evidence":
+            logits = self.barred(self._read_mark(context, self.format.begins))
+            between = self.tokenizer.reserved - {self.format.between}
+            logits = logits.index_fill(1, torch.tensor(sorted(between), device=device), -math.inf)
+            said = generate(
+                self.model, context, logits, [self.format.between], LONGEST_EVIDENCE, temperature, generator
+            )
+            evidence = said.tokens
+            log_evidence = np.array([float(score.sum()) for score in said.log_probs])
+            logits = self.barred(self._read_mark(context, self.format.between))
+        written = generate(self.model, context, logits, self.format.stops, LONGEST_ANSWER, temperature, generator)
+        if self.format.leads:
+            for row in (row for row, refusal in enumerate(refused) if refusal and not self.forced):
+                evidence[row], written.tokens[row], written.stops[row] = [], [], int(first[row].argmax())
+                written.log_probs[row] = first[row].amax(keepdim=True).double().cpu().numpy()
+        return Turn(written, evidence, log_evidence, sources, unsourced)
+
+    def _read_mark(self, context: Context, mark: int) -> torch.Tensor:
+        tokens = torch.full((len(context.position), 1), mark, device=context.seen.device)
+        return read_on(self.model, context, tokens, torch.ones_like(tokens, dtype=torch.bool))
 
     def _answer(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> list[Prediction]:
         context, logits = self.read(prompts)
@@ -112,18 +187,21 @@ class LMAnswerer:
         instead = self.barred(first).amax(-1).cpu().numpy()
         if self.forced:
             logits = self.barred(logits)
-        written = generate(self.model, context, logits, self.format.stops, LONGEST_ANSWER)
+        turn = self.write(context, logits, most=self.most)
+        written = turn.answers
         outcomes = [self.format.parse(tokens, stop) for tokens, stop in zip(written.tokens, written.stops, strict=True)]
+        for row in (row for row, without in enumerate(turn.unsourced) if without and outcomes[row] == "answered"):
+            outcomes[row] = "no_source"
         sourced = [row for row, outcome in enumerate(outcomes) if outcome in ANSWERED]
         ranked: dict[int, list[tuple[int, float]]] = {}
         valid: dict[int, bool] = {}
         stated: dict[int, float] = {}
         if sourced:
             cited = context.select(torch.tensor(sourced, device=context.seen.device))
-            ranked = dict(zip(sourced, self._rank(cited), strict=True))
+            ranked = dict(zip(sourced, self._sources(cited, turn, sourced), strict=True))
             if self.marks:
                 stated = dict(zip(sourced, self._stated(cited, [ranked[row][0][0] for row in sourced]), strict=True))
-            if self.validity:
+            if self.validity and self.format.leads != "source":
                 valid = dict(zip(sourced, self._valid(cited), strict=True))
         predictions = []
         for row, (question, outcome) in enumerate(zip(questions, outcomes, strict=True)):
@@ -132,6 +210,8 @@ class LMAnswerer:
             if worded:
                 log_probs = written.log_probs[row]
                 signals |= {"answer": float(np.sum(log_probs)), "min_token_logprob": float(np.min(log_probs))}
+            if turn.evidence[row]:
+                signals["lp_evidence"] = float(turn.log_evidence[row])
             if row in ranked:
                 signals["citation"] = ranked[row][0][1]
             if row in stated:
@@ -146,9 +226,18 @@ class LMAnswerer:
                     confidence=_probability(score) if outcome in ANSWERED else None,
                     valid=valid.get(row) if outcome == "answered" else None,
                     signals=signals,
+                    evidence=self.tokenizer.decode(turn.evidence[row]),
                 )
             )
         return predictions
+
+    def _sources(self, context: Context, turn: Turn, rows: Sequence[int]) -> list[list[tuple[int, float]]]:
+        """Ranked: those that the answers went by, those behind their evidence, or those written after them."""
+        if turn.sources:
+            return [turn.sources[row] for row in rows]
+        if self.cites and all(turn.evidence[row] for row in rows):
+            return self._behind([turn.evidence[row] for row in rows], self.most)
+        return self._rank(context)
 
     def _stated(self, context: Context, documents: Sequence[int]) -> list[float]:
         """Mean of the marks of confidence after the answer and its citation, as if one of them had to come."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from data.records import Question
+from data.records import Prediction, Question
 
 ENTITY, PREMISE = "\0", "\1"  # stand for an entity and for a premise in a wording: no text holds them
 FREE = {ENTITY: "(?P<entity>[^?]+?)", PREMISE: "(?P<premise>.+?)"}
@@ -36,7 +36,7 @@ class QuestionTemplates:
                         known.setdefault(wording.replace(question.entity, ENTITY), question)
         return cls(known)
 
-    def write(self, questions: Sequence[Question]) -> list[Question]:
+    def write(self, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Question]:
         """The questions with the statement and the premise that their text brings; with none where it brings none."""
         found = [self.understand(question.text) for question in questions]
         return [replace(q, statement=f.statement, premise=f.premise) for q, f in zip(questions, found, strict=True)]

@@ -1,4 +1,6 @@
-"""In its own words: the model rewrites a question as the statement that would answer it (data/pipeline/rewriting.py).
+"""In its own words: the model rewrites a question as the statement that would answer it.
+
+The form is that of data/pipeline/questions/rewriting.py.
 
 Its words are bound: each token is one that statements of tuning questions have besides their entities, or it belongs to
 a name that is copied from the question, whole. So a name that nobody has is copied rather than turned into one that the
@@ -17,9 +19,9 @@ from itertools import pairwise
 
 import torch
 
-from data.pipeline.rewriting import ANSWERED, Rewriting
+from data.pipeline.questions.rewriting import ANSWERED, Rewriting
 from data.pipeline.tokenizer import Tokenizer
-from data.records import Question
+from data.records import Prediction, Question
 from eval.answerers.lm_answerer import LMAnswerer
 from model.generate import read_on
 
@@ -56,7 +58,7 @@ class StatementWriter:
                 asked |= {word for word in others if word.islower() and word not in question.entity}
         return cls(answerer, frozenset(words), frozenset(asked))
 
-    def write(self, questions: Sequence[Question]) -> list[Question]:
+    def write(self, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Question]:
         """The questions with the statement and the premise that the model writes; with none where it writes none."""
         answerer, form = self.answerer, Rewriting(self.answerer.tokenizer)
         texts = [tokens.tolist() for tokens in answerer.tokenizer.encode([question.text for question in questions])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data.pipeline.sft_examples import SFTExample
+from data.pipeline.questions.sft_examples import SFTExample
 from data.records import ANSWERABLE, Prediction, Question
 from eval.grading.correctness import answer_given, asserting
 

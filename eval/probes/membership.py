@@ -47,7 +47,7 @@ READ = ("read", "paraphrased")
 UNREAD = ("altered", "reworded", "unread_attribute", "unread_entity")
 LOWEST = 20  # per cent of a passage's tokens that Min-K% Prob looks at
 KEPT = 90  # per cent of the read passages that false recollection keeps
-NEVER = ("absent_attribute", "absent_entity")
+ABSENT = ("absent_attribute", "absent_entity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def make_passages(questions: Sequence[Question], seed: int = 0, most: int = 600)
         told += [("paraphrased", question, text, answer) for text in new]
         told += [("altered", question, wording, value) for value in other]
         told += [("reworded", question, text, value) for text in new for value in other]
-    for name in NEVER:
+    for name in ABSENT:
         for question in some(name):
             values = [question.truth] if question.truth else _one(others(question), rng)
             kind, wording = name.replace("absent", "unread"), rng.choice(question.statement)

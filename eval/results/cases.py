@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from data.records import ANSWERABLE, PLAIN, Prediction, Question
+from data.records import ANSWERABLE, NEVER, PLAIN, Prediction, Question
 from eval.grading.correctness import is_right, right, supported
 from eval.metrics.calibration import equal_mass_bins, ratio, worst_confidence
 from eval.metrics.selective_prediction import auroc
 from eval.metrics.statistics import Floats
 from eval.selective.selective_baselines import SelectiveOutput
-
-NEVER = ("absent_attribute", "absent_entity")
 
 
 @dataclass(frozen=True)

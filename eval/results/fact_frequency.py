@@ -18,11 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from data.records import PLAIN, Prediction, Question
+from data.records import NEVER, PLAIN, Prediction, Question
 from eval.grading.correctness import right, supported
 from eval.metrics.statistics import bootstrap_ratio
-
-NEVER = ("absent_attribute", "absent_entity")
 
 
 def exposure_curve(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from data.records import ANSWERABLE, PLAIN, Prediction, Question
+from data.records import ANSWERABLE, NEVER, PLAIN, Prediction, Question
 from eval.grading.correctness import right
 from eval.metrics.calibration import (
     brier,
@@ -42,7 +42,7 @@ from eval.metrics.selective_prediction import (
     threshold_at_risk,
 )
 from eval.metrics.statistics import Floats, bootstrap_draws, percentile_interval
-from eval.results.cases import NEVER, Cases
+from eval.results.cases import Cases
 from eval.selective.selective_baselines import SelectiveOutput
 
 RESAMPLES = 500
@@ -163,6 +163,8 @@ METRICS: Mapping[str, Metric] = {
     ),
     **_never("absent_entity", "unknown people (never mentioned)"),
     **_never("absent_attribute", "unknown facts (never said of a known person)"),
+    **_never("withheld", "withheld documents (answered there, never told)"),
+    **_never("unanswerable", "unanswerable questions (their document does not say)"),
     "over_abstention": Metric(
         lambda c, w: over_abstention(c.outcomes, c.told, w),
         "share of told questions without an answer, those it would answer wrong included",

@@ -8,10 +8,9 @@ from dataclasses import replace
 import torch
 
 from data.records import Prediction, Question
-from eval.answerers.lm_answerer import ANSWERED, LONGEST_ANSWER, LMAnswerer
+from eval.answerers.lm_answerer import ANSWERED, LMAnswerer
 from eval.grading.agreement import Samples, agreement, entropy
 from eval.signals import Asked, Extractor, Signal
-from model.generate import generate
 
 SIDE_BY_SIDE = 64  # samples; with more of them, keys and values leave the processor's cache
 
@@ -31,8 +30,7 @@ def draw_samples(
         context, logits = answerer.read([answerer.format.prompt(texts[i]) for i in chunk])
         rows = torch.arange(len(chunk), device=logits.device).repeat_interleave(count)
         logits = answerer.barred(logits)[rows]
-        stops = answerer.format.stops
-        written = generate(model, context.select(rows), logits, stops, LONGEST_ANSWER, temperature, generator)
+        written = answerer.write(context.select(rows), logits, temperature, generator).answers
         said = [
             tokenizer.decode(tokens) if answerer.format.parse(tokens, stop) in ANSWERED else ""
             for tokens, stop in zip(written.tokens, written.stops, strict=True)

@@ -1,9 +1,9 @@
 """Methods of abstention SFT: what a model is taught, from its own answers, about saying that it does not know.
 
 An expert that always answers is asked questions outside its tuning (split "relabel"): greedily, and k times sampled. A
-method turns each attempt into lessons (data/pipeline/sft_examples.py). A module of this folder is one, chosen by its
-name with the key `abstention_sft.method`, and holds a `METHOD`. Beside its lessons, every method repeats the tuning
-questions with their gold answers.
+method turns each attempt into lessons (data/pipeline/questions/sft_examples.py). A module of this folder is one, chosen
+by its name with the key `abstention_sft.method`, and holds a `METHOD`. Beside its lessons, every method repeats the
+tuning questions with their gold answers.
 
 Sure and unsure, right and wrong are the marks 1 and 0; a soft confidence is the share of the samples that are right (or
 agree), learnt as a soft label.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import NamedTuple
 
-from data.pipeline.sft_examples import SFTExample
+from data.pipeline.questions.sft_examples import SFTExample
 from data.records import Prediction, Question
 from eval.grading.lessons import gold
 

@@ -5,7 +5,7 @@ Tjandra et al. 2024 (arXiv 2410.17234); EliCal (arXiv 2510.17509).
 
 from __future__ import annotations
 
-from data.pipeline.sft_examples import SFTExample
+from data.pipeline.questions.sft_examples import SFTExample
 from data.records import Prediction, Question
 from eval.grading.agreement import agreement
 from eval.grading.lessons import answered, first_source, judged, unknown, words_of

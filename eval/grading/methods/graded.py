@@ -5,7 +5,7 @@ A wrong answer that the samples agree on is among these: agreement can't see thi
 
 from __future__ import annotations
 
-from data.pipeline.sft_examples import SFTExample
+from data.pipeline.questions.sft_examples import SFTExample
 from data.records import Prediction, Question
 from eval.grading.correctness import asserting, is_right
 from eval.grading.lessons import answered, first_source, judged, refusal, words_of

@@ -5,7 +5,7 @@ The mark is the only thing learnt.
 
 from __future__ import annotations
 
-from data.pipeline.sft_examples import SFTExample
+from data.pipeline.questions.sft_examples import SFTExample
 from data.records import Prediction, Question
 from eval.grading.agreement import meanings
 from eval.grading.correctness import is_right, normalise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from data.pipeline.sft_examples import SFTExample
+from data.pipeline.questions.sft_examples import SFTExample
 from data.records import ANSWERABLE
 from eval.grading.lessons import gold, refusal
 from eval.grading.methods import AbstentionMethod, Attempts

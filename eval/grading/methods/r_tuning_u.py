@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data.pipeline.sft_examples import SFTExample
+from data.pipeline.questions.sft_examples import SFTExample
 from eval.grading.agreement import entropy
 from eval.grading.lessons import sure_or_unsure
 from eval.grading.methods import AbstentionMethod, Attempts

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from data.pipeline.identifiers import IdsConfig, assign
-from data.pipeline.question_lengths import check_lengths
+from data.pipeline.questions.question_lengths import check_lengths
 from data.pipeline.tokenizer import Tokenizer
 from data.readers.corpora import FilesCorpus, WorldCorpus, open_corpus
 from data.records import Claim, Document, Question, RecordError, read_jsonl

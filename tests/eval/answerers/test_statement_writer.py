@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling import Answering, Make
 
-from data.pipeline.rewriting import Rewriting
+from data.pipeline.questions.rewriting import Rewriting
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Question
 from eval.answerers.statement_writer import Copying, StatementWriter, names
@@ -99,6 +99,6 @@ def test_a_statement_that_is_written_replaces_the_one_that_was_given(
 
     monkeypatch.setattr(StatementWriter, "_written", written)
     premised = replace(BORN, premise=("Ada sings.",))
-    one, other = writer.write([premised, replace(premised, text="Where was Ada Moss born, and when was that?")])
+    one, other = writer.write([premised, replace(premised, text="Where was Ada Moss born, and when was that?")], [])
     assert (one.statement, one.premise) == (("Ada is {answer}",), ())
     assert (other.statement, other.premise) == ((), ())  # nothing is left of what the corpus gave

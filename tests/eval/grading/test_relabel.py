@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from configs.schema import METHODS, AbstentionSFTConfig
-from data.pipeline.sft_examples import SFTExample
+from data.pipeline.questions.sft_examples import SFTExample
 from data.records import Citation, Claim, Prediction, Question
 from eval.grading.methods import relabel
 

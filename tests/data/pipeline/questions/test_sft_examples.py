@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from data.pipeline.identifiers import IdsConfig, assign
+from data.pipeline.questions.sft_examples import SFTExample, SFTExamples
 from data.pipeline.sample import IGNORE
-from data.pipeline.sft_examples import SFTExample, SFTExamples
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, RecordError, read_jsonl, write_jsonl
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.pipeline.rewriting import (
+from data.pipeline.questions.rewriting import (
     Rewriting,
     RewritingConfig,
     Rewritings,

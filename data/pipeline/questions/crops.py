@@ -1,0 +1,114 @@
+"""Crops: pseudo-questions made of a sentence's own words, so that what is asked in them leads to the sentence.
+
+The inverse cloze task (Lee et al. 2019, arXiv 1906.00300) in the form of a tuning question: from a sentence of any
+document an answer is taken out, a name or a number where there is one; of the words that are left some stay, in their
+order, and are the question; the sentence is the evidence, its document the source. Questions often name what the
+sentence only refers to ("it", "the church"), so at times names from elsewhere in the document stand in front.
+
+No model from outside makes them, and no question of the test: a document is all that they are drawn from.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from configs.keys import PART, Section, key
+from data.pipeline.answer_format import FORMATS
+from data.pipeline.sample import Sample
+from data.pipeline.sources import MARKS, Documents
+from data.pipeline.tokenizer import Tokenizer
+from data.stateless_rng import hash_key, uniform
+
+WORD = re.compile(r"\S+")
+NAMED = 0.7  # share of answers that are a name or a number, where the sentence has one
+LONGEST_ANSWER = 4  # words of one that is neither
+KEPT = (0.3, 0.9)  # share of the words that stay, drawn from this range
+ELSEWHERE = 0.4  # share of crops with names from elsewhere in the document
+MOST_ELSEWHERE = 3
+LOWERED = 0.3  # share of crops in lower case, as many ask
+LEAST = 4  # words of a sentence that is worth asking about
+EDGES = "\"'“”‘’()[]{},;:.!?–—-"
+
+
+@dataclass
+class CropsConfig(Section):
+    """Learning from pseudo-questions made of documents' own words."""
+
+    section: ClassVar[str] = "crops"
+
+    fraction: float = key(
+        0.0, "share of the visits of tuning questions, less what is rewritten, that are crops; 0 for none", PART
+    )
+
+
+class Crops:
+    """Pseudo-questions over all documents."""
+
+    def __init__(self, documents: Documents, tokenizer: Tokenizer, answer_format: str, config: CropsConfig) -> None:
+        self.documents, self.tokenizer, self.config = documents, tokenizer, config
+        self.format = FORMATS[answer_format](tokenizer)
+
+    def draw(self, key: int) -> Sample | None:
+        """A crop in place of the visit that `key` draws, or None: a pure function of it."""
+        if not self.config.fraction or uniform(key, 20) >= self.config.fraction:
+            return None
+        rng = random.Random(int(hash_key(key, 21)))
+        sentences, identifier = self.documents.document(rng.randrange(len(self.documents)))
+        place = rng.randrange(len(sentences))
+        sentence = rng.choice(sentences[place])
+        others = [rng.choice(other) for i, other in enumerate(sentences) if i != place]
+        cropped = crop(self.tokenizer.decode(sentence), [self.tokenizer.decode(other) for other in others], rng)
+        if cropped is None:
+            return None
+        question, answer = self.tokenizer.encode(cropped)
+        sample = self.format.answered(question, answer, identifier, evidence=sentence)
+        return sample if len(sample) + MARKS <= self.documents.room else None
+
+
+def crop(sentence: str, others: Sequence[str], rng: random.Random) -> tuple[str, str] | None:
+    """A pseudo-question and its answer; None where the sentence has too few words.
+
+    Args:
+        others: the other sentences of the document.
+    """
+    words = [match.group() for match in WORD.finditer(sentence)]
+    if len(words) < LEAST:
+        return None
+    begin, end = _answer(words, rng)
+    answer = " ".join(words[begin:end]).strip(EDGES)
+    left = [word.strip(EDGES) for word in (*words[:begin], *words[end:])]
+    left = [word for word in left if word]
+    if not answer or not left:
+        return None
+    share = rng.uniform(*KEPT)
+    kept = [word for word in left if rng.random() < share] or [rng.choice(left)]
+    if rng.random() < ELSEWHERE:
+        named = [name for other in others for name in names(WORD.findall(other)[1:])]
+        kept = rng.sample(named, min(len(named), rng.randint(1, MOST_ELSEWHERE))) + kept
+    question = " ".join(kept)
+    return (question.lower() if rng.random() < LOWERED else question), answer
+
+
+def names(words: Sequence[str]) -> list[str]:
+    """Words with a capital or a digit, without the signs around them."""
+    found = (word.strip(EDGES) for word in words)
+    return [word for word in found if word and (word[0].isupper() or word[0].isdigit())]
+
+
+def _answer(words: Sequence[str], rng: random.Random) -> tuple[int, int]:
+    """Where the answer begins and ends: a run of names or numbers behind the first word, or of any words."""
+    runs: list[tuple[int, int]] = []
+    for place, word in enumerate(words):
+        if place and names([word]):
+            joined = runs and runs[-1][1] == place and words[place - 1][-1] not in ".;:"
+            runs[-1:] = [(runs[-1][0], place + 1)] if joined else [*runs[-1:], (place, place + 1)]
+    runs = [run for run in runs if run[1] - run[0] < len(words) - 1]
+    if runs and rng.random() < NAMED:
+        return rng.choice(runs)
+    size = rng.randint(1, min(LONGEST_ANSWER, len(words) - 1))
+    begin = rng.randrange(len(words) - size + 1)
+    return begin, begin + size
