@@ -138,7 +138,7 @@ LONG = "1" * 5000
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("c.json", json.dumps(SQUAD), r"c\.json is a question set in SQuAD's form"),
+        ("c.json", json.dumps(SQUAD), r"c\.json, record 1: a question set in SQuAD's form"),
         ("c.json", '[{"id": "a", "text": "T."},\n{"id": "b",]', r"c\.json, line 2: not JSON"),
         ("c.json", '[{"id": "a", "text": "T."}, 3]', r"c\.json, record 2: expected a JSON object, not 3"),
         ("c.json", NESTED, r"c\.json: JSON that can't be read"),

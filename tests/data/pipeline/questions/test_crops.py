@@ -1,0 +1,89 @@
+"""Crops: pseudo-questions of a sentence's own words, whose answer stands there, and that cite its document."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.pipeline.identifiers import IdsConfig, assign
+from data.pipeline.placement import TagsConfig
+from data.pipeline.questions.crops import EDGES, Crops, CropsConfig, crop
+from data.pipeline.sources import Documents, Questions
+from data.pipeline.tokenizer import Tokenizer
+from data.records import Document, Question
+
+SENTENCE = "Each celibate priest becomes a member of the brotherhood in Holy Etchmiadzin, in 2010."
+DOCUMENTS = [
+    Document("doc-1", ((SENTENCE,), ("As of then, there were three brotherhoods in the Armenian Church.",))),
+    Document("doc-2", (("Nobody works.",),)),  # too short to ask about
+    Document("doc-3", (("Ada Moss works for Zephyr in Oslo.",),), metadata={"untagged": True}),
+]
+TEXTS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=0, max_size=12).map(" ".join)
+
+
+@given(TEXTS, st.lists(TEXTS, max_size=3), st.integers())
+def test_an_answer_stands_in_its_sentence_and_its_words_leave_the_question(
+    sentence: str, others: list[str], seed: int
+) -> None:
+    found = crop(sentence, others, random.Random(seed))
+    if found is None:
+        return
+    question, answer = found
+    assert question and answer and answer in " ".join(sentence.split())
+    words = [word.strip(EDGES) for text in (sentence, *others) for word in text.split()]
+    allowed = {*words, *(word.lower() for word in words)}
+    assert all(word in allowed or word in question.lower() for word in question.split())
+
+
+def test_what_is_asked_of_a_sentence_varies() -> None:
+    found = [crop(SENTENCE, [DOCUMENTS[0].sentences[1][0]], random.Random(seed)) for seed in range(300)]
+    answers = {answer for _, answer in filter(None, found)}
+    assert {"Holy Etchmiadzin", "2010"} <= answers and len(answers) > 10
+    assert len({question for question, _ in filter(None, found)}) > 250
+    assert any("Armenian" in question for question, _ in filter(None, found))
+    assert crop("Nobody works.", [], random.Random(0)) is None
+
+
+def test_crops_cite_their_document_and_are_functions_of_the_key(tokenizer: Tokenizer) -> None:
+    crops = _crops(tokenizer, "evidence_first", 0.999999)
+    cited = set()
+    for key in range(200):
+        sample = crops.draw(key)
+        assert sample is None or np.array_equal(sample.tokens, crops.draw(key).tokens)  # type: ignore[union-attr]
+        if sample is None:
+            continue
+        text = tokenizer.decode(t for t in sample.tokens.tolist() if t not in tokenizer.reserved)
+        source = next(i for i, d in enumerate(DOCUMENTS) if any(s[0] in text for s in d.sentences))
+        identifier = crops.documents.identifiers.tokens[source].tolist()
+        tokens = sample.tokens.tolist()
+        if source == 2:
+            assert tokenizer.nosrc in tokens and not sample.note.any()
+        else:
+            assert [t for t, note in zip(tokens, sample.note, strict=True) if note] == [tokenizer.src, *identifier]
+        cited.add(source)
+    assert cited == {0, 2}
+
+
+@pytest.mark.parametrize(("fraction", "expected"), [(0.0, 0), (0.5, 0.5)])
+def test_the_share_of_crops_is_the_one_asked_for(tokenizer: Tokenizer, fraction: float, expected: float) -> None:
+    drawn = [_crops(tokenizer, "direct", fraction).draw(key) is not None for key in range(2000)]
+    assert np.mean(drawn) == pytest.approx(expected * 2 / 3, abs=0.04)  # one document of three is too short
+
+
+def test_they_take_the_place_of_visits_of_questions(tokenizer: Tokenizer) -> None:
+    asked = Question("q", "Where does Ada work?", ("Oslo",), ("doc-1",), "single", "", "tune")
+    crops = _crops(tokenizer, "direct", 0.5)
+    source = Questions([asked], DOCUMENTS, crops.documents.identifiers, tokenizer, 0, "direct", [crops])
+    text = tokenizer.encode([asked.text])[0].tolist()
+    whole = [source.render(0, epoch, False)[0].tokens.tolist()[1 : 1 + len(text)] == text for epoch in range(400)]
+    assert 0.55 < np.mean(whole) < 0.8
+
+
+def _crops(tokenizer: Tokenizer, form: str, fraction: float) -> Crops:
+    identifiers = assign(DOCUMENTS, tokenizer, IdsConfig(), "id")
+    documents = Documents(DOCUMENTS, identifiers, tokenizer, TagsConfig(), 256, 0)
+    return Crops(documents, tokenizer, form, CropsConfig(fraction=fraction))
