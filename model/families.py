@@ -19,7 +19,7 @@ class Family:
 
     Attributes:
         architecture: the class of transformers.
-        qk_norm: RMSNorm of queries and keys: "head", each head by itself; "width", all heads as one vector; "" for none.
+        qk_norm: RMSNorm of queries and keys: "head", each head by itself; "width", all heads as one vector; "", none.
         norm_after: norms follow attention and SwiGLU, within the residual branch, in place of preceding them.
         qkv_bias: queries, keys and values have biases.
         windowed: of four layers three look back no further than `model.window`.

@@ -16,8 +16,8 @@ from model.config import ModelConfig
 def frequencies(config: ModelConfig, device: torch.device | None = None) -> Tensor:
     """Radians a position (D/2,) that each pair of a head turns by, float32.
 
-    `linear` divides all by the factor (Chen et al., 2023, arXiv 2306.15595). `llama3` divides those of wavelengths above
-    rope_trained / rope_low, keeps those below rope_trained / rope_high, and goes from one to the other between them
+    `linear` divides all by the factor (Chen et al., 2023, arXiv 2306.15595). `llama3` divides those of wavelengths
+    above rope_trained / rope_low, keeps those below rope_trained / rope_high, and goes from one to the other between
     (Grattafiori et al., 2024, arXiv 2407.21783; the formula is that of their released code).
     """
     powers = torch.arange(0, config.head_dim, 2, device=device, dtype=torch.float32) / config.head_dim
