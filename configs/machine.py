@@ -42,9 +42,11 @@ def check_machine(config: Config) -> None:
             f"trainer.accumulation={trainer.accumulation}: set a multiple of {processes * trainer.accumulation}"
         )
     spread = processes if trainer.strategy == "fsdp" else 1
-    check_memory(
-        checked_shape(config), config.batch.seq_len, rows // processes // trainer.accumulation, spread, *memory(trainer)
-    )
+    shape, at_once = checked_shape(config), rows // processes // trainer.accumulation
+    try:
+        check_memory(shape, config.batch.seq_len, at_once, spread, *memory(trainer))
+    except ValueError as error:
+        raise ValueError(f"init={config.init}: {error}" if config.init else str(error)) from None
 
 
 def checked_shape(config: Config) -> ModelConfig:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from model.transformer import Transformer
 
@@ -55,8 +55,9 @@ def grow(model: Transformer, size: int, known: int, like: Mapping[int, int] | No
     if size < had:
         raise ValueError(f"{size} rows are fewer than the {had} that there are")
     known = min(known, had)
-    for layer in [model.embed_tokens] if model.config.tied else [model.embed_tokens, model.lm_head]:
-        old = layer.weight
+    layers: list[nn.Embedding | nn.Linear] = [model.embed_tokens]
+    for layer in layers if model.config.tied else [*layers, model.lm_head]:
+        old: Tensor = layer.weight
         new = old.new_empty(size, old.shape[1])
         new[:known] = old[:known]
         new[known:] = old[:known].mean(0)

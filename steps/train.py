@@ -48,10 +48,9 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
         corpus, seed = Corpus.of(config, prepare), config.seed
         corpus.check_questions()
         torch.manual_seed(seed)
-        model = initial_model(config, corpus.tokenizer)
         first, second = corpus.documents_source(seed), corpus.questions_source(seed)
         course = Course(first, second, part.tokens, part.qa_fraction, part.optimizer, seed, config.tags.cooldown)
-        return train(corpus, stage, folder, model, course)
+        return train(corpus, stage, folder, initial_model(config, corpus.tokenizer), course)
 
     stage = Stage("pretrain", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)

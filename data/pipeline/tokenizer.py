@@ -91,6 +91,7 @@ class Tokenizer:
         space = spaced.tokens[0][0] if spaced.tokens[0][0] in SPACES else SPACES[0]
         self.lead = "" if alone.tokens[0][0] == space and alone.ids != spaced.ids else " "
         vocabulary = backend.get_vocab()
+        self._size = max(vocabulary.values()) + 1
         self.starts = frozenset(id for token, id in vocabulary.items() if token.startswith(space))
         self.inner = frozenset(id for token, id in vocabulary.items() if token.isalnum() and token[0] != space)
 
@@ -124,7 +125,7 @@ class Tokenizer:
 
     def __len__(self) -> int:
         """All ids are below it."""
-        return _size(self.backend)
+        return self._size
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """One int32 array per text, each encoded with a leading space."""
@@ -187,7 +188,7 @@ class Borrowed:
         backend = _borrowed(path)
         marked, plain = (backend.encode("a", add_special_tokens=marks).ids for marks in (True, False))
         opened = len(marked) > len(plain) and marked[1 : 1 + len(plain)] == plain
-        return cls(_size(backend), marked[0] if opened else None)
+        return cls(max(backend.get_vocab().values()) + 1, marked[0] if opened else None)
 
 
 def _borrowed(path: str) -> tokenizers.Tokenizer:
@@ -197,10 +198,6 @@ def _borrowed(path: str) -> tokenizers.Tokenizer:
         raise ValueError(f"tokenizer.base={path} can't be read: {error}") from error
     backend.no_truncation()  # which would lose the rest of a letter
     return backend
-
-
-def _size(backend: tokenizers.Tokenizer) -> int:
-    return max(backend.get_vocab(with_added_tokens=True).values()) + 1
 
 
 def _check_nothing_is_lost(backend: tokenizers.Tokenizer, base: str) -> None:
