@@ -42,9 +42,36 @@ def check_machine(config: Config) -> None:
             f"trainer.accumulation={trainer.accumulation}: set a multiple of {processes * trainer.accumulation}"
         )
     spread = processes if trainer.strategy == "fsdp" else 1
-    check_memory(
-        config.model, config.batch.seq_len, rows // processes // trainer.accumulation, spread, *memory(trainer)
-    )
+    shape, at_once = checked_shape(config), rows // processes // trainer.accumulation
+    try:
+        check_memory(shape, config.batch.seq_len, at_once, spread, *memory(trainer))
+    except ValueError as error:
+        raise ValueError(f"init={config.init}: {error}" if config.init else str(error)) from None
+
+
+def checked_shape(config: Config) -> ModelConfig:
+    """The model's shape, that of the checkpoint where there is one.
+
+    Raises ValueError, naming the key, for a checkpoint that is not there, can't be read, or reads shorter rows only.
+    """
+    shape, said = config.model, f"model.window={config.model.window}"
+    if config.init:
+        from model.hf import weight_files
+        from model.hf_config import CONFIG, read_config
+        from model.pretrained import locate
+
+        folder = locate(config.init)
+        try:
+            shape = read_config(folder / CONFIG)
+            needed = weight_files(folder) + ([] if config.tokenizer.base else [folder / "tokenizer.json"])
+            if missing := [path for path in needed if not path.is_file()]:
+                raise ValueError(f"{missing[0]} is missing")
+        except ValueError as error:
+            raise ValueError(f"init={config.init}: {error}") from error
+        said = f"init={config.init} has a window of {shape.window} tokens"
+    if shape.window and config.batch.seq_len > shape.window:
+        raise ValueError(f"batch.seq_len={config.batch.seq_len}: must be at most {shape.window}, since {said}")
+    return shape
 
 
 def local_devices(trainer: TrainerConfig) -> int:

@@ -119,6 +119,11 @@ class Config(Section):
     cache_dir: str = key("${stages_dir}/cache", "holds shards that lie at a url; changes nothing but the time", GIVEN)
     cache_bytes: int = key(2**34, "of them that are kept, about", at_least(0))
     seed: int = key(0, "of the weights, the order of training and what is drawn", SEED)
+    init: str = key(
+        "",
+        "a checkpoint to go on from: a folder of Hugging Face's form, or an id of its hub. Its shape and its tokenizer "
+        "are then used, and model and tokenizer.vocab_size are not; empty for random weights",
+    )
     duplicates: str = key("error", "of a document's id: refused, or all but the first dropped", one_of("error", "drop"))
     corpus: Any = MISSING
     answer_format: str = key(

@@ -1,7 +1,8 @@
-"""Models on disk, in the form of Hugging Face's Qwen3: `config.json` and `model.safetensors`.
+"""Models on disk, in Hugging Face's form: `config.json` and safetensors, in one file or in several with an index.
 
-The architecture is Qwen3's (RMSNorm, rotary positions, QK-norm, grouped-query attention, SwiGLU), so the folder loads
-with `AutoModelForCausalLM.from_pretrained` as it is. It is the only form in which whence keeps weights.
+A model is written in the family that it has (`model.families`), so the folder loads with
+`AutoModelForCausalLM.from_pretrained` as it is. It is the only form in which whence keeps weights; nothing pickled is
+ever read.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,30 +18,12 @@ from torch import Tensor
 
 from data.atomic import atomic_folder
 from model.config import ModelConfig
+from model.hf_config import CONFIG, read_config, written
 from model.transformer import Transformer
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-NAMES = {  # ours: theirs
-    "dim": "hidden_size",
-    "layers": "num_hidden_layers",
-    "heads": "num_attention_heads",
-    "kv_heads": "num_key_value_heads",
-    "head_dim": "head_dim",
-    "ffn_dim": "intermediate_size",
-    "tied": "tie_word_embeddings",
-    "theta": "rope_theta",
-    "norm_eps": "rms_norm_eps",
-    "vocab_size": "vocab_size",
-}
-FIXED = {
-    "architectures": ["Qwen3ForCausalLM"],
-    "model_type": "qwen3",
-    "hidden_act": "silu",
-    "attention_bias": False,
-    "torch_dtype": "float32",
-}
-KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
-FORM = {"model_type": "qwen3", "hidden_act": "silu", "use_sliding_window": False, "rope_type": "default"}
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+FLOATS = ("F32", "BF16", "F16", "F64")  # safetensors' names; the rest needs a key to be read by
+DERIVED = "rotary_emb.inv_freq"  # Llama's older files hold what follows from the config
 
 
 def save_model(
@@ -60,8 +42,6 @@ def save_model(
         state: the weights, where the model's own are spread over devices.
         beside: further files of the folder, their content by name: those of the tokenizer.
     """
-    config: dict[str, Any] = {theirs: getattr(model.config, ours) for ours, theirs in NAMES.items()}
-    config |= FIXED | {"max_position_embeddings": longest, "eos_token_id": end}
     weights = {
         name if name.startswith("lm_head") else f"model.{name}": tensor.float().contiguous().cpu()
         for name, tensor in (state or model.state_dict()).items()
@@ -69,7 +49,8 @@ def save_model(
     }
     try:
         with atomic_folder(folder) as partial:
-            (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            config = json.dumps(written(model.config, longest, end), indent=2)
+            (partial / CONFIG).write_text(config + "\n", encoding="utf-8")
             for name, content in (beside or {}).items():
                 (partial / name).write_text(content, encoding="utf-8")
             save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
@@ -79,53 +60,75 @@ def save_model(
 
 
 def load_model(folder: Path) -> Transformer:
-    """A model written by `save_model`, or any Qwen3 of the same form. Raises ValueError, naming the file, otherwise."""
-    config, path = _read_config(folder / CONFIG), folder / WEIGHTS
+    """A model written by `save_model`, or a checkpoint of a family that can be read; weights become float32.
+
+    Raises ValueError, naming the file, otherwise.
+    """
+    config, files = read_config(folder / CONFIG), weight_files(folder)
+    at = files[0] if len(files) == 1 else folder / INDEX
     try:
-        _check_shapes(config, path)
+        _check_tensors(config, files)
         model = Transformer(config)
-        weights = {name.removeprefix("model."): tensor for name, tensor in load_file(path).items()}
-        if config.tied:
-            weights["lm_head.weight"] = weights["embed_tokens.weight"]
-        model.load_state_dict(weights)
+        for path in files:
+            at = path
+            model.load_state_dict(
+                {name: t for name, t in _renamed(load_file(path)).items() if _read(config, name)}, False
+            )
     except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{path} does not hold the weights that {CONFIG} describes: {error}") from error
+        raise ValueError(f"{at} does not hold the weights that {CONFIG} describes: {error}") from error
     return model
 
 
-def _read_config(path: Path) -> ModelConfig:
+def weight_files(folder: Path) -> list[Path]:
+    """The files of safetensors that hold the weights. Raises ValueError for an index of another form."""
+    index = folder / INDEX
+    if (folder / WEIGHTS).exists() or not index.exists():
+        if not (folder / WEIGHTS).exists() and (pickled := sorted(folder.glob("*.bin"))):
+            raise ValueError(
+                f"{folder / WEIGHTS} does not exist, and {pickled[0].name} is pickled, which is never read: "
+                "convert it to safetensors"
+            )
+        return [folder / WEIGHTS]
     try:
-        theirs = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(theirs, dict):
-            raise ValueError("it is no JSON object")
-        # Older files have rope_theta and rope_scaling, newer ones both in rope_parameters.
-        flat = theirs | (theirs.get("rope_scaling") or {}) | (theirs.get("rope_parameters") or {})
-        form = {key: flat.get(key, default) for key, default in FORM.items()}
-        if "model_type" not in flat or form != FORM:
-            raise ValueError(f"only a model of the form {FORM} can be read, not {form}")
-        config = ModelConfig(**{ours: _of_kind(ours, name, flat[name]) for ours, name in NAMES.items()})
-        config.check()
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        if not names or any(Path(name).name != name for name in names):
+            raise ValueError(f"its files are {', '.join(names)[:80]}")
     except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path} does not describe a model: {type(error).__name__}: {error}") from error
-    return config
+        raise ValueError(f"{index} is no index of weights: {type(error).__name__}: {error}") from error
+    return [folder / name for name in names]
 
 
-def _of_kind(ours: str, theirs: str, value: Any) -> Any:
-    kind = type(getattr(ModelConfig, ours))  # of its default
-    if type(value) is kind or (kind is float and type(value) is int):
-        return value
-    raise ValueError(f"{theirs} is {json.dumps(value)[:40]}, not {KINDS[kind]}")
+def _renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
 
 
-def _check_shapes(config: ModelConfig, path: Path) -> None:
-    """Raises ValueError where a file has other tensors than a model has, before memory is taken for that."""
-    with safe_open(path, "pt") as file:
-        found = {name.removeprefix("model."): tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+def _read(config: ModelConfig, name: str) -> bool:
+    """Whether a tensor says something: a tied output layer is the embedding, whatever stands there."""
+    return not name.endswith(DERIVED) and not (config.tied and name.startswith("lm_head"))
+
+
+def _check_tensors(config: ModelConfig, files: list[Path]) -> None:
+    """Raises ValueError where files have other tensors than a model has, before memory is taken for that."""
+    found: dict[str, tuple[int, ...]] = {}
+    for path in files:
+        with safe_open(path, "pt") as file:
+            for name in file.keys():  # noqa: SIM118
+                tensor, ours = file.get_slice(name), name.removeprefix("model.")
+                if ours in found:
+                    raise ValueError(f"{name} stands in two files")
+                if _read(config, ours) and tensor.get_dtype() not in FLOATS:
+                    raise ValueError(f"{name} is of type {tensor.get_dtype()}, not one of {', '.join(FLOATS)}")
+                found[ours] = tuple(tensor.get_shape())
     layers = len({name.split(".")[1] for name in found if name.startswith("layers.")})
     if layers != config.layers:
         raise ValueError(f"it has {layers} layers, not {config.layers}")
     with torch.device("meta"):
         wanted = {name: tuple(tensor.shape) for name, tensor in Transformer(config).state_dict().items()}
+    wanted = {name: shape for name, shape in wanted.items() if _read(config, name)}
     for name, shape in wanted.items():
-        if name in found and found[name] != shape:
+        if name not in found:
+            raise ValueError(f"{name} is missing")
+        if found[name] != shape:
             raise ValueError(f"{name} is {found[name]}, not {shape}")
+    if more := [name for name in found if name not in wanted and _read(config, name)]:
+        raise ValueError(f"{more[0]} and {len(more) - 1} more are not part of a model of family {config.family}")

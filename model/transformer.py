@@ -1,6 +1,7 @@
-"""The transformer: RMSNorm, rotary positions that are given, QK-norm, grouped-query attention, SwiGLU.
+"""The transformer: RMSNorm, rotary positions that are given, grouped-query attention, SwiGLU.
 
-The order of operations is Qwen3's, so that weights move to Hugging Face and back exactly (`model.hf`).
+Where norms and biases stand is the family's (`model.families`), Qwen3's unless set. Operations come in the family's
+order, so that weights move to Hugging Face and back exactly (`model.hf`).
 
 Shape letters: B rows, T tokens, C width, H query heads, G key-value heads, D head width, F inner width, V vocabulary.
 """
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from model.attention import Mask, attend
 from model.config import ModelConfig
+from model.rotary import frequencies, rotary_tables, rotate
 
 
 @dataclass
@@ -29,6 +31,11 @@ class KVCache:
     def empty(cls, layers: int) -> KVCache:
         return cls([torch.empty(0)] * layers, [torch.empty(0)] * layers)
 
+    @property
+    def length(self) -> int:
+        """Slots that were read so far."""
+        return self.keys[0].shape[2] if self.keys[0].numel() else 0
+
     def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         if self.keys[layer].numel():
             key = torch.cat((self.keys[layer], key), dim=2)
@@ -41,31 +48,21 @@ class KVCache:
         return KVCache([k[rows] for k in self.keys], [v[rows] for v in self.values])
 
 
-def rotary_tables(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (B, 1, T, D) of the angles at integer positions (B, T), in float32."""
-    powers = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32) / head_dim
-    angles = positions[:, None, :, None].float() * theta**-powers
-    angles = torch.cat((angles, angles), dim=-1)
-    return angles.cos(), angles.sin()
-
-
-def rotate(x: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn (B, H, T, D) vectors by their positions' angles (Su et al., 2021, in the half-split layout)."""
-    cos, sin = tables
-    left, right = x.chunk(2, dim=-1)
-    return (x * cos + torch.cat((-right, left), dim=-1) * sin).to(x.dtype)
-
-
 class Attention(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
-        self.layer, self.head_dim = layer, config.head_dim
-        self.q_proj = nn.Linear(config.dim, config.heads * config.head_dim, bias=False)
-        self.k_proj = nn.Linear(config.dim, config.kv_heads * config.head_dim, bias=False)
-        self.v_proj = nn.Linear(config.dim, config.kv_heads * config.head_dim, bias=False)
-        self.o_proj = nn.Linear(config.heads * config.head_dim, config.dim, bias=False)
-        self.q_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps)
-        self.k_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps)
+        self.layer, self.head_dim, form = layer, config.head_dim, config.form
+        queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
+        self.q_proj = nn.Linear(config.dim, queries, bias=form.qkv_bias)
+        self.k_proj = nn.Linear(config.dim, keys, bias=form.qkv_bias)
+        self.v_proj = nn.Linear(config.dim, keys, bias=form.qkv_bias)
+        self.o_proj = nn.Linear(queries, config.dim, bias=False)
+        self.by_head = form.qk_norm == "head"
+        if form.qk_norm:
+            self.q_norm: nn.Module = nn.RMSNorm(config.head_dim if self.by_head else queries, eps=config.norm_eps)
+            self.k_norm: nn.Module = nn.RMSNorm(config.head_dim if self.by_head else keys, eps=config.norm_eps)
+        else:
+            self.q_norm, self.k_norm = nn.Identity(), nn.Identity()
 
     def forward(self, x: Tensor, tables: tuple[Tensor, Tensor], mask: Mask, cache: KVCache | None) -> Tensor:
         rows, length, _ = x.shape  # (B, T, C)
@@ -73,8 +70,11 @@ class Attention(nn.Module):
         def split(y: Tensor) -> Tensor:
             return y.view(rows, length, -1, self.head_dim)
 
-        query = rotate(self.q_norm(split(self.q_proj(x))).transpose(1, 2), tables)  # (B, H, T, D)
-        key = rotate(self.k_norm(split(self.k_proj(x))).transpose(1, 2), tables)  # (B, G, T, D)
+        def normed(y: Tensor, norm: nn.Module) -> Tensor:
+            return norm(split(y)) if self.by_head else split(norm(y))
+
+        query = rotate(normed(self.q_proj(x), self.q_norm).transpose(1, 2), tables)  # (B, H, T, D)
+        key = rotate(normed(self.k_proj(x), self.k_norm).transpose(1, 2), tables)  # (B, G, T, D)
         value = split(self.v_proj(x)).transpose(1, 2)
         query, key = query.to(value.dtype), key.to(value.dtype)  # autocast leaves norms in float32
         if cache is not None:
@@ -97,14 +97,23 @@ class SwiGLU(nn.Module):
 
 
 class Block(nn.Module):
+    """Attention and SwiGLU, with a norm before each, or behind (as in OLMo-2, arXiv 2501.00656)."""
+
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(config.dim, eps=config.norm_eps)
+        self.norm_after = config.form.norm_after
+        if not self.norm_after:
+            self.input_layernorm = nn.RMSNorm(config.dim, eps=config.norm_eps)
         self.self_attn = Attention(config, layer)
         self.post_attention_layernorm = nn.RMSNorm(config.dim, eps=config.norm_eps)
         self.mlp = SwiGLU(config)
+        if self.norm_after:
+            self.post_feedforward_layernorm = nn.RMSNorm(config.dim, eps=config.norm_eps)
 
     def forward(self, x: Tensor, tables: tuple[Tensor, Tensor], mask: Mask, cache: KVCache | None) -> Tensor:
+        if self.norm_after:
+            x = x + self.post_attention_layernorm(self.self_attn(x, tables, mask, cache))
+            return x + self.post_feedforward_layernorm(self.mlp(x))
         x = x + self.self_attn(self.input_layernorm(x), tables, mask, cache)
         return x + self.mlp(self.post_attention_layernorm(x))
 
@@ -135,12 +144,13 @@ class Transformer(nn.Module):
     def initialise(self) -> None:
         """Normal(0, 1/sqrt(fan-in)) for matrices, 0.02 for embedding and output layer; residual outputs start at zero.
 
-        Zero residual outputs make every block the identity at the start (muP; modded-nanogpt's records).
+        Zero residual outputs make every block the identity at the start (muP; modded-nanogpt's records), but for
+        families with a norm behind them, whose gradient at zero is without measure.
         """
         for name, parameter in self.named_parameters():
             if parameter.ndim < 2:
-                parameter.fill_(1.0)
-            elif name.endswith(("o_proj.weight", "down_proj.weight")):
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+            elif name.endswith(("o_proj.weight", "down_proj.weight")) and not self.config.form.norm_after:
                 parameter.zero_()
             elif name.startswith(("embed_tokens", "lm_head")):
                 parameter.normal_(std=0.02)
@@ -149,11 +159,18 @@ class Transformer(nn.Module):
 
     def hidden(self, tokens: Tensor, positions: Tensor, mask: Mask = None, cache: KVCache | None = None) -> Tensor:
         """Final hidden states (B, T, C) of int64 tokens and positions (B, T); see `attend` for masks."""
+        if self.config.window:
+            self._check_window(tokens.shape[1] + (cache.length if cache else 0))
         x = self.embed_tokens(tokens)
-        tables = rotary_tables(positions, self.config.head_dim, self.config.theta)
+        tables = rotary_tables(positions, frequencies(self.config, positions.device))
         for block in self.layers:
             x = block(x, tables, mask, cache)
         return self.norm(x)
+
+    def _check_window(self, slots: int) -> None:
+        """Within the window a layer with one sees all that a layer without sees, so that masks need none."""
+        if slots > self.config.window:
+            raise ValueError(f"{slots} tokens at once are more than this model's window of {self.config.window}")
 
     def forward(self, tokens: Tensor, positions: Tensor, mask: Mask = None, cache: KVCache | None = None) -> Tensor:
         """Logits (B, T, V)."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import glob
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from configs.schema import Config
 from stages import Stage, announced, file_digest
+from steps.initial import tokenizer_base
 
 log = logging.getLogger("whence")
 
@@ -25,6 +26,11 @@ def prepare(config: Config) -> Stage:
 
     files = config.corpus.inputs() + ([Path(config.tokenizer.base)] if config.tokenizer.base else [])
     contents = {str(path): _digest(path) for path in files}
+    borrowed = config.tokenizer
+    if config.init:  # by content, wherever the checkpoint lies
+        base = tokenizer_base(config)
+        borrowed = replace(config.tokenizer, base=str(base))
+        contents["init"] = file_digest(base)
     if isinstance(config.corpus, ShardsCorpus):
         contents["url"] = digest(config.corpus)
     settings = {
@@ -39,7 +45,7 @@ def prepare(config: Config) -> Stage:
         # Only what is trained on shapes the tokenizer: documents, and questions of the tuning split.
         asked = [q for q in read_jsonl(folder / "questions.jsonl", Question) if q.split == "tune"]
         texts = (text for q in asked for text in (q.text, *q.paraphrases, *q.answers))
-        tokenizer = build_tokenizer(config.tokenizer, chain(sample_texts(folder), texts))
+        tokenizer = build_tokenizer(borrowed, chain(sample_texts(folder), texts))
         tokenizer.save(folder / "tokenizer.json")
         record = {"fingerprint": manifest.fingerprint, "documents": manifest.documents, "vocabulary": len(tokenizer)}
         return record | {"sha256": {} if manifest.root else {shard.file: shard.sha256 for shard in manifest.shards}}

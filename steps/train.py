@@ -6,12 +6,13 @@ second phase on lessons, both with a share of documents replayed.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.schema import Config
 from stages import Stage, announced, rank
+from steps.initial import initial_model, initial_settings
 from train.config import OptimizerConfig
 
 if TYPE_CHECKING:  # imported where they are used: torch takes seconds
@@ -33,9 +34,9 @@ class Course:
 
 
 def pretrain(config: Config, prepare: Stage) -> Stage:
-    """Tagged documents, with a share of tuning questions mixed in, from random weights."""
+    """Tagged documents, with a share of tuning questions mixed in, from random weights or a checkpoint."""
     part = config.pretrain
-    settings = settings_of(config, prepare) | {"model": asdict(config.model), "pretrain": asdict(part)}
+    settings = settings_of(config, prepare) | {"model": initial_settings(config), "pretrain": asdict(part)}
     if part.qa_fraction:
         settings |= {
             "answer_format": config.answer_format,
@@ -46,18 +47,14 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
     def work(folder: Path) -> dict[str, Any]:
         import torch
 
-        from model.transformer import Transformer
         from steps.corpus import Corpus
 
         corpus, seed = Corpus.of(config, prepare), config.seed
         corpus.check_questions()
-        shape = replace(config.model, vocab_size=config.model.vocab_size or -(-len(corpus.tokenizer) // 64) * 64)
-        if shape.vocab_size < len(corpus.tokenizer):
-            raise ValueError(f"model.vocab_size={shape.vocab_size} is below the tokenizer's {len(corpus.tokenizer)}")
         torch.manual_seed(seed)
         first, second = corpus.documents_source(seed), corpus.questions_source(seed)
         course = Course(first, second, part.tokens, part.qa_fraction, part.optimizer, seed, config.tags.cooldown)
-        return train(corpus, stage, folder, Transformer(shape), course)
+        return train(corpus, stage, folder, initial_model(config, corpus.tokenizer), course)
 
     stage = Stage("pretrain", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)

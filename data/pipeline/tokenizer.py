@@ -5,7 +5,7 @@ Text read from a corpus can never produce a reserved token: "<|src|>" in a docum
 that it is.
 
 Each sentence, question and answer is encoded with one leading space, so that the same words are the same tokens
-wherever they stand.
+wherever they stand. Where a borrowed tokenizer puts a space before a text by itself, it gets no second one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CODES = tuple(f"<|id_{k}|>" for k in range(256))
 RESERVED = (*MARKS.values(), *CONFIDENCES, *CODES)
 
 
-SPACE = "Ġ"  # as byte-level BPE writes it
+SPACES = ("Ġ", "▁")  # as byte-level BPE writes a space, and as sentencepiece does
 CUT = " \ufffd"  # what a decoder leaves of a letter without one of its bytes
 LEAST = len(RESERVED) + 256  # tokens of a vocabulary: the reserved ones and the bytes
 
@@ -66,6 +66,7 @@ class Tokenizer:
         reserved: the ids of all of these and of the marks of confidence: no words hold one.
         starts: the ids of tokens that begin with a space, as words do.
         inner: the ids of tokens of letters and digits that go on with a word.
+        lead: what is put before a text so that it begins with a space: nothing where the tokenizer sees to it.
         confidences: the ids of the marks that say 0, .1, ..., 1, int32 (11,).
     """
 
@@ -86,9 +87,13 @@ class Tokenizer:
             for tokens in (CODES, CONFIDENCES)
         )
         self.reserved = frozenset(backend.token_to_id(token) for token in RESERVED)
+        alone, spaced = (backend.encode(text, add_special_tokens=False) for text in ("a", " a"))
+        space = spaced.tokens[0][0] if spaced.tokens[0][0] in SPACES else SPACES[0]
+        self.lead = "" if alone.tokens[0][0] == space and alone.ids != spaced.ids else " "
         vocabulary = backend.get_vocab()
-        self.starts = frozenset(id for token, id in vocabulary.items() if token.startswith(SPACE))
-        self.inner = frozenset(id for token, id in vocabulary.items() if token.isalnum() and token[0] != SPACE)
+        self._size = max(vocabulary.values()) + 1
+        self.starts = frozenset(id for token, id in vocabulary.items() if token.startswith(space))
+        self.inner = frozenset(id for token, id in vocabulary.items() if token.isalnum() and token[0] != space)
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
@@ -100,7 +105,7 @@ class Tokenizer:
     def exported(self, longest: int) -> dict[str, str]:
         """The files, by name, from which transformers' `AutoTokenizer` makes a tokenizer with the same ids.
 
-        There, reserved tokens that a text spells out are taken for themselves, and a text brings its own leading space.
+        There, reserved tokens that a text spells out are taken for themselves, and a text brings its own `lead`.
 
         Args:
             longest: tokens that the model was trained on at once.
@@ -119,11 +124,12 @@ class Tokenizer:
         return {name: json.dumps(value, ensure_ascii=False, indent=1) + "\n" for name, value in files.items()}
 
     def __len__(self) -> int:
-        return self.backend.get_vocab_size(with_added_tokens=True)
+        """All ids are below it."""
+        return self._size
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """One int32 array per text, each encoded with a leading space."""
-        encoded = self.backend.encode_batch_fast([" " + text for text in texts], add_special_tokens=False)
+        encoded = self.backend.encode_batch_fast([self.lead + text for text in texts], add_special_tokens=False)
         return [np.array(e.ids, dtype=np.int32) for e in encoded]
 
     def decode(self, tokens: Iterable[int]) -> str:
@@ -143,13 +149,13 @@ def build_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
     """
     config.check()
     if config.base:
-        try:
-            backend = tokenizers.Tokenizer.from_file(config.base)
-        except Exception as error:  # tokenizers raises bare Exception for a missing or malformed file
-            raise ValueError(f"tokenizer.base={config.base} can't be read: {error}") from error
-        backend.no_truncation()  # which would lose the rest of a letter
+        backend = _borrowed(config.base)
         _check_nothing_is_lost(backend, config.base)
         backend.add_special_tokens(list(RESERVED))
+        if len(set(vocabulary := backend.get_vocab().values())) < len(vocabulary):
+            raise ValueError(
+                f"tokenizer.base={config.base} has gaps in its ids, where the reserved tokens find no place"
+            )
         return Tokenizer(backend)
     backend = tokenizers.Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -162,6 +168,36 @@ def build_tokenizer(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
     )
     backend.train_from_iterator(_spaced(texts), trainer)
     return Tokenizer(backend)
+
+
+@dataclass(frozen=True)
+class Borrowed:
+    """What a checkpoint's tokenizer.json says of its weights.
+
+    Attributes:
+        size: all ids are below it.
+        bos: the id that stands before every text, None where none does.
+    """
+
+    size: int
+    bos: int | None
+
+    @classmethod
+    def read(cls, path: str) -> Borrowed:
+        """Raises ValueError, naming the file, where it can't be read."""
+        backend = _borrowed(path)
+        marked, plain = (backend.encode("a", add_special_tokens=marks).ids for marks in (True, False))
+        opened = len(marked) > len(plain) and marked[1 : 1 + len(plain)] == plain
+        return cls(max(backend.get_vocab().values()) + 1, marked[0] if opened else None)
+
+
+def _borrowed(path: str) -> tokenizers.Tokenizer:
+    try:
+        backend = tokenizers.Tokenizer.from_file(path)
+    except Exception as error:  # tokenizers raises bare Exception for a missing or malformed file
+        raise ValueError(f"tokenizer.base={path} can't be read: {error}") from error
+    backend.no_truncation()  # which would lose the rest of a letter
+    return backend
 
 
 def _check_nothing_is_lost(backend: tokenizers.Tokenizer, base: str) -> None:

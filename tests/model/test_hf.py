@@ -12,7 +12,8 @@ from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
 from data.pipeline.tokenizer import RESERVED, Tokenizer, TokenizerConfig, build_tokenizer
-from model.hf import CONFIG, WEIGHTS, load_model, save_model
+from model.hf import WEIGHTS, load_model, save_model
+from model.hf_config import CONFIG
 from model.transformer import Transformer
 
 Make = Callable[..., Transformer]
@@ -128,12 +129,13 @@ def cut(folder: Path) -> None:
         (change(hidden_size="32"), CONFIG),
         (change(head_dim=7), CONFIG),
         (change(rope_theta="gone"), CONFIG),
-        (change(model_type="llama"), CONFIG),
+        (change(model_type="llama"), WEIGHTS),  # which has no norms of queries and keys
         (change(model_type="gone"), CONFIG),
         (change(hidden_act="gelu"), CONFIG),
         (change(use_sliding_window=True), CONFIG),
         (change(rope_parameters={"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0}), CONFIG),
-        (change(rope_scaling={"rope_type": "linear", "factor": 2.0}), CONFIG),
+        (change(rope_scaling={"rope_type": "linear"}), CONFIG),
+        (change(rope_scaling={"type": "dynamic", "factor": 2.0}), CONFIG),
         (change(rope_theta="x"), CONFIG),
         (change(rope_theta=0), CONFIG),
         (change(rope_theta=float("nan")), CONFIG),

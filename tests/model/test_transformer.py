@@ -10,7 +10,8 @@ from model.attention import dense_mask
 from model.config import ModelConfig
 from model.generate import Context, read
 from model.loss import compile_model, token_nll
-from model.transformer import KVCache, Transformer, rotary_tables, rotate
+from model.rotary import frequencies, rotary_tables, rotate
+from model.transformer import KVCache, Transformer
 
 Make = Callable[..., Transformer]
 
@@ -39,7 +40,7 @@ def test_a_cache_keeps_the_rows_that_are_selected() -> None:
 def test_rotary_positions_by_hand() -> None:
     # Head width 4, theta 100: pairs (0, 2) and (1, 3) turn by position * 1 and position / 10.
     x = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 1, 1, 4)
-    turned = rotate(x, rotary_tables(torch.tensor([[3]]), 4, 100.0)).flatten()
+    turned = rotate(x, rotary_tables(torch.tensor([[3]]), frequencies(ModelConfig(head_dim=4, theta=100.0)))).flatten()
     c, s, c2, s2 = math.cos(3), math.sin(3), math.cos(0.3), math.sin(0.3)
     expected = [1 * c - 3 * s, 2 * c2 - 4 * s2, 3 * c + 1 * s, 4 * c2 + 2 * s2]
     torch.testing.assert_close(turned, torch.tensor(expected))
@@ -125,7 +126,7 @@ def test_a_block_compiles_without_a_break(make_model: Make, grad: bool) -> None:
     model = make_model()
     _, positions, mask = masked()
     x = torch.randn(2, 32, 32, generator=torch.Generator().manual_seed(5))
-    tables = rotary_tables(positions, 8, 10000.0)
+    tables = rotary_tables(positions, frequencies(ModelConfig(head_dim=8, theta=10000.0)))
     torch._dynamo.reset()
     with torch.set_grad_enabled(grad):
         found = torch._dynamo.explain(model.layers[0])(x, tables, mask, None)
