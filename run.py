@@ -68,7 +68,11 @@ def _staged(config: Config, folder: Path) -> Path:
         log.info("         %s", said)
     stages = [pretrain(config, prepared)]
     if config.sft.tokens:
-        stages.append(sft(config, prepared, stages[0]))
+        if config.self_questions.each:
+            from steps.self_questions import self_questions
+
+            stages.append(self_questions(config, prepared, stages[0]))
+        stages.append(sft(config, prepared, stages[0], *stages[1:]))
     if config.abstention_sft.method != "none":
         from steps.abstention_sft import abstention_sft
 

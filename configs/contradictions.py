@@ -34,9 +34,32 @@ def tuning_of_a_world(config: Config) -> Iterator[str]:
         )
 
 
+def self_questions_are_tuned_on(config: Config) -> Iterator[str]:
+    if config.self_questions.each and not config.sft.tokens:
+        yield (
+            f"self_questions.each={config.self_questions.each} writes questions for tuning, and sft.tokens=0: raise "
+            "sft.tokens, or set self_questions.each=0"
+        )
+    if config.self_questions.each and not (config.asking.fraction and config.pretrain.qa_fraction):
+        yield (
+            f"self_questions.each={config.self_questions.each} needs a model that learnt to write questions: raise "
+            "asking.fraction and pretrain.qa_fraction, or set self_questions.each=0"
+        )
+
+
+def second_phase_answers_directly(config: Config) -> Iterator[str]:
+    if config.abstention_sft.method != "none" and config.answer_format != "direct":
+        yield (
+            f"abstention_sft.method={config.abstention_sft.method} teaches answers without evidence, and "
+            f"answer_format={config.answer_format}: set answer_format=direct, or abstention_sft=none"
+        )
+
+
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     second_phase_of_a_world,
     tuning_of_a_world,
+    self_questions_are_tuned_on,
+    second_phase_answers_directly,
 )
 
 

@@ -14,6 +14,7 @@ from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, 
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
+from data.pipeline.questions.asking import AskingConfig
 from data.pipeline.questions.crops import CropsConfig
 from data.pipeline.questions.rewriting import RewritingConfig
 from data.pipeline.tokenizer import TokenizerConfig
@@ -57,6 +58,16 @@ class SFTConfig(Section):
     replay: float = key(0.5, "their share of tagged documents", PART)
     seed: int = key(II("seed"), "of this stage and the second phase", SEED)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=0.001))
+
+
+@dataclass
+class SelfQuestionsConfig(Section):
+    """Questions that the pretrained model writes for all documents, to be tuned on beside the tuning questions."""
+
+    section: ClassVar[str] = "self_questions"
+
+    each: int = key(0, "written for every sentence of a document, at most; 0 for none", at_least(0))
+    temperature: float = key(0.7, "at which they are sampled", POSITIVE)
 
 
 @dataclass
@@ -131,6 +142,8 @@ class Config(Section):
     )
     rewriting: RewritingConfig = field(default_factory=RewritingConfig)
     crops: CropsConfig = field(default_factory=CropsConfig)
+    asking: AskingConfig = field(default_factory=AskingConfig)
+    self_questions: SelfQuestionsConfig = field(default_factory=SelfQuestionsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     ids: IdsConfig = field(default_factory=IdsConfig)
     tags: TagsConfig = field(default_factory=TagsConfig)

@@ -10,11 +10,12 @@ from pathlib import Path
 from configs.schema import Config
 from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
 from data.pipeline.identifiers import Identifiers, assign
+from data.pipeline.questions.asking import Askings
 from data.pipeline.questions.crops import Crops
 from data.pipeline.questions.question_lengths import check_lengths
 from data.pipeline.questions.rewriting import Rewritings
 from data.pipeline.questions.sft_examples import SFTExample, SFTExamples
-from data.pipeline.sources import Documents, Questions
+from data.pipeline.sources import Documents, Drawn, Questions
 from data.pipeline.tokenizer import Tokenizer
 from data.records import ANSWERABLE, Document, Question, read_jsonl
 from data.storage.question_checks import QuestionError
@@ -72,20 +73,23 @@ class Corpus:
         store = Store(self.folder, read_manifest(self.folder), cache)
         return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
 
-    def questions_source(self, seed: int) -> Questions:
-        rewritings = Rewritings([q for q in self.questions if q.split == "tune"], self.tokenizer, self.config.rewriting)
+    def questions_source(self, seed: int, further: Sequence[Question] = ()) -> Questions:
+        """The tuning questions, and `further` ones, in the form that the run has them answered."""
+        config, tuning, room = self.config, [q for q in self.questions if q.split == "tune"], self.config.batch.seq_len
+        drawn: list[Drawn] = [
+            Rewritings(tuning, self.tokenizer, config.rewriting),
+            Crops(self.documents_source(seed), self.tokenizer, config.answer_format, config.crops),
+            Askings(self.tuned, self.tokenizer, config.asking, room),
+        ]
         return Questions(
-            self.tuned,
+            [*self.tuned, *further],
             self.index,
             self.identifiers,
             self.tokenizer,
             seed,
-            self.config.answer_format,
-            [
-                rewritings,
-                Crops(self.documents_source(seed), self.tokenizer, self.config.answer_format, self.config.crops),
-            ],
-            self.config.batch.seq_len,
+            config.answer_format,
+            drawn,
+            room,
         )
 
     def lessons_source(self, lessons: Sequence[SFTExample], seed: int) -> SFTExamples:

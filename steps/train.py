@@ -38,11 +38,7 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
     part = config.pretrain
     settings = settings_of(config, prepare) | {"model": initial_settings(config), "pretrain": asdict(part)}
     if part.qa_fraction:
-        settings |= {
-            "answer_format": config.answer_format,
-            "rewriting": asdict(config.rewriting),
-            "crops": asdict(config.crops),
-        }
+        settings |= of_questions(config)
 
     def work(folder: Path) -> dict[str, Any]:
         import torch
@@ -61,25 +57,28 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
     return stage
 
 
-def sft(config: Config, prepare: Stage, pretrained: Stage) -> Stage:
-    """Tuning questions, with a share of tagged documents replayed, from the pretrained weights."""
+def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None = None) -> Stage:
+    """Tuning questions, with a share of tagged documents replayed, from the pretrained weights.
+
+    `written` has questions that the model wrote itself, to be tuned on beside them.
+    """
     part = config.sft
     settings = settings_of(config, prepare) | {"pretrain": pretrained.key, "sft": asdict(part)}
-    settings |= {
-        "answer_format": config.answer_format,
-        "rewriting": asdict(config.rewriting),
-        "crops": asdict(config.crops),
-    }
+    settings |= of_questions(config)
+    if written:
+        settings |= {"self_questions": written.key}
 
     def work(folder: Path) -> dict[str, Any]:
         import torch
 
+        from data.records import Question, read_jsonl
         from model.hf import load_model
         from steps.corpus import Corpus
 
         corpus = Corpus.of(config, prepare)
+        further = list(read_jsonl(written.folder / "questions.jsonl", Question)) if written else []
         torch.manual_seed(part.seed)  # whether pretraining ran in this process or in one before
-        first, second = corpus.questions_source(part.seed), corpus.documents_source(part.seed)
+        first, second = corpus.questions_source(part.seed, further), corpus.documents_source(part.seed)
         course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed)
         return train(corpus, stage, folder, load_model(pretrained.folder / "model"), course)
 
@@ -99,6 +98,12 @@ def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
         "precision": config.trainer.precision,
         "seed": config.seed,
     }
+
+
+def of_questions(config: Config) -> dict[str, Any]:
+    """What a stage depends on that trains on questions."""
+    drawn = {name: asdict(getattr(config, name)) for name in ("rewriting", "crops", "asking")}
+    return {"answer_format": config.answer_format, **drawn}
 
 
 def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course) -> dict[str, Any]:

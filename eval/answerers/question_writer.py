@@ -1,0 +1,101 @@
+"""Questions that the model writes itself, for sentences that nobody asked about (data/pipeline/questions/asking.py).
+
+Of each sentence some answers are taken out, as for crops, and the model, which was tuned on (sentence, answer) to
+question, samples a question to each. What can't help is left out: a question that says its answer, that shares no word
+with its document, or that was written before. Whoever trains on them learns to go from a question to the sentence
+(Zhuang et al. 2022, "Bridging the gap between indexing and retrieval", arXiv 2206.10128), without a model from outside.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from data.pipeline.questions.asking import Asking
+from data.pipeline.questions.crops import crop
+from data.record_parts import Evidence
+from data.records import Document, Question
+from data.stateless_rng import hash_key
+from eval.answerers.lm_answerer import LMAnswerer
+from eval.grading.correctness import normalise
+from model.generate import generate
+
+LONGEST_QUESTION = 48  # tokens
+WORD = re.compile(r"\w+")
+SHORT = 4  # letters; shorter words tell nothing of what is asked about
+
+
+class Written(NamedTuple):
+    """The questions that were kept, and how many were not, by the reason."""
+
+    questions: list[Question]
+    left_out: Counter[str]
+
+
+def write_questions(
+    answerer: LMAnswerer, documents: Sequence[Document], each: int, temperature: float, seed: int
+) -> Written:
+    """`each` questions to every sentence, sampled; those kept are of split tune, with their evidence.
+
+    A pure function of its arguments on one machine.
+    """
+    wanted = [
+        (document, sentence, answer)
+        for number, document in enumerate(documents)
+        for place, (sentence, *_) in enumerate(document.sentences)
+        for answer in _answers(sentence.strip(), each, int(hash_key(seed, number, place)))
+    ]
+    texts = _sampled(answerer, [(sentence, answer) for _, sentence, answer in wanted], temperature, seed)
+    kept: dict[str, Question] = {}
+    left_out: Counter[str] = Counter()
+    for number, ((document, sentence, answer), text) in enumerate(zip(wanted, texts, strict=True)):
+        if reason := _useless(text, answer, document):
+            left_out[reason] += 1
+        elif text in kept:
+            left_out["written before"] += 1
+        else:
+            kept[text] = Question(
+                f"self-{number:07}", text, (answer,), (document.id,), "single", document.id, "tune",
+                evidence=(Evidence(document.id, sentence.strip()),),
+            )  # fmt: skip
+    return Written(list(kept.values()), left_out)
+
+
+def _answers(sentence: str, each: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    found = (crop(sentence, (), rng) for _ in range(each))
+    return list(dict.fromkeys(answer for _, answer in filter(None, found) if answer in sentence))
+
+
+def _useless(text: str, answer: str, document: Document) -> str:
+    """Why a question is left out, "" where it is kept."""
+    if not text.strip():
+        return "none was written"
+    if f" {normalise(answer)} " in f" {normalise(text)} ":
+        return "says its answer"
+    title = str(document.metadata.get("title", ""))
+    known = {word for word in WORD.findall(f"{document.text} {title}".lower()) if len(word) >= SHORT}
+    return "" if known.intersection(WORD.findall(text.lower())) else "shares no word with its document"
+
+
+@torch.inference_mode()
+def _sampled(answerer: LMAnswerer, wanted: Sequence[tuple[str, str]], temperature: float, seed: int) -> list[str]:
+    form, tokenizer = Asking(answerer.tokenizer), answerer.tokenizer
+    sentences = tokenizer.encode([sentence for sentence, _ in wanted])
+    answers = tokenizer.encode([answer for _, answer in wanted])
+    prompts = [form.prompt(sentence, answer) for sentence, answer in zip(sentences, answers, strict=True)]
+    order = sorted((i for i, p in enumerate(prompts) if len(p) <= answerer.longest), key=lambda i: len(prompts[i]))
+    generator = torch.Generator(answerer.model.embed_tokens.weight.device).manual_seed(seed)
+    found = [""] * len(prompts)
+    for start in range(0, len(order), answerer.batch):
+        chunk = order[start : start + answerer.batch]
+        context, logits = answerer.read([prompts[i] for i in chunk])
+        written = generate(answerer.model, context, logits, [form.end], LONGEST_QUESTION, temperature, generator)
+        for i, tokens, stop in zip(chunk, written.tokens, written.stops, strict=True):
+            found[i] = form.parse(tokens) if stop is not None else ""
+    return found
