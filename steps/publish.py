@@ -15,7 +15,7 @@ from stages.record import DONE, entry, write_record
 from stages.uses import forget_begun, publish_uses
 from steps.evaluated import is_plain
 from steps.probes import found_by_probes
-from steps.signals import CLOZE, DECLARATIVE, GIVEN, STATEMENTS
+from steps.signals import CLOZE, DECLARATIVE, EVIDENCE, GIVEN, STATEMENTS
 
 OWN = ("config.json", "policy.json", "results.json")
 
@@ -56,7 +56,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     systems = systems_of("answer", measured["systems"][:1]) | systems_of(STATEMENTS, records[STATEMENTS]["systems"])
     systems |= systems_of("answer", measured["systems"][1:])
     # The system that the run is judged by: what an expert completes of its own statements, or the answer in dialogue.
-    main = next((name for name in (CLOZE, *measured["systems"]) if name in systems), "")
+    main = next((name for name in (CLOZE, EVIDENCE, *measured["systems"]) if name in systems), "")
     systems = {main: systems[main], **systems} if main else systems
     handed = systems_of(GIVEN, records[GIVEN]["systems"][::-1])  # the best first
     knowing, told = knowing_of(STATEMENTS), knowing_of(GIVEN)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from eval.signals import Extractor
 
 SIGNALS, STATEMENTS, GIVEN = "signals", "statements", "statements_given"  # the stages
-DECLARATIVE, CLOZE = "declarative", "cloze"  # systems, and the names of their files
+DECLARATIVE, CLOZE, EVIDENCE = "declarative", "cloze", "evidence"  # systems, and the names of their files
 
 
 def signals(evaluated: Evaluated, answered: Stage) -> list[Stage]:
@@ -67,6 +67,7 @@ def _signals(evaluated: Evaluated, answered: Stage, folder: Path) -> dict[str, A
 def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: Path) -> dict[str, Any]:
     from data.records import Prediction, read_jsonl, write_jsonl
     from eval.signals.cloze_candidates import best_completion
+    from eval.signals.evidence_candidates import best_evidence
 
     given, found = evaluated.questions, list(read_jsonl(shown.folder / "predictions.jsonl", Prediction))
     asked = evaluated.understood(found)
@@ -78,7 +79,11 @@ def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: P
     checked = _shown(evaluated, [asked[i] for i in here], [found[i] for i in here], statement=True)
     for i, prediction in zip(here, checked, strict=True):
         found[i] = prediction
-    systems = {DECLARATIVE: found} | ({CLOZE: list(map(best_completion, found))} if evaluated.expert else {})
+    systems = {DECLARATIVE: found}
+    if evaluated.expert and "cloze_candidates" in evaluated.config.eval.signals:
+        systems[CLOZE] = list(map(best_completion, found))
+    if evaluated.expert and "evidence_candidates" in evaluated.config.eval.signals:
+        systems[EVIDENCE] = list(map(best_evidence, found))
     for name, predictions in systems.items():
         write_jsonl(folder / f"{name}.jsonl", predictions)
     stated = evaluated.answerer.cites and any(q.statement for q in asked if is_plain(q))

@@ -176,6 +176,29 @@ class LMAnswerer:
                 written.log_probs[row] = first[row].amax(keepdim=True).double().cpu().numpy()
         return Turn(written, evidence, log_evidence, sources, unsourced)
 
+    @torch.inference_mode()
+    def answer_from(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
+        """The answer to each question from a given sentence of evidence, greedy: its words and log-probability.
+
+        The words are "" where it gives none. For a format that leads with evidence.
+        """
+        texts = self.tokenizer.encode([text for text, _ in asked])
+        sentences = self.tokenizer.encode([sentence for _, sentence in asked])
+        prompts = [
+            [*self.format.prompt(text), self.format.begins, *sentence.tolist(), self.format.between]
+            for text, sentence in zip(texts, sentences, strict=True)
+        ]
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        found = [("", 0.0)] * len(prompts)
+        for start in range(0, len(order), self.batch):
+            chunk = order[start : start + self.batch]
+            context, logits = self.read([prompts[i] for i in chunk])
+            written = generate(self.model, context, self.barred(logits), self.format.stops, LONGEST_ANSWER)
+            for place, i in enumerate(chunk):
+                if self.format.parse(written.tokens[place], written.stops[place]) in ANSWERED:
+                    found[i] = self.tokenizer.decode(written.tokens[place]), float(np.sum(written.log_probs[place]))
+        return found
+
     def _read_mark(self, context: Context, mark: int) -> torch.Tensor:
         tokens = torch.full((len(context.position), 1), mark, device=context.seen.device)
         return read_on(self.model, context, tokens, torch.ones_like(tokens, dtype=torch.bool))

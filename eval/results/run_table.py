@@ -24,6 +24,7 @@ SYSTEMS = {
     "whence": "whence, cited after the answer",
     "declarative": "whence, answer restated",
     "cloze": "whence, recited",
+    "evidence": "whence, of several sentences of evidence",
     "bm25": "BM25 over the documents",
     "question_only": "question only",
     "most_frequent": "most frequent",

@@ -39,6 +39,8 @@ RECITED = (
     "lp_answer_given_opening",
     "nosrc_lp_statement_given_id",
     "nosrc_lp_id_given_statement",
+    "lp_evidence",
+    "lp_question_given_evidence",
 )
 OPENED = ("lp_statement_given_id", "lp_id_given_statement")
 PRESUMED = tuple(PREMISE + name for name in ("lp_statement_given_id", "lp_id_given_statement", "lp_statement"))

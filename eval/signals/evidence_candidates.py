@@ -1,0 +1,144 @@
+"""Several sentences that may answer: the model's evidence by beam, each answered from, cited and checked three ways.
+
+A question has its evidence somewhere among what was read; greedily the model often writes a true sentence about
+something else. So the likeliest few are candidates, and each is looked at from all sides:
+
+    lp_evidence                   log P(sentence | question)
+    lp_question_given_evidence    log P(question | sentence, answer): does it answer that question? (asking.fraction)
+    the two-way check             log P(ID | sentence) and log P(sentence | ID), as of any statement
+
+eval/selective/answer_selection.py chooses, by the calibration fold; `best_evidence` by the first two, nothing fitted.
+By Bayes' rule both directions are the noisy channel of P(sentence | question) (Brown et al. 1993), a sum of logarithms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from data.pipeline.questions.asking import Asking
+from data.records import Prediction, Question
+from eval.answerers.candidates import enumerate_candidates, with_signals
+from eval.answerers.likelihoods import log_probabilities
+from eval.answerers.lm_answerer import ANSWERED, LONGEST_EVIDENCE, LMAnswerer
+from eval.answerers.statements import stating
+from eval.signals import Asked, Extractor, Signal
+from eval.signals.bidirectional import restate
+from model.generate import beam_search
+
+WIDTH = 4  # sentences to a question
+SIDE_BY_SIDE = 8  # questions; with more, keys and values of their beams leave the processor's cache
+
+
+def add_evidence_candidates(
+    answerer: LMAnswerer, questions: Sequence[Question], said: Sequence[Prediction]
+) -> list[Prediction]:
+    """The predictions with the answers from other evidence as `rivals`, the likeliest first, each checked.
+
+    Unchanged where the model writes no evidence or can't be asked for the source of a statement.
+    """
+    if answerer.format.leads != "evidence" or not answerer.cites:
+        return list(said)
+    written = _written(answerer, questions)
+    others = [
+        [(sentence, score) for sentence, score in found if sentence != prediction.evidence]
+        for found, prediction in zip(written, said, strict=True)
+    ]
+    rivals = iter(_answered(answerer, questions, others))
+    held = [
+        replace(prediction, rivals=tuple(rival for rival in (next(rivals) for _ in found) if rival.answer))
+        for found, prediction in zip(others, said, strict=True)
+    ]
+    return _asked_back(answerer, questions, held)
+
+
+def best_evidence(prediction: Prediction) -> Prediction:
+    """The answer from the evidence that fits the question best; the answer as it is where none was looked at."""
+    looked_at = [p for p in (prediction, *prediction.rivals) if "lp_question_given_evidence" in p.signals]
+    return replace(
+        max(
+            looked_at,
+            key=lambda p: p.signals["lp_evidence"] + p.signals["lp_question_given_evidence"],
+            default=prediction,
+        ),
+        rivals=(),
+    )
+
+
+def _written(answerer: LMAnswerer, questions: Sequence[Question]) -> list[list[tuple[str, float]]]:
+    """The likeliest sentences of evidence to each question with their log-probabilities, different ones."""
+    tokenizer, form = answerer.tokenizer, answerer.format
+    texts = tokenizer.encode([question.text for question in questions])
+    order = sorted(range(len(questions)), key=lambda i: len(texts[i]))
+    found: list[list[tuple[str, float]]] = [[] for _ in questions]
+    for start in range(0, len(order), SIDE_BY_SIDE):
+        chunk = order[start : start + SIDE_BY_SIDE]
+        context, logits = answerer.read([[*form.prompt(texts[i]), form.begins] for i in chunk])
+        beams = beam_search(answerer.model, context, logits, [form.between], LONGEST_EVIDENCE, WIDTH)
+        for i, sentences in zip(chunk, beams, strict=True):
+            scores: dict[str, float] = {}
+            for tokens, score in sentences:
+                if len(tokens) > 1 and not tokenizer.reserved.intersection(tokens[:-1]):
+                    scores.setdefault(tokenizer.decode(tokens[:-1]), score)
+            found[i] = list(scores.items())
+    return found
+
+
+def _answered(
+    answerer: LMAnswerer, questions: Sequence[Question], evidence: Sequence[Sequence[tuple[str, float]]]
+) -> list[Prediction]:
+    """The answer from each sentence, cited by its footnote and checked; one without words where none is given."""
+    wanted = [(question, *one) for question, found in zip(questions, evidence, strict=True) for one in found]
+    answers = answerer.answer_from([(question.text, sentence) for question, sentence, _ in wanted])
+    made = [
+        Prediction(
+            question.id,
+            "answered" if answer else "unparseable",
+            answer or None,
+            signals={"answer": log_prob, "lp_evidence": score} if answer else {},
+            evidence=sentence,
+        )
+        for (question, sentence, score), (answer, log_prob) in zip(wanted, answers, strict=True)
+    ]
+    stated = [
+        replace(question, statement=tuple(filter(None, [stating(p.evidence, p.answer or "")])), premise=())
+        for (question, _, _), p in zip(wanted, made, strict=True)
+    ]
+    checked = restate(answerer, stated, made)
+    return [p if p.citations else replace(p, answer=None, outcome="unparseable") for p in checked]
+
+
+@torch.inference_mode()
+def _asked_back(answerer: LMAnswerer, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
+    """All candidates with log P(question | sentence, answer)."""
+    tokenizer, form = answerer.tokenizer, Asking(answerer.tokenizer)
+    held = [(i, p) for i, p in enumerate_candidates(said) if p.evidence and p.outcome in ANSWERED]
+    texts = tokenizer.encode([questions[i].text for i, _ in held])
+    sentences = tokenizer.encode([p.evidence for _, p in held])
+    answers = tokenizer.encode([p.answer or "" for _, p in held])
+    samples = [
+        form.scored(sentence, answer, text) for sentence, answer, text in zip(sentences, answers, texts, strict=True)
+    ]
+    scores = log_probabilities(answerer.model, tokenizer, samples, answerer.batch)[0].tolist()
+    others = [
+        replace(p, signals={**p.signals, "lp_question_given_evidence": score})
+        for (_, p), score in zip(held, scores, strict=True)
+    ]
+    return with_signals(said, [p for _, p in held], others)
+
+
+def _extract(asked: Asked) -> list[Prediction]:
+    return add_evidence_candidates(asked.answerer, asked.questions, asked.said)
+
+
+EXTRACTOR = Extractor(
+    signals={
+        "lp_question_given_evidence": Signal(
+            "the question, after the sentence of evidence and its answer", statement=True, compared=True
+        ),
+    },
+    extract=_extract,
+    statement=True,
+)
