@@ -50,6 +50,7 @@ def _others(evaluated: Evaluated) -> list[Answerer]:
     from data.pipeline.identifiers import OF_ITS_OWN
     from eval.answerers.bm25 import BM25
     from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
+    from eval.answerers.open_book import OpenBook
 
     config, corpus = evaluated.config, evaluated.corpus
     labels = corpus.identifiers.labels
@@ -64,10 +65,13 @@ def _others(evaluated: Evaluated) -> list[Answerer]:
         name: "" if opaque else corpus.tokenizer.decode(t)
         for name, t in zip(labels, corpus.identifiers.tokens, strict=True)
     }
+    named = [replace(d, id=label[d.id]) for d in evaluated.documents]
+    reading = [OpenBook(evaluated.answerer, named)] if evaluated.answerer.format.leads == "evidence" else []
     return [
         Uniform(sorted(set(labels))),
         *([MostFrequent(tuned)] if tuned else []),
         QuestionOnly(shown),
-        BM25([replace(d, id=label[d.id]) for d in evaluated.documents]),
+        BM25(named),
+        *reading,
         Oracle(),
     ]

@@ -160,12 +160,8 @@ class LMAnswerer:
             ]
             logits = self.barred(read_on(self.model, context, *pad_left(cited, device)))
         elif self.format.leads == "evidence":
-            logits = self.barred(self._read_mark(context, self.format.begins))
-            between = self.tokenizer.reserved - {self.format.between}
-            logits = logits.index_fill(1, torch.tensor(sorted(between), device=device), -math.inf)
-            said = generate(
-                self.model, context, logits, [self.format.between], LONGEST_EVIDENCE, temperature, generator
-            )
+            between = [self.format.between]
+            said = generate(self.model, context, self.begun(context), between, LONGEST_EVIDENCE, temperature, generator)
             evidence = said.tokens
             log_evidence = np.array([float(score.sum()) for score in said.log_probs])
             logits = self.barred(self._read_mark(context, self.format.between))
@@ -175,6 +171,11 @@ class LMAnswerer:
                 evidence[row], written.tokens[row], written.stops[row] = [], [], int(first[row].argmax())
                 written.log_probs[row] = first[row].amax(keepdim=True).double().cpu().numpy()
         return Turn(written, evidence, log_evidence, sources, unsourced)
+
+    def begun(self, context: Context) -> torch.Tensor:
+        """Logits (B, V) of the first word of the evidence to prompts; `context` is extended by the mark before it."""
+        marks = torch.tensor(sorted(self.tokenizer.reserved), device=context.seen.device)
+        return self._read_mark(context, self.format.begins).index_fill(1, marks, -math.inf)
 
     @torch.inference_mode()
     def answer_from(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:

@@ -1,7 +1,8 @@
 """The end of an experiment's command: its table beside what it made, as table.json, and on record.
 
 On record, as docs/results/NAME.json under the working directory, is what the experiment measures as it stands: no key
-was overridden but those of where it ran. Anything else is an ablation or a trial, and stays in its own directory.
+was overridden but those of where it ran and where its input lies. Anything else is an ablation or a trial, and stays in
+its own directory.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from eval.results.table import Column, Row, Table, read_table, write_table
 from stages.environment import machine
 
 FILE, KNOWING, RECORD = "table.json", "table_abstention.json", Path("docs") / "results"
+INPUTS = ("init", "corpus.path", "corpus.dataset")  # where a user's files lie, which an experiment can't know
 PLACES = ("launcher", "trainer", "hydra/launcher", "hydra.launcher", "hydra.mode")  # where it ran, not what
 SWEEP, ONE_RUN = "hydra.mode=MULTIRUN", "hydra.mode=RUN"  # Hydra adds them itself: the first for -m
 
@@ -107,7 +109,7 @@ def _write(table: Table, folder: Path, experiment: str | None, file: str = FILE)
 
 def _is_place(override: str) -> bool:
     key = override.partition("=")[0].lstrip("+~")
-    return any(key == place or key.startswith(f"{place}.") for place in PLACES)
+    return any(key == place or key.startswith(f"{place}.") for place in (*PLACES, *INPUTS))
 
 
 def _joined(found: Iterable[str | None]) -> str | None:

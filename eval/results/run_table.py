@@ -26,6 +26,7 @@ SYSTEMS = {
     "cloze": "whence, recited",
     "evidence": "whence, of several sentences of evidence",
     "bm25": "BM25 over the documents",
+    "open_book": "BM25 finds a sentence of the corpus, whence reads it",
     "question_only": "question only",
     "most_frequent": "most frequent",
     "oracle": "ledger oracle",

@@ -1,0 +1,48 @@
+"""The corpus at hand: BM25 finds a sentence, and our model reads the answer in it.
+
+What a user would build instead of citing from memory. It needs every sentence at question time, so it is no rival under
+the same terms, but it says how much of a score is finding the sentence and how much is reading it. The sentence stands
+where the model's own evidence would (data/pipeline/answer_format.py); the source is the document that it is from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from data.records import Citation, Document, Prediction, Question
+from eval.answerers.bm25 import BM25
+from eval.answerers.lm_answerer import LMAnswerer
+
+
+class OpenBook:
+    """Answers from the sentence that scores best; withholds where no sentence shares a word with the question.
+
+    Args:
+        answerer: of a format that leads with evidence.
+        documents: under the names that are cited.
+    """
+
+    name = "open_book"
+
+    def __init__(self, answerer: LMAnswerer, documents: Sequence[Document]) -> None:
+        self.answerer = answerer
+        self.sentences = [
+            (document.id, wordings[0].strip()) for document in documents for wordings in document.sentences
+        ]
+        self.index = BM25([Document(str(i), ((text,),)) for i, (_, text) in enumerate(self.sentences)])
+
+    def answer(self, questions: Sequence[Question]) -> list[Prediction]:
+        found = [
+            [self.sentences[int(citation.id)] for citation in said.citations] for said in self.index.answer(questions)
+        ]
+        read = iter(self.answerer.answer_from([(q.text, f[0][1]) for q, f in zip(questions, found, strict=True) if f]))
+        return [
+            self._said(question, held, *next(read)) if held else Prediction(question.id, "abstained")
+            for question, held in zip(questions, found, strict=True)
+        ]
+
+    def _said(self, question: Question, held: Sequence[tuple[str, str]], answer: str, log_prob: float) -> Prediction:
+        if not answer:
+            return Prediction(question.id, "unparseable")
+        cited = tuple(Citation(name) for name in dict.fromkeys(name for name, _ in held))
+        return Prediction(question.id, "answered", answer, cited, signals={"answer": log_prob}, evidence=held[0][1])

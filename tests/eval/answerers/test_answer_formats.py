@@ -1,0 +1,146 @@
+"""What a model writes under each answer format is read back as it was written: evidence, source, answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from telling import Make, Telling
+
+from data.pipeline.tokenizer import Tokenizer
+from data.records import Prediction, Question
+from eval.answerers.likelihoods import token_log_probs
+from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.statements import EvidenceStatements, statements, stating
+from eval.signals.bidirectional import restate
+from eval.signals.evidence_candidates import WIDTH, add_evidence_candidates, best_evidence
+
+ASKED = Question("q", "Where?", ("Oslo",), ("doc-1",), "single", "Ada Moss", "never_tuned")
+WRITES = {  # what follows a token, whatever stands before it
+    "<|doc|>": {" in": 0.9},
+    " in": {" Oslo": 0.6, " Lima": 0.3},
+    " Oslo": {"<|answer|>": 0.8, "<|src|>": 0.1},
+    " Lima": {"<|answer|>": 0.8, "<|src|>": 0.1},
+    "<|answer|>": {" Turin": 0.7, "<|idk|>": 0.2},
+    " Turin": {"<|src|>": 0.8},
+    "<|/src|>": {" Accra": 0.7},
+    " Accra": {"<|end|>": 0.9},
+}
+
+
+def formatted(answerer: LMAnswerer, form: str, forced: bool = True, model: torch.nn.Module | None = None) -> LMAnswerer:
+    return LMAnswerer(
+        model or answerer.model, answerer.tokenizer, answerer.identifiers, most=5, forced=forced, answer_format=form
+    )  # type: ignore[arg-type]
+
+
+def test_evidence_is_written_then_cited_by_its_footnote_then_answered_from(telling: Telling) -> None:
+    answerer = formatted(telling(WRITES), "evidence_first")
+    (said,) = answerer.answer([ASKED])
+    assert (said.outcome, said.evidence, said.answer) == ("answered", "in Oslo", "Turin")
+    assert said.signals["lp_evidence"] == pytest.approx(math.log(0.6 * 0.8), abs=0.08)  # its first word is near certain
+    assert said.signals["answer"] == pytest.approx(math.log(0.7 * 0.8) - math.log(0.8), abs=0.02)  # no refusal
+    assert said.citations == answerer.cite(["in Oslo"])[0]
+    assert answerer.answer_from([("Where?", "in Oslo"), ("Where?", "in Lima")])[0][0] == "Turin"
+
+
+def test_a_source_is_cited_first_and_answered_from(telling: Telling) -> None:
+    answerer = formatted(telling(WRITES), "cite_first")
+    (said,) = answerer.answer([ASKED])
+    assert (said.outcome, said.answer, said.evidence, said.valid) == ("answered", "Accra", "", None)
+    assert len(said.citations) == 5
+    unsure = {**WRITES, "<|answer|>": {"<|nosrc|>": 0.6, "<|src|>": 0.1}, "<|nosrc|>": {" Accra": 0.8}}
+    (said,) = formatted(telling(unsure), "cite_first").answer([ASKED])
+    assert (said.outcome, said.answer, said.citations) == ("no_source", "Accra", ())
+
+
+@pytest.mark.parametrize("form", ["direct", "cite_first", "evidence_first"])
+def test_it_refuses_where_a_refusal_is_likeliest_and_it_may(telling: Telling, form: str) -> None:
+    refusing = telling({**WRITES, "<|answer|>": {"<|idk|>": 0.9, " Turin": 0.05}})
+    (free,) = formatted(refusing, form, forced=False).answer([ASKED])
+    assert (free.outcome, free.answer, free.evidence, free.citations) == ("abstained", None, "", ())
+    (forced,) = formatted(refusing, form).answer([ASKED])
+    assert forced.outcome == "answered" and forced.signals["refusal"] > forced.signals["best_word"]
+
+
+@pytest.mark.parametrize("form", ["cite_first", "evidence_first"])
+def test_answers_do_not_depend_on_who_is_asked_beside(
+    make_model: Make, telling: Telling, tokenizer: Tokenizer, form: str
+) -> None:
+    answerer = formatted(telling(WRITES), form, model=make_model())
+    asked = [Question(f"q{i}", text, (), (), "absent_entity", "", "never_tuned") for i, text in enumerate(TEXTS)]
+    together = answerer.answer(asked)
+    for question, said in zip(asked, together, strict=True):
+        (alone,) = answerer.answer([question])
+        assert (alone.answer, alone.evidence, alone.outcome) == (said.answer, said.evidence, said.outcome)
+        assert alone.signals == pytest.approx(said.signals, abs=1e-3)
+
+
+TEXTS = ("Where was Ada Moss born?", "Who?", "In which city does Ben Lark, of all people, go to work?")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "answer", "statement"),
+    [
+        ("Ada Moss works in Oslo.", "Oslo", "Ada Moss works in {answer}."),
+        ("OSLO is where Ada works.", "Oslo", "{answer} is where Ada works."),
+        ("Oslo, once more Oslo.", "Oslo", "Oslo, once more {answer}."),
+        ("Oslonians like it.", "Oslo", ""),  # a part of a word
+        ("Ada Moss works in Lima.", "Oslo", ""),
+        ("Ada Moss works in Lima.", "", ""),
+        ("$5 (five) were paid.", "$5 (five)", "{answer} were paid."),
+        ("{answer} is odd, Oslo too.", "Oslo", ""),
+    ],
+)
+def test_a_statement_is_the_evidence_without_the_answer(evidence: str, answer: str, statement: str) -> None:
+    assert stating(evidence, answer) == statement
+
+
+def test_the_statement_of_an_answer_is_the_one_that_was_written(telling: Telling) -> None:
+    found = statements(formatted(telling(WRITES), "evidence_first"), [], rewritten=True)
+    assert isinstance(found, EvidenceStatements)
+    said = [Prediction("q", "answered", "Oslo", evidence="in Oslo."), Prediction("q", "abstained")]
+    assert [q.statement for q in found.write([ASKED, ASKED], said)] == [("in {answer}.",), ()]
+
+
+def test_other_evidence_makes_rivals_that_are_checked_and_asked_back(telling: Telling) -> None:
+    chances = {**WRITES, " Oslo": {"<|src|>": 0.5, "<|answer|>": 0.45}, "<|answer|>": {" Oslo": 0.9}}
+    answerer = formatted(telling(chances), "evidence_first")
+    first = Prediction("q", "answered", "Lima", evidence="in Lima", signals={"answer": -1.0, "lp_evidence": -2.0})
+    said = restate(answerer, EvidenceStatements().write([ASKED], [first]), [first])
+    (found,) = add_evidence_candidates(answerer, [ASKED], said)
+    assert len(found.rivals) < WIDTH and found.answer == "Lima"
+    (rival,) = [rival for rival in found.rivals if rival.evidence == "in Oslo"]
+    assert (rival.question, rival.outcome, rival.answer) == ("q", "answered", "Oslo")
+    assert rival.signals["lp_evidence"] == pytest.approx(math.log(0.6 * 0.45), abs=0.08)
+    assert rival.citations == answerer.cite(["in Oslo"])[0]
+    for one in (found, rival):
+        assert {"lp_statement_given_id", "lp_question_given_evidence"} <= set(one.signals)
+    # What is asked back is the question alone, after the sentence and the answer.
+    tokenizer = answerer.tokenizer
+    sentence, answer, text = (tokens.tolist() for tokens in tokenizer.encode(["in Oslo", "Oslo", "Where?"]))
+    prompt = [tokenizer.doc, *sentence, tokenizer.answer, *answer, tokenizer.ask]
+    (scores,) = token_log_probs(answerer.model, [(prompt, [*text, tokenizer.end])])
+    assert rival.signals["lp_question_given_evidence"] == pytest.approx(scores.sum(), abs=1e-3)
+    assert not any(other.evidence == "in Lima" for other in found.rivals)
+
+
+def test_the_choice_among_evidence_is_the_noisy_channel() -> None:
+    def said(evidence: str, forth: float, back: float) -> Prediction:
+        signals = {"lp_evidence": forth, "lp_question_given_evidence": back}
+        return Prediction("q", "answered", "Oslo", evidence=evidence, signals=signals)
+
+    rivals = (said("b", -2.0, -3.0), said("c", -1.0, -9.0))
+    assert best_evidence(Prediction("q", "answered", "Oslo", evidence="a", rivals=rivals)).evidence == "b"
+    alone = Prediction("q", "answered", "Oslo", evidence="a")
+    assert best_evidence(alone) == alone
+
+
+def test_samples_are_drawn_in_the_format(telling: Telling) -> None:
+    from eval.signals.self_consistency import draw_samples
+
+    drawn: Sequence[tuple[str, ...]] = draw_samples(formatted(telling(WRITES), "evidence_first"), [ASKED], 8)
+    assert np.mean([sample == "Turin" for sample in drawn[0]]) > 0.4
