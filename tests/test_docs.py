@@ -14,6 +14,7 @@ from pages import LOG, PAGES, README, ROOT, Block, anchors, blocks, links, prose
 
 from data.readers.biocite import BiociteCorpus, open_biocite
 from data.readers.files import FilesCorpus, open_files
+from data.readers.qa import QACorpus, open_qa
 from data.records import FOLDS, OUTCOMES, SPLITS, SUPPORT_CLASSES, Question
 from eval import score
 from eval.grading.attribution import METRICS
@@ -161,6 +162,18 @@ def test_the_example_of_biocite_is_read(tmp_path, monkeypatch):
     corpus = open_biocite(BiociteCorpus(path="biocite.jsonl", in_domain=0.0))
     assert [document.id for document in corpus.documents] == ["mos-hal", "kwa"]
     assert [(q.answers, q.split) for q in corpus.questions] == [(("Zenith",), "tune"), (("Gentra",), "never_tuned")]
+
+
+@pytest.mark.parametrize("name", ["squad.json", "rows.jsonl"])
+def test_an_example_of_a_question_set_is_read(name, tmp_path, monkeypatch):
+    (block,) = [block for block in blocks(CORPORA) if block.marker.startswith(f"qa: {name}")]
+    (tmp_path / name).write_text(block.text, encoding="utf-8")
+    keys = dict(pair.removeprefix("corpus.").split("=") for pair in block.marker.split()[2:])
+    corpus = open_qa(QACorpus(path=str(tmp_path / name), tuned=0.0, withheld=0.0, **keys))
+    assert [document.text for document in corpus.documents] == ["Ada Moss works at Zenith. She was born in Oslo."]
+    answered, not_answered = corpus.questions
+    assert answered.answers in (("Zenith",), ("Ada Moss works at Zenith.",))
+    assert not_answered.support_class == "unanswerable"
 
 
 def test_every_field_of_a_question_is_explained():
