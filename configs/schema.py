@@ -103,7 +103,14 @@ class EvalConfig(Section):
         at_least(0),
     )
     signals: list[str] = key(  # noqa: RUF009
-        ["bidirectional", "cloze_candidates", "multi_source_support", "self_consistency", "p_ik"],
+        [
+            "bidirectional",
+            "cloze_candidates",
+            "evidence_candidates",
+            "multi_source_support",
+            "self_consistency",
+            "p_ik",
+        ],
         "what is read off the model beside its answer, in this order (eval/signals)",
         some_of(*modules("eval/signals")),
     )

@@ -3,7 +3,8 @@
 Finds results.json in and below the folders (symbolic links to folders are not followed, a file reached twice counts
 once), puts runs together whose configurations differ in the seed only, and prints a markdown table of the numbers of
 answers in dialogue, on documents never used in tuning. A row of several seeds shows mean ± sample standard deviation
-over them; a single run its bootstrap interval, which says nothing about other seeds. A sweep ends in the same table,
+over them; a single run its bootstrap interval, which says nothing about other seeds. `headline` is the joint of the
+system that the run is judged by, the best that it has given the question's text alone. A sweep ends in the same table,
 and in table.json as data.
 """
 
@@ -36,8 +37,10 @@ SYSTEM = "whence"
 SPLIT = "never_tuned"
 NOT_IDENTITY = ("seed", "run_dir")  # configuration keys in which runs of one row may differ
 SHARES = {"joint": "joint", "citation": "citation", "answer_em": "answer_em", "valid": "valid_unconstrained"}
+HEADLINE = "headline"
 COLUMNS = (
     *(Column(metric, title, "%", 1, "higher") for title, metric in SHARES.items()),
+    Column(HEADLINE, "joint, headline system", "%", 1, "higher"),
     Column("bits_per_byte", "bits/byte, held out", "", 3, "lower"),
 )
 
@@ -116,12 +119,13 @@ def grouped(runs: Sequence[Run]) -> tuple[list[list[Run]], list[str]]:
 
 def table(groups: Sequence[Sequence[Run]]) -> tuple[list[str], list[str]]:
     """The lines of the markdown table, and warnings about what it compares."""
-    header = ["name", "tokens", *SHARES, "bits/byte", "seconds", "seeds"]
+    header = ["name", "tokens", *SHARES, HEADLINE, "bits/byte", "seconds", "seeds"]
     rows = [
         [
             label,
             _listed({_tokens(run.results) for run in group}),
             *(_share(group, metric) for metric in SHARES.values()),
+            _share(group, "joint", None),
             _spread(group, lambda r: r["bits_per_byte"], lambda value: f"{value:.3f}"),
             _spread(group, lambda r: r["seconds"], lambda value: f"{value:,.0f}"),
             "1 (single run)" if len(group) == 1 else str(len(group)),
@@ -147,6 +151,7 @@ def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
             metric: over_seeds([measure(part, metric) for run in group if (part := _part(run.results))])
             for metric in SHARES.values()
         }
+        values[HEADLINE] = over_seeds([measure(part, "joint") for run in group if (part := _part(run.results, None))])
         bits = [run.results["bits_per_byte"] for run in group]
         values["bits_per_byte"] = over_seeds([None if value is None else Value(value) for value in bits])
         seeds = tuple(run.results["seed"] for run in group if run.results["seed"] is not None)
@@ -165,20 +170,21 @@ def labels(groups: Sequence[Sequence[Run]]) -> list[str]:
     ]
 
 
-def _part(results: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The attribution of the answer in dialogue, which every run has."""
-    return system_of(results["attribution"].get(SPLIT, {}), SYSTEM)
+def _part(results: Mapping[str, Any], system: str | None = SYSTEM) -> Mapping[str, Any]:
+    """The attribution of the answer in dialogue, which every run has; with None, of the system it is judged by."""
+    found: Mapping[str, Any] = results["attribution"].get(SPLIT, {})
+    return system_of(found, system) if system else found
 
 
-def _share(group: Sequence[Run], metric: str) -> str:
+def _share(group: Sequence[Run], metric: str, system: str | None = SYSTEM) -> str:
     def value(results: Mapping[str, Any]) -> float | None:
-        share: float | None = _part(results).get(metric)
+        share: float | None = _part(results, system).get(metric)
         return share
 
     if len(group) > 1:
         return _spread(group, value, percent)
     results = group[0].results
-    return percent(value(results), _part(results).get("intervals", {}).get(metric))
+    return percent(value(results), _part(results, system).get("intervals", {}).get(metric))
 
 
 def _spread(

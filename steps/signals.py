@@ -80,10 +80,10 @@ def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: P
     for i, prediction in zip(here, checked, strict=True):
         found[i] = prediction
     systems = {DECLARATIVE: found}
-    if evaluated.expert and "cloze_candidates" in evaluated.config.eval.signals:
-        systems[CLOZE] = list(map(best_completion, found))
-    if evaluated.expert and "evidence_candidates" in evaluated.config.eval.signals:
+    if evaluated.expert and evaluated.answerer.format.leads == "evidence":
         systems[EVIDENCE] = list(map(best_evidence, found))
+    elif evaluated.expert:
+        systems[CLOZE] = list(map(best_completion, found))
     for name, predictions in systems.items():
         write_jsonl(folder / f"{name}.jsonl", predictions)
     stated = evaluated.answerer.cites and any(q.statement for q in asked if is_plain(q))

@@ -18,7 +18,8 @@ SOURCES = [path for path in FILES if path.parts[0] != "tests"]
 # From the bottom up: a room may import those before it, and itself. A module belongs to the longest name that fits.
 ROOMS = (
     "configs.keys", "configs.renamed",
-    "data.fields", "data.atomic", "data.fetch", "data.record_parts", "data.records", "data.stateless_rng", "data.ragged_array",
+    "data.fields", "data.atomic", "data.fetch", "data.record_parts", "data.records",
+    "data.stateless_rng", "data.ragged_array",
     "data.world", "data.readers", "data.storage", "data.pipeline",
     "model",
     "stages",

@@ -29,9 +29,10 @@ def add_cloze_candidates(
     """The predictions with every other answer that the model recites as `rivals`, the likeliest first, each checked.
 
     All of them gain the signals `lp_statement_mean`, `lp_answer_given_opening` and `lp_answer_given_id`. Unchanged
-    where the model can't be asked for the source of a statement.
+    where the model can't be asked for the source of a statement, and where it writes evidence, whose alternatives are
+    those of eval/signals/evidence_candidates.py.
     """
-    if not answerer.cites:
+    if not answerer.cites or answerer.format.leads == "evidence":
         return list(said)
     completed = complete(answerer, questions)
     others = [

@@ -1,3 +1,4 @@
+import json
 import sys
 
 import pytest
@@ -39,10 +40,43 @@ def test_seeds_share_a_row_and_single_runs_say_so(tmp_path, capsys):
         write_run(tmp_path / f"end-{seed}", seed, joint, tags={"name": "end"}, size=1)
     write_run(tmp_path / "footnote", 0, 0.9, tags={"name": "footnote"}, size=1)
     rows, warnings = printed(capsys, tmp_path)
-    assert rows[0] == ["name", "tokens", "joint", "citation", "answer_em", "valid", "bits/byte", "seconds", "seeds"]
+    assert rows[0] == [
+        "name",
+        "tokens",
+        "joint",
+        "citation",
+        "answer_em",
+        "valid",
+        "headline",
+        "bits/byte",
+        "seconds",
+        "seeds",
+    ]
     assert rows[2:] == [
-        ["tags.name=end", "1,100", "50.0 ± 10.0", "75.0 ± 0.0", "60.0 ± 0.0", "-", "1.250 ± 0.000", "100 ± 0", "3"],
-        ["tags.name=footnote", "1,100", "90.0 [40.0, 60.0]", "75.0", "60.0", "-", "1.250", "100", "1 (single run)"],
+        [
+            "tags.name=end",
+            "1,100",
+            "50.0 ± 10.0",
+            "75.0 ± 0.0",
+            "60.0 ± 0.0",
+            "-",
+            "50.0 ± 10.0",
+            "1.250 ± 0.000",
+            "100 ± 0",
+            "3",
+        ],
+        [
+            "tags.name=footnote",
+            "1,100",
+            "90.0 [40.0, 60.0]",
+            "75.0",
+            "60.0",
+            "-",
+            "90.0 [40.0, 60.0]",
+            "1.250",
+            "100",
+            "1 (single run)",
+        ],
     ]
     assert warnings == []
 
@@ -130,3 +164,15 @@ def test_mistakes_are_named(tmp_path, monkeypatch, capsys, arguments, message):
     with pytest.raises(SystemExit, match="2"):
         compare.COMMAND.run(compare.main)
     assert message in capsys.readouterr().err
+
+
+def test_the_headline_is_of_the_system_that_the_run_is_judged_by(tmp_path, capsys):
+    write_run(tmp_path / "a", size=1)
+    path = tmp_path / "a" / "results.json"
+    found = json.loads(path.read_text())
+    part = found["attribution"]["never_tuned"]
+    found["attribution"]["never_tuned"] = {**part, "joint": 0.8, "system": "cloze", "floors": {"whence": part}}
+    path.write_text(json.dumps(found))
+    rows, _ = printed(capsys, tmp_path)
+    headline, joint = rows[0].index("headline"), rows[0].index("joint")
+    assert rows[2][headline].startswith("80.0") and rows[2][joint].startswith("50.0")
