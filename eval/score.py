@@ -6,18 +6,16 @@ the floors, BM25 and the oracle are scored on the same questions.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.readers.files import FilesCorpus, open_files
-from data.readers.json_files import JsonObject
 from data.records import Document, Prediction, Question, read_jsonl
 from eval.answerers.answerer import Answerer
 from eval.answerers.bm25 import BM25
 from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
 from eval.arguments import Command
+from eval.corpus import COLUMNS, read_corpus
 from eval.grading.attribution import METRICS
 from eval.results import given
 from eval.results.results import EMPTY, attribution_results, build_results, percent, write_results
@@ -31,8 +29,7 @@ COMMAND = Command(
     },
     optional={
         "documents": "the corpus, as corpus.path of a run has it: adds the floors, BM25 and the oracle",
-        "id_column": "of the documents (default: id)",
-        "text_column": "of the documents (default: text)",
+        **COLUMNS,
         "tuning": "JSONL file of the questions the system was tuned on: adds the most-frequent floor",
         "name": "what to call the system (default: the name of the predictions file)",
         "out": "where to write results.json",
@@ -48,7 +45,7 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
     systems: dict[str, Sequence[Prediction]] = {name: list(read_jsonl(values["predictions"], Prediction))}
     others: list[Answerer] = []
     if "documents" in values:
-        others += reference_systems(_documents(values, questions))
+        others += reference_systems(read_corpus(values, questions))
     if "tuning" in values:
         others.append(MostFrequent(list(read_jsonl(values["tuning"], Question))))
     for other in others:
@@ -144,23 +141,6 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Cells in columns, two spaces between them."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _documents(values: Mapping[str, str], questions: Sequence[Question]) -> list[Document]:
-    """The corpus, every supporting document of the questions in it: documents in our own form, or any with columns."""
-    path, question_path = values["documents"], values["questions"]
-    if path.endswith(".jsonl") and "sentences" in next(read_jsonl(path, JsonObject), JsonObject({})).values:
-        documents = list(read_jsonl(path, Document))
-    else:
-        id, text = values.get("id_column", "id"), values.get("text_column", "text")
-        documents = list(open_files(FilesCorpus(path=path, id_column=id, text_column=text)).documents)
-    ids = Counter(document.id for document in documents)
-    if repeated := [id for id, count in ids.items() if count > 1]:
-        raise ValueError(f'{path}: document "{repeated[0]}" is there {ids[repeated[0]]} times; ids must be unique')
-    for question in questions:
-        if unknown := [id for id in question.support if id not in ids]:
-            raise ValueError(f'{question_path}: question "{question.id}" names document "{unknown[0]}", not in {path}')
-    return documents
 
 
 if __name__ == "__main__":
