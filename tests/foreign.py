@@ -47,7 +47,9 @@ def save_foreign(folder: Path) -> None:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    backend.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=320, show_progress=False, special_tokens=[END], initial_alphabet=alphabet))
+    backend.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=320, show_progress=False, special_tokens=[END], initial_alphabet=alphabet)
+    )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=END)
     rows = [tokenizer(text)["input_ids"] for text in texts]
     prompts = [len(tokenizer(SHOTS.text(q.text))["input_ids"]) for q in ASKED]
