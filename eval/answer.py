@@ -9,6 +9,7 @@ scored as any others: `python -m eval.score`.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,7 @@ COMMAND = Command(
 
 def main(values: Mapping[str, str], _: Sequence[str]) -> None:
     shots, batch = _count(values, "shots", 4, least=0), _count(values, "batch", 8)
+    limit = _count(values, "limit", sys.maxsize)
     citations, endpoint = values.get("citations", "free"), values.get("endpoint")
     if citations not in CITATIONS:
         raise ValueError(f"citations={citations} is not one of {', '.join(CITATIONS)}")
@@ -71,8 +73,7 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
 
         writer = HFModel(values["model"], values.get("device", ""))
         ranker = HFRanker(writer, ids) if citations == "trie" else None
-    asked = asked[: _count(values, "limit", len(asked))]
-    said = Prompted(values["model"], writer, examples, ids, ranker, batch).answer(asked)
+    said = Prompted(values["model"], writer, examples, ids, ranker, batch).answer(asked[:limit])
     write_jsonl(out, said)
     counts = Counter(p.outcome for p in said)
     print(", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]))

@@ -1,4 +1,4 @@
-"""A model that was not trained here: a tiny Llama of transformers that has learnt by heart what it says to six questions."""
+"""A model that was not trained here: a tiny Llama that has learnt by heart what it says to six questions."""
 
 from __future__ import annotations
 

@@ -25,6 +25,9 @@ class Server(ThreadingHTTPServer):
         self.faults, self.requests, self.keys, self.lock = [], [], [], threading.Lock()
         self.shows, self.delay, self.running, self.most = True, 0.0, 0, 0
 
+    def handle_error(self, *_):
+        """A client that did not wait is no news."""
+
     def url(self, path):
         return f"http://127.0.0.1:{self.server_port}/v1/{path}"
 

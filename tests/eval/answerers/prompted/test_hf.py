@@ -111,7 +111,7 @@ def test_only_safetensors_are_read(foreign_folder, tmp_path):
     for file in foreign_folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
-    with pytest.raises(ValueError, match="can't be read: .*safetensors"):
+    with pytest.raises(ValueError, match=r"can't be read: .*safetensors"):
         HFModel(str(tmp_path), "cpu")
 
 
