@@ -1,7 +1,8 @@
 """Score any system's predictions: `python -m eval.score questions=Q.jsonl predictions=P.jsonl [documents=D.jsonl]`.
 
 Needs no trainer and no model: a question file and a prediction file in the form of data/records.py. With the documents
-the floors, BM25 and the oracle are scored on the same questions.
+the floors, BM25 and the oracle are scored on the same questions; and where answers cite documents in brackets, each of
+their statements is held against what it cites.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
 from eval.arguments import Command
 from eval.corpus import COLUMNS, read_corpus
 from eval.grading.attribution import METRICS
+from eval.grading.citation_quality import Quality, citation_quality, cites_in_brackets
 from eval.results import given
 from eval.results.results import EMPTY, attribution_results, build_results, percent, write_results
 
@@ -28,7 +30,7 @@ COMMAND = Command(
         "predictions": "JSONL file of predictions, one a question",
     },
     optional={
-        "documents": "the corpus, as corpus.path of a run has it: adds the floors, BM25 and the oracle",
+        "documents": "the corpus, as corpus.path of a run has it: adds floors, BM25, the oracle; checks citations in brackets",
         **COLUMNS,
         "tuning": "JSONL file of the questions the system was tuned on: adds the most-frequent floor",
         "name": "what to call the system (default: the name of the predictions file)",
@@ -44,8 +46,9 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
     name = values.get("name", Path(values["predictions"]).stem)
     systems: dict[str, Sequence[Prediction]] = {name: list(read_jsonl(values["predictions"], Prediction))}
     others: list[Answerer] = []
-    if "documents" in values:
-        others += reference_systems(read_corpus(values, questions))
+    documents = read_corpus(values, questions) if "documents" in values else []
+    if documents:
+        others += reference_systems(documents)
     if "tuning" in values:
         others.append(MostFrequent(list(read_jsonl(values["tuning"], Question))))
     for other in others:
@@ -53,6 +56,9 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
             raise ValueError(f'the system may not be called "{other.name}": give name=...')
         systems[other.name] = other.answer(questions)
     attribution = attribution_results(questions, systems, model=name)
+    held = {document.id: document for document in documents}
+    if cites_in_brackets(systems[name], held):
+        add_citation_quality(attribution, questions, systems[name], held)
     print(table(attribution, name))
     if "out" in values:
         results = build_results(
@@ -75,6 +81,19 @@ def reference_systems(documents: Sequence[Document], seed: int = 0) -> list[Answ
     """
     ids = {document.id: document.id for document in documents}
     return [Uniform(list(ids), seed), QuestionOnly(ids, seed), BM25(documents), Oracle()]
+
+
+def add_citation_quality(
+    attribution: dict[str, Any],
+    questions: Sequence[Question],
+    predictions: Sequence[Prediction],
+    documents: Mapping[str, Document],
+) -> None:
+    """To each split of the attribution what its long answers are worth; see eval/grading/citation_quality.py."""
+    for split, part in attribution.items():
+        asked = {q.id: q for q in questions if q.split == split}
+        said = [p for p in predictions if p.question in asked]
+        part["citation_quality"] = citation_quality(list(asked.values()), said, documents)
 
 
 def table(attribution: Mapping[str, Any], name: str, handed: Mapping[str, Any] = EMPTY) -> str:
@@ -133,8 +152,16 @@ def _block(split: str, part: Mapping[str, Any], name: str, handed: Mapping[str, 
             f"predictions: {outcomes or 'none'}, {part['missing']} missing",
             *_aligned(rows),
             *([f"* {given.MARK} of each question, which no user has"] if handed else []),
+            *_long_answers(part.get("citation_quality")),
         ]
     )
+
+
+def _long_answers(found: Mapping[str, Any] | None) -> list[str]:
+    if not found:
+        return []
+    rows = [(metric, percent(found[metric], found["intervals"][metric])) for metric in Quality._fields]
+    return ["answers of statements with citations in brackets:", *_aligned(rows)]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

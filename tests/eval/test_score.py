@@ -232,3 +232,25 @@ def test_what_is_not_known_is_on_the_terminal():
         ["false_citation", "0.000"],
     ]
     assert score.abstention_table({}) == ""
+
+
+def test_statements_with_citations_in_brackets_are_held_against_what_they_cite(files, monkeypatch, capsys):
+    monkeypatch.chdir(files)
+    said = [Prediction("q1", "answered", "Ann Ramos lives in Oslo [d1][d2]. She sings [d1]."), PREDICTIONS[2]]
+    write_jsonl(files / "long.jsonl", said)
+    arguments = {"questions": "q.jsonl", "predictions": "long.jsonl"}
+    score.main(arguments | {"documents": "d.jsonl", "out": "r.json"}, [])
+    block = capsys.readouterr().out.split("never_tuned:")[1]
+    assert "answers of statements with citations in brackets:" in block
+    rows = dict(line.split()[:2] for line in block.splitlines() if len(line.split()) > 1)
+    # of two questions the corpus answers, one is missing: its statements count 0
+    assert [rows[name] for name in ("answer_stands", "citation_recall", "citation_precision")] == [
+        "50.0",
+        "25.0",
+        "16.7",
+    ]
+    found = read_results(files / "r.json")["attribution"]
+    assert found["never_tuned"]["citation_quality"]["citation_recall"] == 0.25
+    assert found["in_domain"]["citation_quality"]["n"] == 1
+    score.main(arguments, [])
+    assert "brackets" not in capsys.readouterr().out  # without documents nothing can be held against them
