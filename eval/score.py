@@ -30,7 +30,7 @@ COMMAND = Command(
         "predictions": "JSONL file of predictions, one a question",
     },
     optional={
-        "documents": "the corpus, as corpus.path of a run has it: adds floors, BM25, the oracle; checks citations in brackets",
+        "documents": "the corpus, as corpus.path of a run has it: adds floors, BM25, the oracle, citation quality",
         **COLUMNS,
         "tuning": "JSONL file of the questions the system was tuned on: adds the most-frequent floor",
         "name": "what to call the system (default: the name of the predictions file)",
