@@ -30,7 +30,7 @@ _LAST_QUESTION = re.compile(r"Question:[ \t]*([^\n]*)\s*Answer:\s*\Z")
 
 
 @register_model("whence")
-class WhenceLM(LM):  # type: ignore[misc]
+class WhenceLM(LM):
     """A finished run.
 
     Args:
@@ -57,7 +57,7 @@ class WhenceLM(LM):  # type: ignore[misc]
             text, continuation = context[: len(context) - spaces], context[len(context) - spaces :] + continuation
             before, whole = self._tokens(text), self._tokens(text + continuation)
             after = whole[len(before) :]
-            rows.append(([self.tokenizer.doc, *before][-(self.longest - len(after)) :], after))
+            rows.append(([self.tokenizer.doc, *before][-max(1, self.longest - len(after)) :], after))
         return self._scored(rows)
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
@@ -77,25 +77,23 @@ class WhenceLM(LM):  # type: ignore[misc]
         """Greedy; sampling is refused. With `dialogue`, ValueError for a prompt without a last question."""
         if self.dialogue:
             return self._answer([request.args[0] for request in requests])
-        written = []
+        written: list[str] = []
         for chunk in self._batches(requests):
             limit = max(int(settings.get("max_gen_toks", LONGEST)) for _, settings in (r.args for r in chunk))
-            prompts = [[self.tokenizer.doc, *self._tokens(r.args[0])][-max(1, self.longest - limit) :] for r in chunk]
+            limit = min(limit, self.longest // 2)
+            prompts = [[self.tokenizer.doc, *self._tokens(r.args[0])][-(self.longest - limit) :] for r in chunk]
             context = Context.empty(self.model, len(chunk))
             logits = read_on(self.model, context, *pad_left(prompts, self._device))
-            for request, tokens in zip(
-                chunk, generate(self.model, context, logits, self.stops, limit).tokens, strict=True
-            ):
-                written.append(self._cut(tokens, request.args[1]))
+            found = generate(self.model, context, logits, self.stops, limit).tokens
+            written += [self._cut(tokens, r.args[1]) for r, tokens in zip(chunk, found, strict=True)]
         return written
 
     def _answer(self, prompts: Sequence[str]) -> list[str]:
         questions = []
         for prompt in prompts:
             if not (last := _LAST_QUESTION.search(prompt)):
-                raise ValueError(
-                    f'dialogue=true needs prompts that end in "Question: ... Answer:", not {prompt[-80:]!r}'
-                )
+                end = prompt[-60:]
+                raise ValueError(f'dialogue=true needs prompts that end in "Question: ... Answer:", not {end!r}')
             questions.append(Question("asked", last[1], (), (), "absent_entity", "", "never_tuned"))
         return [_written(said) for said in self.answerer.answer(questions)]
 

@@ -99,14 +99,26 @@ def test_likelihoods_are_those_of_reading_the_text(lm: WhenceLM) -> None:
 
 
 def test_what_it_writes_is_what_it_finds_likeliest(lm: WhenceLM) -> None:
-    (text,) = lm.generate_until([request("generate_until", "The birthplace", {"until": [], "max_gen_toks": 6})])
-    assert text
-    ((_, greedy),) = lm.loglikelihood([request("loglikelihood", "The birthplace", text)])
-    ((_, other),) = lm.loglikelihood([request("loglikelihood", "The birthplace", " zzz qqq")])
-    assert greedy and not other
-    stop = text[2:4]
-    (cut,) = lm.generate_until([request("generate_until", "The birthplace", {"until": [stop], "max_gen_toks": 6})])
-    assert cut == text.split(stop)[0]
+    tokens = [lm.tokenizer.doc, *lm.tokenizer.backend.encode("The birthplace").ids]
+    start = len(tokens)
+    for _ in range(6):
+        tokens.append(int(lm.model(torch.tensor([tokens]), torch.arange(len(tokens))[None])[0, -1].argmax()))
+    assert not lm.tokenizer.reserved.intersection(tokens[start:])
+    wanted = lm.tokenizer.backend.decode(tokens[start:])
+    settings = {"until": [], "max_gen_toks": 6}
+    assert lm.generate_until([request("generate_until", "The birthplace", settings)]) == [wanted]
+    stop = wanted[2:4]
+    cut = lm.generate_until([request("generate_until", "The birthplace", settings | {"until": [stop]})])
+    assert cut == [wanted.split(stop)[0]]
+
+
+def test_a_continuation_is_greedy_where_each_token_is_the_likeliest(lm: WhenceLM) -> None:
+    first = int(lm.model(torch.tensor([[lm.tokenizer.doc]]), torch.tensor([[0]]))[0, -1].argmax())
+    likeliest = lm.tokenizer.backend.decode([first])
+    assert lm.tokenizer.backend.encode(likeliest).ids == [first]
+    pairs = [("", likeliest), ("", likeliest + " zzz"), ("", " zzz")]
+    found = lm.loglikelihood([request("loglikelihood", *pair) for pair in pairs])
+    assert [greedy for _, greedy in found] == [True, False, False]
 
 
 def test_a_text_longer_than_it_reads_counts_each_token_once(lm: WhenceLM) -> None:
@@ -139,4 +151,3 @@ def test_sampling_and_prompts_without_a_question_are_refused(lm: WhenceLM, finis
         lm.generate_until([request("generate_until", "A", {"do_sample": True, "max_gen_toks": 1})])
     with pytest.raises(ValueError, match="needs prompts that end in"):
         WhenceLM(str(finished), dialogue=True).generate_until([request("generate_until", "A", {})])
-    assert torch.is_inference_mode_enabled() is False
