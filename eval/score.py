@@ -22,6 +22,8 @@ from eval.grading.citation_quality import Quality, citation_quality, cites_in_br
 from eval.results import given
 from eval.results.results import EMPTY, attribution_results, build_results, percent, write_results
 
+TUNED = ("tune", "relabel")
+
 COMMAND = Command(
     name="python -m eval.score",
     summary="Score the predictions of any system: answers and the sources they cite.",
@@ -40,13 +42,14 @@ COMMAND = Command(
 
 
 def main(values: Mapping[str, str], _: Sequence[str]) -> None:
-    questions = list(read_jsonl(values["questions"], Question))
-    if not questions:
+    everything = list(read_jsonl(values["questions"], Question))
+    if not everything:
         raise ValueError(f"{values['questions']} has no questions")
     name = values.get("name", Path(values["predictions"]).stem)
     systems: dict[str, Sequence[Prediction]] = {name: list(read_jsonl(values["predictions"], Prediction))}
+    questions = _asked(everything, systems[name])
     others: list[Answerer] = []
-    documents = read_corpus(values, questions) if "documents" in values else []
+    documents = read_corpus(values, everything) if "documents" in values else []
     if documents:
         others += reference_systems(documents)
     if "tuning" in values:
@@ -72,6 +75,13 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
             git=None,
         )
         write_results(values["out"], results)
+
+
+def _asked(questions: Sequence[Question], predictions: Sequence[Prediction]) -> list[Question]:
+    """Without the questions of tuning where not one of their split was answered: who asks leaves them out."""
+    answered = {prediction.question for prediction in predictions}
+    splits = {q.split for q in questions if q.id in answered}
+    return [q for q in questions if q.split not in TUNED or q.split in splits]
 
 
 def reference_systems(documents: Sequence[Document], seed: int = 0) -> list[Answerer]:
