@@ -61,7 +61,7 @@ def evaluate(values: Mapping[str, str], tasks: Sequence[str]) -> dict[str, Any]:
         import lm_eval.models  # before ours is registered: the harness looks for its own where it knows none
         from lm_eval.tasks import TaskManager
     except ImportError:
-        raise ValueError('this needs lm-evaluation-harness: pip install "whence[harness]"') from None
+        raise ValueError("this needs lm-evaluation-harness: pip install lm_eval") from None
     import eval.harness.lm  # noqa: F401  registers the model
 
     task_keys = ("questions", "documents", "shots", "split", *COLUMNS)

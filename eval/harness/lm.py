@@ -77,7 +77,7 @@ class WhenceLM(LM):
         """Greedy; sampling is refused. With `dialogue`, ValueError for a prompt without a last question."""
         if self.dialogue:
             return self._answer([request.args[0] for request in requests])
-        written: list[str] = []
+        texts: list[str] = []
         for chunk in self._batches(requests):
             limit = max(int(settings.get("max_gen_toks", LONGEST)) for _, settings in (r.args for r in chunk))
             limit = min(limit, self.longest // 2)
@@ -85,8 +85,8 @@ class WhenceLM(LM):
             context = Context.empty(self.model, len(chunk))
             logits = read_on(self.model, context, *pad_left(prompts, self._device))
             found = generate(self.model, context, logits, self.stops, limit).tokens
-            written += [self._cut(tokens, r.args[1]) for r, tokens in zip(chunk, found, strict=True)]
-        return written
+            texts += [self._cut(tokens, r.args[1]) for r, tokens in zip(chunk, found, strict=True)]
+        return texts
 
     def _answer(self, prompts: Sequence[str]) -> list[str]:
         questions = []
@@ -95,7 +95,7 @@ class WhenceLM(LM):
                 end = prompt[-60:]
                 raise ValueError(f'dialogue=true needs prompts that end in "Question: ... Answer:", not {end!r}')
             questions.append(Question("asked", last[1], (), (), "absent_entity", "", "never_tuned"))
-        return [_written(said) for said in self.answerer.answer(questions)]
+        return [written(said) for said in self.answerer.answer(questions)]
 
     def _cut(self, tokens: Sequence[int], settings: dict[str, Any]) -> str:
         if settings.get("do_sample") or settings.get("temperature"):
@@ -129,7 +129,7 @@ class WhenceLM(LM):
             yield items[start : start + self.batch]
 
 
-def _written(said: Prediction) -> str:
+def written(said: Prediction) -> str:
     """A prediction as the prompt of eval/answerers/prompted shows answers."""
     if said.answer is None or said.outcome == "unparseable":
         return "" if said.outcome == "unparseable" else " I do not know."

@@ -36,7 +36,7 @@ class HFModel:
         try:
             import transformers
         except ImportError:
-            raise ValueError('a Hugging Face folder needs transformers: pip install "whence[hf]"') from None
+            raise ValueError("a Hugging Face folder needs transformers: pip install transformers") from None
         if not (Path(folder) / "config.json").is_file():
             raise ValueError(f"{folder} is no folder of a Hugging Face model (no config.json)")
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

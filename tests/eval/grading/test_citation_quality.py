@@ -7,7 +7,7 @@ from eval.grading.statements import Statement, content_words, statements
 DOCUMENTS = {
     document.id: document
     for document in (
-        Document("d1", (("Ada Moss works at Zenith.",), ("She was born in Oslo.", "Oslo is where she was born."))),
+        Document("d1", (("Ada Moss works at Zenith.",), ("She was born in Oslo.", "Oslo is her birthplace."))),
         Document("d2", (("Zenith's tallest tower stands in Lima.",), ("It opened in 1931.",))),
         Document("d3", (("Ada Moss is employed by Zenith.",),)),
         Document("Oslo, a history", (("Oslo was founded in 1040.",),)),
@@ -52,7 +52,7 @@ def test_negations_are_content():
         ("Ada's employer is Dynova", ["d1"], False),  # no value that is known, and no such word
         ("She was born in Oslo", ["d1"], True),
         ("She was not born in Oslo", ["d1"], False),
-        ("Oslo is where she was born", ["d1"], True),  # another wording of the same sentence
+        ("Her birthplace is Oslo", ["d1"], True),  # another wording of the same sentence
         ("Born in Oslo, a city founded in 1040", ["d1", "Oslo, a history"], False),  # "city"
         ("Born in Oslo, founded in 1040", ["d1", "Oslo, a history"], True),  # together
         ("Born in Oslo, founded in 1040", ["d1"], False),

@@ -15,6 +15,7 @@ from data.records import PLAIN, Citation, Prediction, Question, read_jsonl, writ
 from eval import answer
 from eval.answerers.likelihoods import token_log_probs
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.prompted.prompt import parse
 from eval.grading.attribution import grade, summarise
 from eval.load import load_run
 from run import run
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.slow
 from lm_eval.api.instance import Instance  # noqa: E402
 
 from eval.harness.__main__ import evaluate  # noqa: E402
-from eval.harness.lm import WhenceLM  # noqa: E402
+from eval.harness.lm import WhenceLM, written  # noqa: E402
 from eval.harness.task import REPORTED  # noqa: E402
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -97,6 +98,17 @@ def test_a_run_in_dialogue_scores_as_its_own_answers_do(finished: Path, monkeypa
     }  # fmt: skip
     assert figures(evaluate(values, ["whence_cited"])) == mine
     assert 0 < mine["joint"] < mine["answer_em"] < 1
+
+
+def test_what_a_run_says_is_written_so_that_it_is_read_back() -> None:
+    said = [
+        Prediction("q", "answered", "Oslo", (Citation("d1"), Citation("d2"))),
+        *(Prediction("q", outcome, "Oslo") for outcome in ("no_source", "unparseable")),
+        Prediction("q", "abstained"),
+    ]
+    found = [parse(written(p), frozenset({"d1", "d2"})) for p in said]
+    assert [one.outcome for one in found] == [p.outcome for p in said]
+    assert (found[0].answer, found[0].sources, found[1].answer) == ("Oslo", ("d1",), "Oslo")
 
 
 def test_likelihoods_are_those_of_reading_the_text(lm: WhenceLM) -> None:

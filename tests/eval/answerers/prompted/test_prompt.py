@@ -48,6 +48,7 @@ def test_the_prompt_shows_the_form_and_tells_the_question_only():
         (" Zenith\nSource: the web", "answered", "Zenith", ("the web",)),
         (" Zenith\nSource:", "no_source", "Zenith", ()),
         (" Zenith", "no_source", "Zenith", ()),
+        (" Zenith\n\nSource: doc-1", "no_source", "Zenith", ()),
         (" Zenith\nQuestion: Who?\nAnswer: Ada\nSource: doc-1", "no_source", "Zenith", ()),
         (" Zenith\nSource: doc-1\nQuestion: Who?", "answered", "Zenith", ("doc-1",)),
         (" I do not know.\nSource: doc-1", "abstained", None, ()),
