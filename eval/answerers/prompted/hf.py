@@ -39,7 +39,7 @@ class HFModel:
             raise ValueError("a Hugging Face folder needs transformers: pip install transformers") from None
         if not (Path(folder) / "config.json").is_file():
             raise ValueError(f"{folder} is no folder of a Hugging Face model (no config.json)")
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = _device(device)
         known: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
         try:
             self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, padding_side="left", **known)
@@ -111,6 +111,15 @@ class HFModel:
             raise ValueError(
                 f"a prompt with its answer takes {size} tokens, and the model reads {longest}: give fewer shots"
             )
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device={name} can't be used: {str(error).splitlines()[0]}") from None
+    return device
 
 
 class HFRanker:

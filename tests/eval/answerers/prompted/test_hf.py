@@ -116,6 +116,12 @@ def test_only_safetensors_are_read(foreign_folder, tmp_path):
         HFModel(str(tmp_path), "cpu")
 
 
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_said(foreign_folder, device):
+    with pytest.raises(ValueError, match=f"device={device} can't be used"):
+        HFModel(str(foreign_folder), device)
+
+
 def test_what_cannot_be_asked_is_said(model, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="is no folder of a Hugging Face model"):
         HFModel(str(tmp_path))
