@@ -1,26 +1,28 @@
 """Score any system's predictions: `python -m eval.score questions=Q.jsonl predictions=P.jsonl [documents=D.jsonl]`.
 
 Needs no trainer and no model: a question file and a prediction file in the form of data/records.py. With the documents
-the floors, BM25 and the oracle are scored on the same questions.
+the floors, BM25 and the oracle are scored on the same questions; and where answers cite documents in brackets, each of
+their statements is held against what it cites.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.readers.files import FilesCorpus, open_files
-from data.readers.json_files import JsonObject
 from data.records import Document, Prediction, Question, read_jsonl
 from eval.answerers.answerer import Answerer
 from eval.answerers.bm25 import BM25
 from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
 from eval.arguments import Command
+from eval.corpus import COLUMNS, read_corpus
 from eval.grading.attribution import METRICS
+from eval.grading.citation_quality import Quality, citation_quality, cites_in_brackets
 from eval.results import given
 from eval.results.results import EMPTY, attribution_results, build_results, percent, write_results
+
+TUNED = ("tune", "relabel")
 
 COMMAND = Command(
     name="python -m eval.score",
@@ -30,9 +32,8 @@ COMMAND = Command(
         "predictions": "JSONL file of predictions, one a question",
     },
     optional={
-        "documents": "the corpus, as corpus.path of a run has it: adds the floors, BM25 and the oracle",
-        "id_column": "of the documents (default: id)",
-        "text_column": "of the documents (default: text)",
+        "documents": "the corpus, as corpus.path of a run has it: adds floors, BM25, the oracle, citation quality",
+        **COLUMNS,
         "tuning": "JSONL file of the questions the system was tuned on: adds the most-frequent floor",
         "name": "what to call the system (default: the name of the predictions file)",
         "out": "where to write results.json",
@@ -41,14 +42,16 @@ COMMAND = Command(
 
 
 def main(values: Mapping[str, str], _: Sequence[str]) -> None:
-    questions = list(read_jsonl(values["questions"], Question))
-    if not questions:
+    everything = list(read_jsonl(values["questions"], Question))
+    if not everything:
         raise ValueError(f"{values['questions']} has no questions")
     name = values.get("name", Path(values["predictions"]).stem)
     systems: dict[str, Sequence[Prediction]] = {name: list(read_jsonl(values["predictions"], Prediction))}
+    questions = _asked(everything, systems[name])
     others: list[Answerer] = []
-    if "documents" in values:
-        others += reference_systems(_documents(values, questions))
+    documents = read_corpus(values, everything) if "documents" in values else []
+    if documents:
+        others += reference_systems(documents)
     if "tuning" in values:
         others.append(MostFrequent(list(read_jsonl(values["tuning"], Question))))
     for other in others:
@@ -56,6 +59,9 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
             raise ValueError(f'the system may not be called "{other.name}": give name=...')
         systems[other.name] = other.answer(questions)
     attribution = attribution_results(questions, systems, model=name)
+    held = {document.id: document for document in documents}
+    if cites_in_brackets(systems[name], held):
+        add_citation_quality(attribution, questions, systems[name], held)
     print(table(attribution, name))
     if "out" in values:
         results = build_results(
@@ -71,6 +77,13 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
         write_results(values["out"], results)
 
 
+def _asked(questions: Sequence[Question], predictions: Sequence[Prediction]) -> list[Question]:
+    """Without the questions of tuning where not one of their split was answered: who asks leaves them out."""
+    answered = {prediction.question for prediction in predictions}
+    splits = {q.split for q in questions if q.id in answered}
+    return [q for q in questions if q.split not in TUNED or q.split in splits]
+
+
 def reference_systems(documents: Sequence[Document], seed: int = 0) -> list[Answerer]:
     """What needs the corpus only: the uniform and question-only floors, BM25, and the oracle.
 
@@ -78,6 +91,19 @@ def reference_systems(documents: Sequence[Document], seed: int = 0) -> list[Answ
     """
     ids = {document.id: document.id for document in documents}
     return [Uniform(list(ids), seed), QuestionOnly(ids, seed), BM25(documents), Oracle()]
+
+
+def add_citation_quality(
+    attribution: dict[str, Any],
+    questions: Sequence[Question],
+    predictions: Sequence[Prediction],
+    documents: Mapping[str, Document],
+) -> None:
+    """To each split of the attribution what its long answers are worth; see eval/grading/citation_quality.py."""
+    for split, part in attribution.items():
+        asked = {q.id: q for q in questions if q.split == split}
+        said = [p for p in predictions if p.question in asked]
+        part["citation_quality"] = citation_quality(list(asked.values()), said, documents)
 
 
 def table(attribution: Mapping[str, Any], name: str, handed: Mapping[str, Any] = EMPTY) -> str:
@@ -136,31 +162,22 @@ def _block(split: str, part: Mapping[str, Any], name: str, handed: Mapping[str, 
             f"predictions: {outcomes or 'none'}, {part['missing']} missing",
             *_aligned(rows),
             *([f"* {given.MARK} of each question, which no user has"] if handed else []),
+            *_long_answers(part.get("citation_quality")),
         ]
     )
+
+
+def _long_answers(found: Mapping[str, Any] | None) -> list[str]:
+    if not found:
+        return []
+    rows = [(metric, percent(found[metric], found["intervals"][metric])) for metric in Quality._fields]
+    return ["answers of statements with citations in brackets:", *_aligned(rows)]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Cells in columns, two spaces between them."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _documents(values: Mapping[str, str], questions: Sequence[Question]) -> list[Document]:
-    """The corpus, every supporting document of the questions in it: documents in our own form, or any with columns."""
-    path, question_path = values["documents"], values["questions"]
-    if path.endswith(".jsonl") and "sentences" in next(read_jsonl(path, JsonObject), JsonObject({})).values:
-        documents = list(read_jsonl(path, Document))
-    else:
-        id, text = values.get("id_column", "id"), values.get("text_column", "text")
-        documents = list(open_files(FilesCorpus(path=path, id_column=id, text_column=text)).documents)
-    ids = Counter(document.id for document in documents)
-    if repeated := [id for id, count in ids.items() if count > 1]:
-        raise ValueError(f'{path}: document "{repeated[0]}" is there {ids[repeated[0]]} times; ids must be unique')
-    for question in questions:
-        if unknown := [id for id in question.support if id not in ids]:
-            raise ValueError(f'{question_path}: question "{question.id}" names document "{unknown[0]}", not in {path}')
-    return documents
 
 
 if __name__ == "__main__":

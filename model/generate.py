@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -26,6 +26,11 @@ from model.trie import Node, Trie
 
 WIDTH = 4  # prefixes that a context opens at once
 NEGLIGIBLE = math.log(1e9)  # in nats below the first
+
+# Of each context (by its number) nodes to open, with their negative log-probabilities: for each of them the
+# log-probabilities (V,) of the next token after that context and the node's prefix.
+Opened = dict[int, list[tuple[float, Node]]]
+Expand = Callable[[Opened], list[tuple[int, Node, float, np.ndarray]]]
 
 
 @dataclass
@@ -214,18 +219,28 @@ def rank_constrained(
     opened = context.branch()
     mark = torch.full((rows, 1), opening, device=context.seen.device)
     first = read_on(model, opened, mark, torch.ones_like(mark, dtype=torch.bool)).double().log_softmax(-1).cpu().numpy()
+    return best_first(first, partial(_expand, model, opened, trie), trie, end, most)
+
+
+def best_first(first: np.ndarray, expand: Expand, trie: Trie, end: int, most: int) -> list[list[tuple[int, float]]]:
+    """`rank_constrained` for any model.
+
+    Args:
+        first: log-probabilities (B, V) of the first token of an identifier.
+        expand: reads prefixes of identifiers.
+    """
     # (negative log-probability, tie-break, node): ties go to the lower row, whatever the order of expansion
-    frontier: list[list[tuple[float, int, Node]]] = [[] for _ in range(rows)]
-    found: list[list[tuple[int, float]]] = [[] for _ in range(rows)]
-    expanded = [(row, trie.root, 0.0, first[row]) for row in range(rows)]
+    frontier: list[list[tuple[float, int, Node]]] = [[] for _ in first]
+    found: list[list[tuple[int, float]]] = [[] for _ in first]
+    expanded = [(row, trie.root, 0.0, log_probs) for row, log_probs in enumerate(first)]
     children = cache(trie.children)  # all contexts share the first nodes
     while expanded:
         for row, node, cost, log_probs in expanded:
             tokens, nodes = children(node)
             for log_prob, child in zip(log_probs[tokens].tolist(), nodes, strict=True):
                 heapq.heappush(frontier[row], (cost - log_prob, child.low, child))
-        open_nodes = {row: _settle(frontier[row], found[row], trie, end, most) for row in range(rows)}
-        expanded = _expand(model, opened, trie, {row: nodes for row, nodes in open_nodes.items() if nodes})
+        open_nodes = {row: _settle(frontier[row], found[row], trie, end, most) for row in range(len(first))}
+        expanded = expand({row: nodes for row, nodes in open_nodes.items() if nodes})
     return found
 
 
@@ -253,7 +268,7 @@ def _settle(
 
 
 def _expand(
-    model: Transformer, context: Context, trie: Trie, nodes: dict[int, list[tuple[float, Node]]]
+    model: Transformer, context: Context, trie: Trie, nodes: Opened
 ) -> list[tuple[int, Node, float, np.ndarray]]:
     """Next-token log-probabilities (V,) after each context and each of its prefixes.
 

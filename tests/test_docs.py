@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,9 +16,12 @@ from pages import LOG, PAGES, README, ROOT, Block, anchors, blocks, links, prose
 from data.readers.biocite import BiociteCorpus, open_biocite
 from data.readers.files import FilesCorpus, open_files
 from data.readers.qa import QACorpus, open_qa
-from data.records import FOLDS, OUTCOMES, SPLITS, SUPPORT_CLASSES, Question
+from data.records import FOLDS, OUTCOMES, SPLITS, SUPPORT_CLASSES, Prediction, Question
 from eval import score
+from eval.answerers.prompted.prompt import FewShot
 from eval.grading.attribution import METRICS
+from eval.grading.citation_quality import Quality
+from eval.grading.statements import statements
 from eval.results.selective_metrics import METRICS as SELECTIVE
 from eval.selective.selective_baselines import SYSTEMS
 from eval.signals import registered
@@ -157,6 +161,18 @@ def test_examples_of_questions_and_predictions_are_read_and_scored(tmp_path, mon
     assert "1 answered, 1 abstained, 1 missing" in capsys.readouterr().out
 
 
+def test_the_prompt_and_the_long_answer_that_are_shown_are_those_of_the_code():
+    page = DOCS / "anyone.md"
+    shown = [
+        Question("q1", "Where does Ada Moss work?", ("Zenith",), ("doc-1",), "single", "", "tune"),
+        Question("q2", "Where was Ben Hale born?", (), (), "absent_entity", "", "tune"),
+    ]
+    assert FewShot(tuple(shown)).text("Where does Cy Kwan work?") + "\n" in [block.text for block in blocks(page)]
+    (example,) = [block for block in blocks(page) if block.marker.startswith("long: ")]
+    said = Prediction.from_json(json.loads(example.text))
+    assert [s.cited for s in statements(said.answer or "", ())] == [("doc-1",), ("doc-1", "doc-2")]
+
+
 def test_the_example_of_biocite_is_read(tmp_path, monkeypatch):
     write([b for b in blocks(CORPORA) if b.marker.startswith("biocite: ")], tmp_path, monkeypatch)
     corpus = open_biocite(BiociteCorpus(path="biocite.jsonl", in_domain=0.0))
@@ -185,7 +201,7 @@ def test_every_class_split_fold_and_outcome_is_explained():
 
 
 def test_every_measure_is_explained():
-    assert {*METRICS, *SELECTIVE, "bits_per_byte"} <= set(spans(GLOSSARY))
+    assert {*METRICS, *SELECTIVE, *Quality._fields, "bits_per_byte"} <= set(spans(GLOSSARY))
     directions = {name: metric.better for name, metric in SELECTIVE.items()}
     rows = [line.strip("|").split(" | ") for line in prose(GLOSSARY).splitlines() if line.startswith("| `")]
     for names, *_, said in rows:

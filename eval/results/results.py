@@ -18,6 +18,8 @@
         intervals             by metric [low, high], 95%, entities resampled; null where there is nothing to resample
         by_attribute, by_support_class
                               all of the above for each attribute and each support class
+        citation_quality      of answers that cite in brackets, where eval.score found such; see
+                              eval/grading/citation_quality.py
         floors                all of the above (not broken down) for every other system (uniform, most_frequent,
                               question_only, bm25, oracle), with "margin": {"value", "interval"}: how far our `cited`
                               is ahead of theirs, paired

@@ -232,3 +232,40 @@ def test_what_is_not_known_is_on_the_terminal():
         ["false_citation", "0.000"],
     ]
     assert score.abstention_table({}) == ""
+
+
+def test_questions_of_tuning_that_nobody_was_asked_are_left_out(files, monkeypatch, capsys):
+    monkeypatch.chdir(files)
+    tuning = Question("t1", "Where?", ("Rome",), ("d2",), "single", "ed", "tune", "city")
+    write_jsonl(files / "all.jsonl", [*QUESTIONS, tuning])
+    score.main({"questions": "all.jsonl", "predictions": "p.jsonl"}, [])
+    said = capsys.readouterr().out
+    assert "\ntune:" not in "\n" + said and "in_domain: 1" in said
+    write_jsonl(files / "more.jsonl", [*PREDICTIONS, Prediction("t1", "abstained")])
+    score.main({"questions": "all.jsonl", "predictions": "more.jsonl"}, [])
+    assert "\ntune: 1 questions" in "\n" + capsys.readouterr().out
+    (files / "empty.jsonl").touch()
+    score.main({"questions": "all.jsonl", "predictions": "empty.jsonl"}, [])
+    assert "never_tuned: 2 questions" in capsys.readouterr().out  # others count, answered or not
+
+
+def test_statements_with_citations_in_brackets_are_held_against_what_they_cite(files, monkeypatch, capsys):
+    monkeypatch.chdir(files)
+    said = [Prediction("q1", "answered", "Ann Ramos lives in Oslo [d1][d2]. She sings [d1]."), PREDICTIONS[2]]
+    write_jsonl(files / "long.jsonl", said)
+    arguments = {"questions": "q.jsonl", "predictions": "long.jsonl"}
+    score.main(arguments | {"documents": "d.jsonl", "out": "r.json"}, [])
+    block = capsys.readouterr().out.split("never_tuned:")[1]
+    assert "answers of statements with citations in brackets:" in block
+    rows = dict(line.split()[:2] for line in block.splitlines() if len(line.split()) > 1)
+    # of two questions the corpus answers, one is missing: its statements count 0
+    assert [rows[name] for name in ("answer_stands", "citation_recall", "citation_precision")] == [
+        "50.0",
+        "25.0",
+        "16.7",
+    ]
+    found = read_results(files / "r.json")["attribution"]
+    assert found["never_tuned"]["citation_quality"]["citation_recall"] == 0.25
+    assert found["in_domain"]["citation_quality"]["n"] == 1
+    score.main(arguments, [])
+    assert "brackets" not in capsys.readouterr().out  # without documents nothing can be held against them
