@@ -1,4 +1,4 @@
-"""Checkpoints as others have them, tiny and random: a Llama with a tokenizer.json, byte-level or as sentencepiece does."""
+"""Checkpoints as others have them, tiny and random: a Llama with a tokenizer.json, byte-level or like sentencepiece."""
 
 from __future__ import annotations
 

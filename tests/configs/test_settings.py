@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkpoints import tiny_llama
 from composing import CONFIGS, ROOT, composed, said_of
 from hydra import compose, initialize_config_dir
 
@@ -168,8 +169,9 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("experiment", OPTIONS["experiment"])
 @pytest.mark.parametrize("corpus", OPTIONS["corpus"])
 @pytest.mark.usefixtures("no_gpu")
-def test_every_experiment_takes_every_corpus(experiment: str, corpus: str) -> None:
-    assert said_of(f"experiment={experiment}", f"corpus={corpus}", *GIVEN.get(corpus, ())) == ""
+def test_every_experiment_takes_every_corpus(experiment: str, corpus: str, tmp_path: Path) -> None:
+    more = (f"init={tiny_llama(tmp_path)}",) if experiment == "continue" else ()
+    assert said_of(f"experiment={experiment}", f"corpus={corpus}", *GIVEN.get(corpus, ()), *more) == ""
 
 
 def test_an_experiment_keeps_its_own_world() -> None:
