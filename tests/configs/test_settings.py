@@ -155,7 +155,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 @pytest.mark.parametrize("group", sorted(OPTIONS))
 @pytest.mark.usefixtures("no_gpu")
-def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "_gpus", lambda accelerator: 8)
     for option in OPTIONS[group]:
         if group == "launcher":
@@ -163,6 +163,8 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
         more = GIVEN.get(option, ()) if group == "corpus" else ()
         if group == "abstention_sft" and option != "none":
             more = ("corpus.hard=true", "corpus.relabel=0.2")
+        if option == "continue":
+            more = (f"init={tiny_llama(tmp_path)}",)
         assert said_of(f"{group}={option}", *more) in ("", "launcher"), option
 
 
