@@ -33,7 +33,7 @@ POSITIVE = Range("above 0", lambda value: value > 0)
 GIVEN = Range("not empty", bool)
 CHECKPOINT = Range(
     "empty, a folder that is there, or an id of the Hugging Face hub",
-    lambda init: not init or Path(init).is_dir() or re.fullmatch(r"[\w.-]+/[\w.-]+", init),
+    lambda init: not init or Path(init).is_dir() or bool(re.fullmatch(r"[\w.-]+/[\w.-]+", init)),
 )
 FILE = Range("empty, or a file that is there", lambda path: not path or Path(path).is_file())
 
