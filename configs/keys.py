@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -30,6 +31,10 @@ SHARE = Range("a share from 0 to 1", lambda value: 0 <= value <= 1)
 PART = Range("a share from 0 to below 1", lambda value: 0 <= value < 1)
 POSITIVE = Range("above 0", lambda value: value > 0)
 GIVEN = Range("not empty", bool)
+CHECKPOINT = Range(
+    "empty, a folder that is there, or an id of the Hugging Face hub",
+    lambda init: not init or Path(init).is_dir() or bool(re.fullmatch(r"[\w.-]+/[\w.-]+", init)),
+)
 FILE = Range("empty, or a file that is there", lambda path: not path or Path(path).is_file())
 
 

@@ -10,7 +10,20 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import II, MISSING, OmegaConf
 
 from configs.describe import describe
-from configs.keys import GIVEN, PART, POSITIVE, SEED, SHARE, Section, at_least, key, modules, one_of, some_of
+from configs.keys import (
+    CHECKPOINT,
+    GIVEN,
+    PART,
+    POSITIVE,
+    SEED,
+    SHARE,
+    Section,
+    at_least,
+    key,
+    modules,
+    one_of,
+    some_of,
+)
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
@@ -141,6 +154,7 @@ class Config(Section):
         "",
         "a checkpoint to go on from: a folder of Hugging Face's form, or an id of its hub. Its shape and its tokenizer "
         "are then used, and model and tokenizer.vocab_size are not; empty for random weights",
+        CHECKPOINT,
     )
     duplicates: str = key("error", "of a document's id: refused, or all but the first dropped", one_of("error", "drop"))
     corpus: Any = MISSING

@@ -60,7 +60,7 @@ def written(config: ModelConfig, longest: int, end: int) -> dict[str, Any]:
         "architectures": [config.form.architecture],
         "model_type": config.family,
         "hidden_act": "silu",
-        "attention_bias": False,
+        **({} if config.form.qkv_bias else {"attention_bias": False}),
         "torch_dtype": "float32",
         "max_position_embeddings": longest,
         "eos_token_id": end,
@@ -97,6 +97,8 @@ def _shape(theirs: Mapping[str, Any]) -> ModelConfig:
         raise ValueError(f"no model of model_type {name}{reason}, only of {', '.join(FAMILIES)}")
     family, rope = FAMILIES[name], _rope(theirs)
     flat = {key: value for key, value in {**theirs, **rope}.items() if value is not None}
+    if family.qkv_bias:
+        flat.pop("attention_bias", None)  # says nothing there
     for key, needed in FORM.items():
         if flat.get(key, needed) != needed:
             raise ValueError(f"{key} is {json.dumps(flat[key])[:40]}; only {json.dumps(needed)} can be read")

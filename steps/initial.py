@@ -52,9 +52,9 @@ def initial_model(config: Config, tokenizer: Tokenizer) -> Transformer:
 
     model, borrowed = load_model(locate(config.init)), Borrowed.read(str(tokenizer_base(config)))
     had = model.config.vocab_size
-    # A text began with this mark there, as it begins with <|doc|> here and a question with <|ask|>.
+    # A text began with this mark there, as documents and questions begin with their own here.
     bos = borrowed.bos
-    like = {} if bos is None else {mark: bos for mark in (tokenizer.doc, tokenizer.ask) if mark >= borrowed.size}
+    like = {} if bos is None else {mark: bos for mark in tokenizer.openings if mark >= borrowed.size}
     grow(model, rounded(max(len(tokenizer), had)), borrowed.size, like)
     shape = model.config
     log.info(

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from checkpoints import tiny_llama
 from composing import CONFIGS, composed
 
 from run import run
@@ -17,6 +18,8 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path) -> N
     extra: tuple[str, ...] = WORLD
     if experiment == "biocite":
         extra = (f"corpus.path={_biocite(tmp_path)}",)
+    if experiment == "continue":
+        extra += (f"init={tiny_llama(tmp_path / 'checkpoint')}",)
     config = composed(
         f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
     )

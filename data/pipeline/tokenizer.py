@@ -62,6 +62,7 @@ class Tokenizer:
 
     Attributes:
         pad, doc, src, end_src, ask, answer, end, idk, nosrc, false: ids of the marks.
+        openings: the marks that documents and questions begin with.
         codes: the ids of the 256 identifier codes, int32 (256,).
         reserved: the ids of all of these and of the marks of confidence: no words hold one.
         starts: the ids of tokens that begin with a space, as words do.
@@ -82,6 +83,7 @@ class Tokenizer:
         backend.no_padding()
         self.pad, self.doc, self.src, self.end_src, self.ask = (self._mark(m) for m in tuple(MARKS)[:5])
         self.answer, self.end, self.idk, self.nosrc, self.false = (self._mark(m) for m in tuple(MARKS)[5:])
+        self.openings = (self.doc, self.ask)
         self.codes, self.confidences = (
             np.array([backend.token_to_id(token) for token in tokens], dtype=np.int32)
             for tokens in (CODES, CONFIDENCES)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkpoints import tiny_llama
 from composing import CONFIGS, ROOT, composed, said_of
 from hydra import compose, initialize_config_dir
 
@@ -154,7 +155,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 @pytest.mark.parametrize("group", sorted(OPTIONS))
 @pytest.mark.usefixtures("no_gpu")
-def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "_gpus", lambda accelerator: 8)
     for option in OPTIONS[group]:
         if group == "launcher":
@@ -162,14 +163,17 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
         more = GIVEN.get(option, ()) if group == "corpus" else ()
         if group == "abstention_sft" and option != "none":
             more = ("corpus.hard=true", "corpus.relabel=0.2")
+        if option == "continue":
+            more = (f"init={tiny_llama(tmp_path)}",)
         assert said_of(f"{group}={option}", *more) in ("", "launcher"), option
 
 
 @pytest.mark.parametrize("experiment", OPTIONS["experiment"])
 @pytest.mark.parametrize("corpus", OPTIONS["corpus"])
 @pytest.mark.usefixtures("no_gpu")
-def test_every_experiment_takes_every_corpus(experiment: str, corpus: str) -> None:
-    assert said_of(f"experiment={experiment}", f"corpus={corpus}", *GIVEN.get(corpus, ())) == ""
+def test_every_experiment_takes_every_corpus(experiment: str, corpus: str, tmp_path: Path) -> None:
+    more = (f"init={tiny_llama(tmp_path)}",) if experiment == "continue" else ()
+    assert said_of(f"experiment={experiment}", f"corpus={corpus}", *GIVEN.get(corpus, ()), *more) == ""
 
 
 def test_an_experiment_keeps_its_own_world() -> None:

@@ -41,7 +41,16 @@ CASES = [
     ("olmo2", {}),
     ("olmo2", {"tie_word_embeddings": True, "num_key_value_heads": 1, "rope_parameters": LINEAR}),
     ("olmo3", {"sliding_window": 40}),
-    ("olmo3", {"sliding_window": 64, "num_hidden_layers": 3}),
+    (
+        "olmo3",
+        {
+            "sliding_window": 64,
+            "num_hidden_layers": 3,
+            "rope_parameters": {
+                kind: {"rope_type": "default", "rope_theta": 3000.0} for kind in ("full_attention", "sliding_attention")
+            },
+        },
+    ),
 ]
 TOKENS = torch.randint(0, 96, (2, 40), generator=torch.Generator().manual_seed(1))
 POSITIONS = torch.arange(40).expand(2, -1)
@@ -191,7 +200,7 @@ def test_layers_that_differ_are_refused(tmp_path: Path) -> None:
     kept = (tmp_path / CONFIG).read_text()
     for wrong in (
         {"layer_types": ["full_attention"] * 4},
-        {"rope_parameters": {"full_attention": LINEAR, "sliding_attention": {"rope_theta": 3000.0}}},
+        {"rope_parameters": {"sliding_attention": {"rope_theta": 3000.0}, "full_attention": LINEAR}},
         {"rope_parameters": {"full_attention": LINEAR, "sliding_attention": LINEAR}},
     ):
         (tmp_path / CONFIG).write_text(kept)

@@ -35,7 +35,6 @@ def test_a_text_begins_with_one_space(tmp_path: Path, kind: str) -> None:
         assert tokenizer.decode(ids) == text
     (ids,) = tokenizer.encode(["Ada was as"])
     words = [tokenizer.backend.id_to_token(int(i)) for i in ids if i in tokenizer.starts]
-    assert words == [f"{space}Ada", f"{space}was", f"{space}as"] or kind == "byte-level"
     assert len(words) == 3 and {space} == {word[0] for word in words}
     assert all(tokenizer.backend.id_to_token(i)[0] != space for i in tokenizer.inner)
     assert tokenizer.backend.token_to_id("d") in tokenizer.inner
