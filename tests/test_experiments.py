@@ -10,6 +10,8 @@ from checkpoints import tiny_llama
 from composing import CONFIGS, composed
 
 from run import run
+from tests.configs.test_settings import CONTINUED
+from tests.data.readers.test_qa import squad
 from tests.test_run import SMALL, WORLD
 
 
@@ -18,8 +20,11 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path) -> N
     extra: tuple[str, ...] = WORLD
     if experiment == "biocite":
         extra = (f"corpus.path={_biocite(tmp_path)}",)
-    if experiment == "continue":
-        extra += (f"init={tiny_llama(tmp_path / 'checkpoint')}",)
+    if experiment in CONTINUED:
+        checkpoint = tiny_llama(tmp_path / "checkpoint")
+        read = {"squad_like": (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "model.layers=1")}
+        extra = read.get(experiment, ("corpus=world_tiny", *WORLD) if experiment == "real_text" else WORLD)
+        extra += (f"init={checkpoint}",)
     config = composed(
         f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
     )
@@ -32,6 +37,14 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path) -> N
     results = json.loads((folder / "results.json").read_text())
     assert results["attribution"]["never_tuned"]["n"] > 0
     assert results["tokens"]["pretrain"] == 2048
+    if config.self_questions.each:
+        assert "self_questions" in results["stage_seconds"]
+
+
+def _squad(folder: Path) -> Path:
+    path = folder / "squad.json"
+    path.write_text(json.dumps(squad(20)), encoding="utf-8")
+    return path
 
 
 def _biocite(folder: Path) -> Path:
