@@ -50,9 +50,27 @@ def self_questions_are_tuned_on(config: Config) -> Iterator[str]:
 def second_phase_answers_directly(config: Config) -> Iterator[str]:
     if config.abstention_sft.method != "none" and config.answer_format != "direct":
         yield (
-            f"abstention_sft.method={config.abstention_sft.method} teaches answers without evidence, and "
+            f"abstention_sft.method={config.abstention_sft.method} teaches answers with their source behind them, and "
             f"answer_format={config.answer_format}: set answer_format=direct, or abstention_sft=none"
         )
+
+
+def evidence_is_cited_by_its_footnote(config: Config) -> Iterator[str]:
+    if config.answer_format == "evidence_first" and config.tags.placement != "footnote":
+        yield (
+            f"answer_format=evidence_first cites by footnotes, and tags.placement={config.tags.placement} has none: "
+            "set tags.placement=footnote, or another answer_format"
+        )
+
+
+def questions_are_trained_on(config: Config) -> Iterator[str]:
+    for name in ("crops", "asking"):
+        fraction = getattr(config, name).fraction
+        if fraction and not (config.pretrain.qa_fraction or config.sft.tokens):
+            yield (
+                f"{name}.fraction={fraction} takes the place of tuning questions, and there are none: raise "
+                f"pretrain.qa_fraction or sft.tokens, or set {name}.fraction=0"
+            )
 
 
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
@@ -60,6 +78,8 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     tuning_of_a_world,
     self_questions_are_tuned_on,
     second_phase_answers_directly,
+    evidence_is_cited_by_its_footnote,
+    questions_are_trained_on,
 )
 
 
@@ -86,6 +106,16 @@ def check_questions(config: Config, questions: Sequence[Question]) -> None:
                 f"abstention_sft.method={config.abstention_sft.method} needs questions of split relabel or tune with "
                 "an answer, and the corpus has none: give it some, or set abstention_sft=none"
             )
+    evidence = {
+        f"answer_format={config.answer_format}": config.answer_format == "evidence_first",
+        f"asking.fraction={config.asking.fraction}": bool(config.asking.fraction),
+    }
+    tuned = [q for q in questions if q.split == "tune" and q.answers]
+    if tuned and not any(q.evidence for q in tuned) and (keys := [key for key, wanted in evidence.items() if wanted]):
+        raise ValueError(
+            f"{' and '.join(keys)}: no tuning question has a sentence of its documents that holds its answer; "
+            "give them evidence, or set answer_format=direct and asking.fraction=0"
+        )
     folds = {q.fold for q in questions if q.fold}
     if folds and (missing := [fold for fold in FOLDS if fold not in folds]):
         raise ValueError(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,10 @@ class Table(Callback):
     """Hydra's callback that ends a sweep with the table."""
 
     def on_multirun_end(self, config: Any, **_: Any) -> None:
-        record_sweep(config, find([config.run_dir]), COLUMNS, _as_data(*_shown([config.run_dir])))
+        rows = _as_data(*_shown([config.run_dir]))
+        columns = [column for column in COLUMNS if any(row.values[column.key] for row in rows)]
+        kept = [replace(row, values={column.key: row.values[column.key] for column in columns}) for row in rows]
+        record_sweep(config, find([config.run_dir]), columns, kept)
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
@@ -98,12 +101,13 @@ def _markdown(rows: Sequence[Row], asked: Sequence[Question]) -> str:
     entities = [question.entity for question in asked]
     differences = {row.label: _difference(row, rows[0], entities) for row in rows[1:]}
     adjusted = holm({label: p for label, (_, p) in differences.items() if p is not None})
-    lines = [_line(["system", *(METRICS[name].title for name in MAIN), f"score at {TARGET}", "behind the first"])]
-    lines.append(_line(["---"] * (len(MAIN) + 3)))
+    shown = [name for name in MAIN if any(name in run for row in rows for run in row.metrics)]
+    lines = [_line(["system", *(METRICS[name].title for name in shown), f"score at {TARGET}", "behind the first"])]
+    lines.append(_line(["---"] * (len(shown) + 3)))
     for row in rows:
         said = differences.get(row.label, ("", None))[0]
         said += f", p = {adjusted[row.label]:.3f}" if row.label in adjusted else ""
-        cells = [_spread([run.get(name) for run in row.metrics]) for name in (*MAIN, "score_75")]
+        cells = [_spread([run.get(name) for run in row.metrics]) for name in (*shown, "score_75")]
         lines.append(_line([f"{row.label} ({len(row.metrics)})", *cells, said]))
     return "\n".join(lines)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from data.records import Prediction, Question
 from eval.arguments import Command
 from eval.excerpt import excerpt
+from eval.grading.correctness import exact_match
 
 if TYPE_CHECKING:
     from eval.load import Run
@@ -104,7 +105,8 @@ def describe(run: Run, free: Prediction, forced: Prediction, policy: str) -> str
     if others := [other.id for other in free.citations[1:3]]:
         lines.append(f"  else    {', '.join(others)}")
     for rival in free.rivals:
-        if rival.citations and rival.signals.get("lp_asserted", -math.inf) > math.log(0.5):
+        same = exact_match(rival.answer or "", (free.answer or "",))
+        if not same and rival.citations and rival.signals.get("lp_asserted", -math.inf) > math.log(0.5):
             lines.append(f"  against {rival.citations[0].id}, which says {rival.answer}")
     return "\n".join(lines)
 

@@ -28,7 +28,7 @@ from stages.uses import begin_use, end_use
 
 log = logging.getLogger("whence")
 
-FORMAT = 3  # raise it when the code changes what a stage's files mean
+FORMAT = 4  # raise it when the code changes what a stage's files mean
 EXPORTED = "model/"  # what continuing a finished training writes again
 
 

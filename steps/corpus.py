@@ -77,7 +77,7 @@ class Corpus:
         """The tuning questions, and `further` ones, in the form that the run has them answered."""
         config, tuning, room = self.config, [q for q in self.questions if q.split == "tune"], self.config.batch.seq_len
         drawn: list[Drawn] = [
-            Rewritings(tuning, self.tokenizer, config.rewriting),
+            Rewritings(tuning, self.tokenizer, config.rewriting, room),
             Crops(self.documents_source(seed), self.tokenizer, config.answer_format, config.crops),
             Askings(self.tuned, self.tokenizer, config.asking, room),
         ]

@@ -59,7 +59,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     main = next((name for name in (CLOZE, EVIDENCE, *measured["systems"]) if name in systems), "")
     systems = {main: systems[main], **systems} if main else systems
     handed = systems_of(GIVEN, records[GIVEN]["systems"][::-1])  # the best first
-    knowing, told = knowing_of(STATEMENTS), knowing_of(GIVEN)
+    knowing, told = knowing_of(STATEMENTS), knowing_of(GIVEN) if records[GIVEN]["given"] else None
     results = build_results(
         name=config.name,
         config=asdict(config),

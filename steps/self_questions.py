@@ -22,7 +22,8 @@ def self_questions(config: Config, prepare: Stage, trained: Stage) -> Stage:
         "self_questions": asdict(part),
         "seed": config.seed,
         "row": config.batch.seq_len,
-        "code": code_digest(["eval.answerers.question_writer"]),
+        "batch": config.eval.batch,
+        "code": code_digest([__name__, "eval.answerers.question_writer"]),
     }
 
     def work(folder: Path) -> dict[str, Any]:
@@ -42,7 +43,8 @@ def self_questions(config: Config, prepare: Stage, trained: Stage) -> Stage:
             longest=config.batch.seq_len,
         )
         documents = list(read_documents(prepare.folder))
-        found = write_questions(answerer, documents, part.each, part.temperature, config.seed)
+        evaluated = [question for question in corpus.questions if question.split != "tune"]
+        found = write_questions(answerer, documents, part.each, part.temperature, config.seed, evaluated)
         write_jsonl(folder / QUESTIONS, found.questions)
         return {"questions": len(found.questions), "left_out": dict(found.left_out)}
 

@@ -73,7 +73,8 @@ def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: P
     asked = evaluated.understood(found)
     here = list(range(len(asked)))
     if own:  # only what the statements given make different
-        here = [i for i in here if _checked(asked[i]) != _checked(given[i])]
+        # A question that brings neither statement nor premise is given nothing.
+        here = [i for i in here if any(_checked(given[i])) and _checked(asked[i]) != _checked(given[i])]
         others = list(read_jsonl(own.folder / f"{DECLARATIVE}.jsonl", Prediction))
         found, asked = [found[i] if i in {*here} else others[i] for i in range(len(asked))], given
     checked = _shown(evaluated, [asked[i] for i in here], [found[i] for i in here], statement=True)
@@ -87,7 +88,12 @@ def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: P
     for name, predictions in systems.items():
         write_jsonl(folder / f"{name}.jsonl", predictions)
     stated = evaluated.answerer.cites and any(q.statement for q in asked if is_plain(q))
-    return {"systems": list(systems) if stated else [], "questions": len(here)}
+    brought = any(any(_checked(q)) for q in given)
+    return {
+        "systems": list(systems) if stated and (brought or not own) else [],
+        "questions": len(here),
+        "given": brought,
+    }
 
 
 def _checked(question: Question) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -74,9 +74,10 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
         from data.records import Question, read_jsonl
         from model.hf import load_model
         from steps.corpus import Corpus
+        from steps.self_questions import QUESTIONS
 
         corpus = Corpus.of(config, prepare)
-        further = list(read_jsonl(written.folder / "questions.jsonl", Question)) if written else []
+        further = list(read_jsonl(written.folder / QUESTIONS, Question)) if written else []
         torch.manual_seed(part.seed)  # whether pretraining ran in this process or in one before
         first, second = corpus.questions_source(part.seed, further), corpus.documents_source(part.seed)
         course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed)

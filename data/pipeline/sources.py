@@ -22,6 +22,7 @@ from data.pipeline.placement import TagsConfig, check_room, plain, tag
 from data.pipeline.sample import Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
 from data.ragged_array import Ragged
+from data.record_parts import Evidence
 from data.records import Document, Question
 from data.stateless_rng import hash_key
 
@@ -200,7 +201,6 @@ class Questions:
         tags = tags_of({name for item in questions for name in item.support}, documents, identifiers)
         self.texts: list[list[Tokens]] = []
         self.answers: list[list[tuple[Tokens, list[Cited]]]] = []  # with what may be cited for each
-        shown = self.format.leads == "evidence"
         for item in questions:
             missing = [name for name in item.support if name not in tags]
             if missing or not item.answers:
@@ -211,15 +211,15 @@ class Questions:
             self.texts.append(tokenizer.encode((item.text, *item.paraphrases)))
             answers = tokenizer.encode(item.answers)
             taken = max(map(len, self.texts[-1])) + max(map(len, answers)) + MARKS
-            texts = tokenizer.encode([evidence.text for evidence in item.evidence])
-            found = dict(zip([evidence.document for evidence in item.evidence], texts, strict=True))
-            sentences = {
-                name: text
-                for name, text in found.items()
-                if shown and taken + len(text) + 2 * _size(tags[name]) <= room
-            }
+            evidence = item.evidence if self.format.leads == "evidence" else ()
+            sentences = list(zip(evidence, tokenizer.encode([e.text for e in evidence]), strict=True))
             cited = [
-                citable([(tags[name], sentences.get(name)) for name in said.get(answer, item.support)])
+                citable(
+                    [
+                        (tags[name], _giving(sentences, name, answer, room - taken - 2 * _size(tags[name])))
+                        for name in said.get(answer, item.support)
+                    ]
+                )
                 for answer in item.answers
             ]
             self.answers.append(list(zip(answers, cited, strict=True)))
@@ -252,6 +252,14 @@ def tags_of(names: Set[str], documents: Iterable[Document], identifiers: Identif
 def citable(cited: Sequence[Cited]) -> list[Cited]:
     """Those with a tag; no source where none has one, with its evidence."""
     return [one for one in cited if one[0] is not None] or list(cited[:1])
+
+
+def _giving(sentences: Sequence[tuple[Evidence, Tokens]], document: str, answer: str, room: int) -> Tokens | None:
+    """The first sentence of a document that holds this very answer, of at most so many tokens."""
+    for evidence, tokens in sentences:
+        if evidence.document == document and answer.casefold() in evidence.text.casefold() and len(tokens) <= room:
+            return tokens
+    return None
 
 
 def _size(tag: Tokens | None) -> int:

@@ -2,9 +2,10 @@
 
     python run.py corpus=qa corpus.path=new_wiki_v1.0.json
 
-The texts are the documents. They are split by document: on some, questions are tuned on; some are withheld, so that
-their questions have an answer that was never told; the rest are for evaluation. So any question set is a test of
-attribution and of abstention with an exact ledger. Which document is which goes by a hash of seed and id alone.
+The texts are the documents. On some, questions are tuned on; some are withheld, so that their questions have an answer
+that no document told; the rest are for evaluation. So any question set is a test of attribution and of abstention.
+Which text is which goes by a hash of seed and id alone; near copies of one text are on one side. Other texts of the
+same title may be on another, and may then tell what a withheld one told, too; `split_by=title` keeps them together.
 
 Rows are mapped by the names of their columns: `passages.0.text` is the key text of the first item of passages. The
 unanswerable (SQuAD 2.0's `is_impossible`, rows without an answer) are a class of their own.
@@ -36,6 +37,7 @@ from data.records import FOLDS, Document, Question
 log = logging.getLogger("whence")
 
 FOLD_OF = (FOLDS[0], FOLDS[1], FOLDS[2], FOLDS[2])  # a quarter to fit on, a quarter to choose on, half to report on
+WITHHELD, TUNED, EVALUATED = "withheld", "tuned", "evaluated"  # the sides
 SLUG = re.compile(r"[^\w.,()'-]+")
 
 
@@ -67,6 +69,7 @@ class QACorpus(Section):
     documents: int = key(0, "how many of the texts are taken, 0 for all", at_least(0))
     tuned: float = key(0.5, "share of them whose questions are tuned on", SHARE)
     withheld: float = key(0.1, "share of them that is kept from training: their questions are never told", SHARE)
+    split_by: str = key("text", "what is never on two sides: a text, or all texts of a title", one_of("text", "title"))
     seed: int = key(0, "of the hash that draws and splits them", SEED)
 
     def contradictions(self, path: str) -> Iterator[str]:
@@ -90,62 +93,108 @@ class Text:
 
 
 def open_qa(config: QACorpus) -> Corpus:
-    """Open the question set. Raises ValueError naming the file, the row and the column at fault."""
+    """Open the question set. Raises ValueError naming the file, the row and the column at fault, or the key."""
     config.check()
     texts = _named(_texts(config))
     order = sorted(texts, key=lambda id: hashlib.sha256(f"{config.seed}/{id}".encode()).digest())
     taken = order[: config.documents or None]
     if len(taken) < config.documents:
         raise ValueError(f"corpus.documents={config.documents}: there are only {len(taken)} texts; lower it")
-    withheld = set(taken[: round(config.withheld * len(taken))])
-    tuned = set(taken[len(withheld) : len(withheld) + round(config.tuned * len(taken))])
-    documents = {
-        id: Document(
-            id,
-            tuple((sentence,) for sentence in texts[id].sentences.sentences),
-            metadata={"title": texts[id].title} if texts[id].title else {},
-            joiner=texts[id].sentences.joiner,
+    copies = near_copies({id: texts[id].sentences.joiner.join(texts[id].sentences.sentences) for id in taken})
+    together = [*copies, *(_of_one_title(taken, texts) if config.split_by == "title" else ())]
+    sides = _sides(_groups(taken, together), config, len(taken))
+    questions = [_asked(asked, id, *sides[id]) for id, text in texts.items() if id in sides for asked in text.asked]
+    kept = [question for question in questions if question is not None]
+    documents = {id: _document(id, text) for id, text in texts.items() if id in sides}
+    withheld = [id for id in documents if sides[id][0] == WITHHELD]
+    _say(len(documents), len(withheld), copies, kept)
+    return Corpus(
+        [document for id, document in documents.items() if id not in {*withheld}],
+        tuple(kept),
+        tuple(documents[id] for id in sorted(withheld)),
+        outcomes={"unanswerable_on_withheld_texts": len(questions) - len(kept), "near_copies": len(copies)},
+    )
+
+
+def _document(id: str, text: Text) -> Document:
+    sentences = tuple((sentence,) for sentence in text.sentences.sentences)
+    return Document(id, sentences, metadata={"title": text.title} if text.title else {}, joiner=text.sentences.joiner)
+
+
+def _of_one_title(taken: list[str], texts: dict[str, Text]) -> list[tuple[str, str]]:
+    first: dict[str, str] = {}
+    return [(first.setdefault(texts[id].title, id), id) for id in taken if texts[id].title]
+
+
+def _groups(taken: list[str], together: list[tuple[str, str]]) -> list[list[str]]:
+    """The texts in their order, those that belong together in one group."""
+    head = {id: id for id in taken}
+
+    def of(id: str) -> str:
+        while head[id] != id:
+            id = head[id]
+        return id
+
+    for one, other in together:
+        head[of(other)] = of(one)
+    groups: dict[str, list[str]] = {}
+    for id in taken:
+        groups.setdefault(of(id), []).append(id)
+    return list(groups.values())
+
+
+def _sides(groups: list[list[str]], config: QACorpus, texts: int) -> dict[str, tuple[str, str]]:
+    """The side of each text, and its fold where it is not tuned: first those withheld, then the tuned ones."""
+    found: dict[str, tuple[str, str]] = {}
+    count: Counter[str] = Counter()
+    folded = evaluated = 0
+    for group in groups:
+        side = next(
+            (
+                side
+                for side, share in ((WITHHELD, config.withheld), (TUNED, config.tuned))
+                if count[side] < round(share * texts)
+            ),
+            EVALUATED,
         )
-        for id in taken
-    }
-    questions: list[Question] = []
-    place = {id: number for number, id in enumerate(id for id in taken if id not in tuned)}
-    for id in sorted(taken, key=list(texts).index):
-        for asked in texts[id].asked:
-            questions.append(_split(asked, id, id in tuned, id in withheld, FOLD_OF[place.get(id, 0) % len(FOLD_OF)]))
-    _say(documents, withheld, questions)
-    kept = sorted((id for id in taken if id not in withheld), key=list(texts).index)
-    return Corpus([documents[id] for id in kept], tuple(questions), tuple(documents[id] for id in sorted(withheld)))
+        count[side] += len(group)
+        fold = "" if side == TUNED else FOLD_OF[folded % len(FOLD_OF)]
+        folded += side != TUNED
+        evaluated += side == EVALUATED
+        found |= dict.fromkeys(group, (side, fold))
+    if evaluated < len(FOLD_OF):
+        raise ValueError(
+            f"corpus.tuned={config.tuned} and corpus.withheld={config.withheld} of {texts} texts leave {evaluated} for "
+            f"evaluation, and its folds need {len(FOLD_OF)}: lower them, or take more texts (corpus.documents)"
+        )
+    return found
 
 
-def _split(asked: Question, document: str, tuned: bool, withheld: bool, fold: str) -> Question:
-    """The question as it is asked: with its support where it has one, and on its side."""
-    found = replace(asked, entity=document, split="tune" if tuned else "never_tuned", fold="" if tuned else fold)
+def _asked(asked: Question, document: str, side: str, fold: str) -> Question | None:
+    """The question as it is asked: with its support where it has one, and on its side.
+
+    None where its document was told to be without an answer, and was never told.
+    """
+    split = "tune" if side == TUNED else "never_tuned"
+    found = replace(asked, entity=document, split=split, fold=fold)
     if not asked.answers:
-        return replace(found, support_class="unanswerable")
-    if withheld:
+        return None if side == WITHHELD else replace(found, support_class="unanswerable")
+    if side == WITHHELD:
         truth = asked.answers[0]
         return replace(found, answers=(), support=(), support_class="withheld", truth=truth, evidence=())
     evidence = tuple(replace(e, document=document) for e in asked.evidence)
     return replace(found, support=(document,), support_class="single", evidence=evidence)
 
 
-def _say(documents: dict[str, Document], withheld: set[str], questions: list[Question]) -> None:
-    copies = near_copies({id: document.text for id, document in documents.items()})
+def _say(texts: int, withheld: int, copies: list[tuple[str, str]], questions: list[Question]) -> None:
     if copies:
-        told = sum((one in withheld) != (other in withheld) for one, other in copies)
         some = "; ".join(f"{one} and {other}" for one, other in copies[:3])
-        log.warning(
-            "corpus: %d pairs of texts are nearly the same, %d of them a withheld one and one to train on: %s",
-            len(copies),
-            told,
-            some,
-        )
+        log.warning("corpus: %d pairs of texts are nearly the same, and on one side: %s", len(copies), some)
     counts = Counter((q.split, q.support_class) for q in questions)
     log.info(
         "corpus: %d texts, %d of them withheld; %s",
-        len(documents),
-        len(withheld),
+        texts,
+        withheld,
         ", ".join(f"{n} questions {split}/{kind}" for (split, kind), n in sorted(counts.items())),
     )
 
@@ -158,7 +207,10 @@ def _named(texts: list[Text]) -> dict[str, Text]:
     found: dict[str, Text] = {}
     for title, text in zip(titles, texts, strict=True):
         numbers[title] += 1
-        found[f"{title}-{numbers[title]}" if several[title] > 1 else title] = text
+        name = f"{title}-{numbers[title]}" if several[title] > 1 else title
+        while name in found or (name != title and name in several):
+            name += "~"
+        found[name] = text
     return found
 
 
@@ -194,7 +246,7 @@ def _question(row: dict[str, Any], id: str, sentences: list[str], config: QACorp
     text = _value(row, config.question_column, where)
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"{where}: column {config.question_column!r} must be a question, not {text!r:.60}")
-    impossible = bool(row.get("is_impossible"))
+    impossible = str(row.get("is_impossible", "")).lower() in ("true", "1")  # in CSV all is text
     answers = () if impossible else _said(_value(row, config.answers_column, where), sentences, where)
     evidence: tuple[str, ...] = ()
     if config.evidence_column and answers:

@@ -1,8 +1,9 @@
 """Which sentence of a document gives the answer to a question: found where a question names none.
 
-Of a document's sentences that hold an accepted answer (case and white space don't count), the one that shares most
-with the question: the number of the question's different words that stand in it, cut to `STEM` letters, the answer's
-own left aside; the first of equals. What a statement of the question makes word for word comes before all others.
+Of a document's sentences that hold an accepted answer as words of their own, or where none does, at all (case and white
+space don't count), the one that shares most with the question: the number of the question's different words that stand
+in it, cut to `STEM` letters, the answer's own left aside; the first of equals. What a statement of the question makes
+word for word comes before all others.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ class EvidenceSought:
                 self.found[question.id].append(Evidence(document.id, text))
 
     def given(self, question: Question) -> Question:
-        """The question with what was found beside what it names."""
-        found = [item for item in self.found.get(question.id, ()) if item.document in question.support]
-        return replace(question, evidence=(*question.evidence, *found)) if found else question
+        """The question with what was found beside what it names, of documents that are still its support."""
+        known = (*question.evidence, *self.found.get(question.id, ()))
+        return replace(question, evidence=tuple(item for item in known if item.document in question.support))
 
 
 def evidence_in(document: Document, question: Question) -> str:
@@ -48,11 +49,16 @@ def evidence_in(document: Document, question: Question) -> str:
     stated = {s.replace("{answer}", answer) for s in question.statement for answer in question.answers}
     if said := next((wording for wording in wordings if wording in stated), ""):
         return said
-    answers = [_folded(answer) for answer in question.answers]
     own = _stems(" ".join(question.answers))
     asked = _stems(question.text) - own
-    holding = [w for w in wordings if any(answer in _folded(w) for answer in answers)]
+    holding = [w for w in wordings if any(holds(w, answer) for answer in question.answers)]
+    holding = holding or [w for w in wordings if any(_folded(answer) in _folded(w) for answer in question.answers)]
     return max(holding, key=lambda w: len(asked & _stems(w)), default="")
+
+
+def holds(sentence: str, answer: str) -> bool:
+    """Whether the answer stands in the sentence as words of its own; case and white space don't count."""
+    return bool(re.search(rf"(?<!\w){re.escape(_folded(answer))}(?!\w)", _folded(sentence)))
 
 
 def _stems(text: str) -> set[str]:

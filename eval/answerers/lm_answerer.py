@@ -150,9 +150,10 @@ class LMAnswerer:
         log_evidence = np.zeros(rows)
         sources: list[list[tuple[int, float]]] = []
         unsourced = [False] * rows
-        written: Written | None = None
         if self.format.leads == "source":
-            sources = self._rank(context, most)
+            sources = self._rank(context, self.most if temperature else most)
+            if temperature:  # the source is drawn as the answer is: by its probability
+                sources = [[self._drawn(ranked, temperature, generator)] for ranked in sources]
             unsourced = (first[:, self.tokenizer.nosrc] > first[:, self.format.opening]).tolist()
             cited = [
                 [self.tokenizer.nosrc] if without else self.format.citation(self.identifiers.tokens[ranked[0][0]])
@@ -172,6 +173,13 @@ class LMAnswerer:
                 written.log_probs[row] = first[row].amax(keepdim=True).double().cpu().numpy()
         return Turn(written, evidence, log_evidence, sources, unsourced)
 
+    def _drawn(
+        self, ranked: Sequence[tuple[int, float]], temperature: float, generator: torch.Generator | None
+    ) -> tuple[int, float]:
+        scores = torch.tensor([score for _, score in ranked], dtype=torch.float64) / temperature
+        device = generator.device if generator else None
+        return ranked[int(torch.multinomial(scores.softmax(0).to(device), 1, generator=generator))]
+
     def begun(self, context: Context) -> torch.Tensor:
         """Logits (B, V) of the first word of the evidence to prompts; `context` is extended by the mark before it."""
         marks = torch.tensor(sorted(self.tokenizer.reserved), device=context.seen.device)
@@ -181,7 +189,8 @@ class LMAnswerer:
     def answer_from(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
         """The answer to each question from a given sentence of evidence, greedy: its words and log-probability.
 
-        The words are "" where it gives none. For a format that leads with evidence.
+        The words are "" where it gives none, and where they all are more than it reads at once. For a format that leads
+        with evidence.
         """
         texts = self.tokenizer.encode([text for text, _ in asked])
         sentences = self.tokenizer.encode([sentence for _, sentence in asked])
@@ -189,7 +198,8 @@ class LMAnswerer:
             [*self.format.prompt(text), self.format.begins, *sentence.tolist(), self.format.between]
             for text, sentence in zip(texts, sentences, strict=True)
         ]
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        fitting = (i for i, prompt in enumerate(prompts) if len(prompt) <= self.longest)
+        order = sorted(fitting, key=lambda i: len(prompts[i]))
         found = [("", 0.0)] * len(prompts)
         for start in range(0, len(order), self.batch):
             chunk = order[start : start + self.batch]
@@ -259,7 +269,7 @@ class LMAnswerer:
         """Ranked: those that the answers went by, those behind their evidence, or those written after them."""
         if turn.sources:
             return [turn.sources[row] for row in rows]
-        if self.cites and all(turn.evidence[row] for row in rows):
+        if self.cites and self.format.leads == "evidence":
             return self._behind([turn.evidence[row] for row in rows], self.most)
         return self._rank(context)
 

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 
 from data.records import Citation, Document, Prediction, Question
 from eval.answerers.bm25 import BM25
-from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.lm_answerer import LONGEST_EVIDENCE, LMAnswerer
 
 
 class OpenBook:
     """Answers from the sentence that scores best; withholds where no sentence shares a word with the question.
+
+    Sentences longer than those of evidence may be (tables, code) are not looked at.
 
     Args:
         answerer: of a format that leads with evidence.
@@ -26,9 +28,9 @@ class OpenBook:
 
     def __init__(self, answerer: LMAnswerer, documents: Sequence[Document]) -> None:
         self.answerer = answerer
-        self.sentences = [
-            (document.id, wordings[0].strip()) for document in documents for wordings in document.sentences
-        ]
+        every = [(document.id, wordings[0].strip()) for document in documents for wordings in document.sentences]
+        sizes = map(len, answerer.tokenizer.encode([text for _, text in every]))
+        self.sentences = [one for one, size in zip(every, sizes, strict=True) if size <= LONGEST_EVIDENCE]
         self.index = BM25([Document(str(i), ((text,),)) for i, (_, text) in enumerate(self.sentences)])
 
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:

@@ -2,8 +2,9 @@
 
 Of each sentence some answers are taken out, as for crops, and the model, which was tuned on (sentence, answer) to
 question, samples a question to each. What can't help is left out: a question that says its answer, that shares no word
-with its document, or that was written before. Whoever trains on them learns to go from a question to the sentence
-(Zhuang et al. 2022, "Bridging the gap between indexing and retrieval", arXiv 2206.10128), without a model from outside.
+with its document, that was written before, or that is asked in evaluation. Whoever trains on them learns to go from a
+question to the sentence (Zhuang et al. 2022, "Bridging the gap between indexing and retrieval", arXiv 2206.10128),
+without a model from outside.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 
 from data.pipeline.questions.asking import Asking
 from data.pipeline.questions.crops import crop
+from data.pipeline.sources import MARKS
 from data.record_parts import Evidence
 from data.records import Document, Question
 from data.stateless_rng import hash_key
@@ -38,12 +40,22 @@ class Written(NamedTuple):
 
 
 def write_questions(
-    answerer: LMAnswerer, documents: Sequence[Document], each: int, temperature: float, seed: int
+    answerer: LMAnswerer,
+    documents: Sequence[Document],
+    each: int,
+    temperature: float,
+    seed: int,
+    evaluated: Iterable[Question] = (),
 ) -> Written:
     """`each` questions to every sentence, sampled; those kept are of split tune, with their evidence.
 
     A pure function of its arguments on one machine.
+
+    Args:
+        evaluated: what is asked in evaluation: a question that says the same is left out.
     """
+    barred = {normalise(text) for q in evaluated for text in (q.text, *q.paraphrases, *q.new_paraphrases)}
+    known: dict[str, frozenset[str]] = {}
     wanted = [
         (document, sentence, answer)
         for number, document in enumerate(documents)
@@ -54,8 +66,14 @@ def write_questions(
     kept: dict[str, Question] = {}
     left_out: Counter[str] = Counter()
     for number, ((document, sentence, answer), text) in enumerate(zip(wanted, texts, strict=True)):
-        if reason := _useless(text, answer, document):
+        if document.id not in known:
+            known = {document.id: _words(document)}
+        if reason := _useless(text, answer, known[document.id]):
             left_out[reason] += 1
+        elif normalise(text) in barred:
+            left_out["is asked in evaluation"] += 1
+        elif not _fits(answerer, text, answer):
+            left_out["too long"] += 1
         elif text in kept:
             left_out["written before"] += 1
         else:
@@ -72,14 +90,25 @@ def _answers(sentence: str, each: int, seed: int) -> list[str]:
     return list(dict.fromkeys(answer for _, answer in filter(None, found) if answer in sentence))
 
 
-def _useless(text: str, answer: str, document: Document) -> str:
+def _words(document: Document) -> frozenset[str]:
+    """The longer words of a document and its title, in lower case."""
+    text = f"{document.text} {document.metadata.get('title', '')}".lower()
+    return frozenset(word for word in WORD.findall(text) if len(word) >= SHORT)
+
+
+def _fits(answerer: LMAnswerer, text: str, answer: str) -> bool:
+    """Whether the question with its answer and a source fits what the model reads at once."""
+    asked, said = answerer.tokenizer.encode([text, answer])
+    longest = max(map(len, answerer.identifiers.tokens), default=0)
+    return len(asked) + len(said) + longest + MARKS <= answerer.longest
+
+
+def _useless(text: str, answer: str, known: frozenset[str]) -> str:
     """Why a question is left out, "" where it is kept."""
     if not text.strip():
         return "none was written"
     if f" {normalise(answer)} " in f" {normalise(text)} ":
         return "says its answer"
-    title = str(document.metadata.get("title", ""))
-    known = {word for word in WORD.findall(f"{document.text} {title}".lower()) if len(word) >= SHORT}
     return "" if known.intersection(WORD.findall(text.lower())) else "shares no word with its document"
 
 

@@ -38,7 +38,8 @@ def statements(answerer: LMAnswerer, tuning: Sequence[Question], rewritten: bool
     """What serves a model so trained; `tuning` are the questions of tuning."""
     if answerer.format.leads == "evidence":
         return EvidenceStatements()
-    return StatementWriter.of(answerer, tuning) if rewritten else QuestionTemplates.of(tuning)
+    learnt = rewritten and any(question.statement for question in tuning)
+    return StatementWriter.of(answerer, tuning) if learnt else QuestionTemplates.of(tuning)
 
 
 class EvidenceStatements:

@@ -19,6 +19,8 @@ PAIRS = {
     "answerable": "told or never told",
     "absent_attribute": "told or unknown fact",
     "absent_entity": "told or unknown person",
+    "withheld": "told or withheld",
+    "unanswerable": "told or unanswerable",
     "right": "right or wrong",
 }
 
@@ -87,11 +89,11 @@ def signals(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         '<p class="muted">Each signal by itself, as AUROC: what was told before what never was, and right before wrong '
         "answers. The difference is that of its first column to the policy's score, paired, with p after Holm.</p>"
     )
-    rows = []
+    rows, shown = [], [pair for pair in PAIRS if any(pair in by for by in found.values())]
     for name, by in found.items():
-        cells = [measure_cell(by.get(column)) for column in PAIRS]
+        cells = [measure_cell(by.get(column)) for column in shown]
         rows.append(row(words(name), [*cells, _difference(by.get("difference"))], _signal(name)))
-    yield table(("signal", *PAIRS.values(), "difference"), rows)
+    yield table(("signal", *(PAIRS[pair] for pair in shown), "difference"), rows)
 
 
 def exposure(curve: Mapping[str, Any]) -> Iterator[str]:

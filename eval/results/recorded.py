@@ -23,7 +23,7 @@ from eval.results.table import Column, Row, Table, read_table, write_table
 from stages.environment import machine
 
 FILE, KNOWING, RECORD = "table.json", "table_abstention.json", Path("docs") / "results"
-INPUTS = ("init", "corpus.path", "corpus.dataset")  # where a user's files lie, which an experiment can't know
+INPUTS = ("init", "corpus.path")  # where a user's files lie, which an experiment can't know
 PLACES = ("launcher", "trainer", "hydra/launcher", "hydra.launcher", "hydra.mode")  # where it ran, not what
 SWEEP, ONE_RUN = "hydra.mode=MULTIRUN", "hydra.mode=RUN"  # Hydra adds them itself: the first for -m
 

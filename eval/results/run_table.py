@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from eval.results import given
@@ -78,6 +79,8 @@ def knowing_table(results: Mapping[str, Any], command: str | None, machine: str,
     rows = [Row(name, _values(part, MAIN), False, seeds) for name, part in parts.items() if part]
     if "test" in handed:
         rows.append(Row("statements of the corpus", _values(handed["test"], MAIN), True, seeds))
+    shown = [name for name in MAIN if any(row.values[name] for row in rows)]
+    rows = [replace(row, values={name: row.values[name] for name in shown}) for row in rows]
     rates = ("auroc", "smooth")  # shown as they are
     return Table(
         name=f"{results['name']}_abstention",
@@ -88,7 +91,7 @@ def knowing_table(results: Mapping[str, Any], command: str | None, machine: str,
         date=date,
         columns=[
             Column(name, METRICS[name].title, *(("", 3) if name.startswith(rates) else ("%", 1)), METRICS[name].better)
-            for name in MAIN
+            for name in shown
         ],
         rows=rows,
         note="A single run; intervals hold 95% and resample entities.",

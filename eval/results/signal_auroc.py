@@ -16,6 +16,8 @@ from eval.results.selective_metrics import interval_of
 
 PAIRS = ("answerable", *NEVER, "right")  # told against never told, all and by class; right against wrong among told
 
+OF_QUESTION_SETS = ("withheld", "unanswerable")  # classes that no generated world has
+
 
 class Signal(NamedTuple):
     """Of N questions a score, more is more certain, float64 (N,); whether the answer it is of is right, bool (N,)."""
@@ -25,7 +27,7 @@ class Signal(NamedTuple):
 
 
 def by_signal(questions: Sequence[Question], signals: Mapping[str, Signal], main: str) -> dict[str, Any]:
-    """For each signal {pair: {"value", "interval"}} for `PAIRS`.
+    """For each signal {pair: {"value", "interval"}} for `PAIRS`, those of question sets where there are any.
 
     All but `main` also have "difference", theirs less that of `main` in telling told from never told: {"value",
     "interval", "p"}, entities resampled, p after Holm.
@@ -42,8 +44,9 @@ def by_signal(questions: Sequence[Question], signals: Mapping[str, Signal], main
     def behind(signal: Signal, weights: Floats | None) -> Any:
         return ranked(signal, "answerable", weights) - ranked(signals[main], "answerable", weights)
 
+    pairs = [pair for pair in PAIRS if pair not in OF_QUESTION_SETS or (classes == pair).any()]
     found: dict[str, Any] = {
-        name: {pair: interval_of(partial(ranked, signal, pair), entities) for pair in PAIRS}
+        name: {pair: interval_of(partial(ranked, signal, pair), entities) for pair in pairs}
         for name, signal in signals.items()
     }
     p_values = {}

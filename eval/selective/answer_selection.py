@@ -26,7 +26,7 @@ from scipy.special import expit, log_expit
 
 from data.records import Prediction, Question
 from eval.answerers.candidates import candidates
-from eval.grading.correctness import asserting
+from eval.grading.correctness import asserting, exact_match
 from eval.metrics.statistics import Floats
 from eval.selective.monotone_gam import MonotoneGAM
 
@@ -102,7 +102,8 @@ class CandidateSelector:
         ]
         marks = [c.signals.get("reliability", 0.0) for c in held]
         outweighs = _outweighs(marks, [self._count(c) for c in held])
-        undenied = 1 - outweighs * expit(odds)
+        others = [[not exact_match(c.answer or "", (rival.answer or "",)) for rival in held] for c in held]
+        undenied = 1 - outweighs * expit(odds) * np.array(others)  # who says the same denies nothing
         scores = log_expit(odds) + np.log(np.maximum(undenied, LEAST)).sum(1)
         best = int(np.argmax(scores))
         signals = {name: value for name, value in prediction.signals.items() if name.startswith(PREMISE)}

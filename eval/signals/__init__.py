@@ -77,7 +77,7 @@ OF_THE_ANSWER: Mapping[str, Signal] = {  # what eval/answerers/lm_answerer.py no
     "citation": Signal("the identifier of the first source, cited right after the answer", compared=True),
     "refusal": Signal("a refusal as the first word", system="refusal", surer=-1.0),
     "best_word": Signal("the likeliest other first word"),
-    "lp_evidence": Signal("the sentence of evidence, after the question", system="evidence", compared=True),
+    "lp_evidence": Signal("the sentence of evidence, after the question", system="evidence_likelihood", compared=True),
     "stated": Signal("expectation of the mark of confidence, which abstention SFT teaches", "share", system="stated"),
 }
 

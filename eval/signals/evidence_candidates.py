@@ -8,7 +8,8 @@ something else. So the likeliest few are candidates, and each is looked at from 
     the two-way check             log P(ID | sentence) and log P(sentence | ID), as of any statement
 
 eval/selective/answer_selection.py chooses, by the calibration fold; `best_evidence` by the first two, nothing fitted.
-By Bayes' rule both directions are the noisy channel of P(sentence | question) (Brown et al. 1993), a sum of logarithms.
+Both directions count alike there: log P(sentence | question) + log P(question | sentence, answer), as channel and
+direct model are added in reranking (Ng et al. 2019, arXiv 1907.06616).
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ class Askings:
 
     def __init__(self, questions: Sequence[Question], tokenizer: Tokenizer, config: AskingConfig, room: int) -> None:
         self.form, self.config = Asking(tokenizer), config
+        questions = questions if config.fraction else ()
         held = [(q.text, e.text, a) for q in questions for e in q.evidence for a in q.answers if a in e.text]
         texts, sentences, answers = (tokenizer.encode([item[place] for item in held]) for place in range(3))
         parts = zip(sentences, answers, texts, strict=True)

@@ -29,6 +29,7 @@ LONGEST_ANSWER = 4  # words of one that is neither
 KEPT = (0.3, 0.9)  # share of the words that stay, drawn from this range
 ELSEWHERE = 0.4  # share of crops with names from elsewhere in the document
 MOST_ELSEWHERE = 3
+NEAR = 4  # sentences that these names are taken from
 LOWERED = 0.3  # share of crops in lower case, as many ask
 LEAST = 4  # words of a sentence that is worth asking about
 EDGES = "\"'“”‘’()[]{},;:.!?–—-"
@@ -60,8 +61,9 @@ class Crops:
         sentences, identifier = self.documents.document(rng.randrange(len(self.documents)))
         place = rng.randrange(len(sentences))
         sentence = rng.choice(sentences[place])
-        others = [rng.choice(other) for i, other in enumerate(sentences) if i != place]
-        cropped = crop(self.tokenizer.decode(sentence), [self.tokenizer.decode(other) for other in others], rng)
+        near = [i for i in range(len(sentences)) if i != place]
+        others = [self.tokenizer.decode(rng.choice(sentences[i])) for i in rng.sample(near, min(NEAR, len(near)))]
+        cropped = crop(self.tokenizer.decode(sentence), others, rng)
         if cropped is None:
             return None
         question, answer = self.tokenizer.encode(cropped)
@@ -104,8 +106,10 @@ def _answer(words: Sequence[str], rng: random.Random) -> tuple[int, int]:
     runs: list[tuple[int, int]] = []
     for place, word in enumerate(words):
         if place and names([word]):
-            joined = runs and runs[-1][1] == place and words[place - 1][-1] not in ".;:"
-            runs[-1:] = [(runs[-1][0], place + 1)] if joined else [*runs[-1:], (place, place + 1)]
+            if runs and runs[-1][1] == place and words[place - 1][-1] not in ".;:":
+                runs[-1] = (runs[-1][0], place + 1)
+            else:
+                runs.append((place, place + 1))
     runs = [run for run in runs if run[1] - run[0] < len(words) - 1]
     if runs and rng.random() < NAMED:
         return rng.choice(runs)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
@@ -24,6 +25,7 @@ from data.stateless_rng import hash_key, uniform
 
 ANSWERED = "{answer}"
 WORD = re.compile(r"\w+")
+ARTICLES = ("A", "An", "The", "It")  # which begin a statement and are no value
 LEFT_OUT = 0.15  # share of the words of a scrambled question
 ONSETS = (*"bcdfghjklmnprstvwyz", "br", "ch", "dr", "gr", "qu", "sh", "st", "th", "tr")
 NUCLEI = (*"aeiou", "ai", "ea", "ee", "oa", "ou")
@@ -96,8 +98,10 @@ class Rewriting:
 class Rewritings:
     """Rewritings to learn from: of questions that bring a statement with words before the answer."""
 
-    def __init__(self, questions: Sequence[Question], tokenizer: Tokenizer, config: RewritingConfig) -> None:
-        self.form, self.config = Rewriting(tokenizer), config
+    def __init__(
+        self, questions: Sequence[Question], tokenizer: Tokenizer, config: RewritingConfig, room: int = sys.maxsize
+    ) -> None:
+        self.form, self.config, self.room = Rewriting(tokenizer), config, room
         self.items = [item for question in questions for item in _worded(question)]
         self.names = sorted({word for question, _, _ in self.items for word in question.entity.split()})
         values = (value for question, _, premise in self.items for value in presumed(premise, question.entity))
@@ -113,15 +117,16 @@ class Rewritings:
         for place, value in enumerate(presumed(premise, question.entity)):
             if uniform(key, 10, place) < self.config.swapped:
                 other = _invented_value(value, self.values, int(hash_key(key, 11, place)))
-                text = text.replace(value, other)
-                statement = statement._replace(premise=statement.premise.replace(value, other))
+                text, said = (_replaced(part, value, other) for part in (text, statement.premise))
+                statement = statement._replace(premise=said)
         if question.entity and not premise and uniform(key, 12) < self.config.scrambled:
             text = scrambled(text, question.entity, int(hash_key(key, 13)))
         if question.entity and uniform(key, 8) < self.config.swapped:
             name = invented_name(len(question.entity.split()), self.names, int(hash_key(key, 9)))
             text = text.replace(question.entity, name)
             statement = Statement(*(part.replace(question.entity, name) for part in statement))
-        return self.form.sample(text, statement)
+        sample = self.form.sample(text, statement)
+        return sample if len(sample) <= self.room else None
 
 
 def scrambled(text: str, entity: str, seed: int) -> str:
@@ -148,10 +153,15 @@ def invented_name(words: int, known: Sequence[str], seed: int) -> str:
     )
 
 
+def _replaced(text: str, value: str, other: str) -> str:
+    """Where the value stands as words of its own."""
+    return re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda _: other, text)
+
+
 def presumed(premise: str, entity: str) -> list[str]:
     """The values that a premise names besides its entity: names and numbers."""
     rest = premise.replace(entity, "\n") if entity else premise
-    return list(dict.fromkeys(VALUE.findall(rest)))
+    return [value for value in dict.fromkeys(VALUE.findall(rest)) if value not in ARTICLES]
 
 
 def _invented_value(value: str, known: Sequence[str], seed: int) -> str:

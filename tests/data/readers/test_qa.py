@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from data.readers.corpus import Corpus
 from data.readers.near_copies import near_copies
 from data.readers.qa import QACorpus, open_qa
 
@@ -72,6 +73,44 @@ def test_the_split_goes_by_seed_and_name_alone(path: Path, tmp_path: Path) -> No
     assert withheld(seed=1) != first
     fewer = open_qa(QACorpus(path=str(path), documents=10))
     assert len(list(fewer.documents)) == 9 and len(fewer.heldout) == 1
+    with pytest.raises(ValueError, match=r"corpus\.tuned=0\.5 and corpus\.withheld=0\.1 of 6 texts leave 2"):
+        open_qa(QACorpus(path=str(path), documents=6))
+
+
+def test_texts_of_one_title_stay_together_where_that_is_asked_for(path: Path) -> None:
+    def crossing(corpus: Corpus) -> int:
+        sides: dict[str, set[tuple[str, str]]] = {}
+        for q in corpus.questions:
+            sides.setdefault(q.entity.rpartition("-")[0], set()).add((q.split, q.fold))
+        return sum(len(found) > 1 for found in sides.values())
+
+    assert crossing(open_qa(QACorpus(path=str(path), split_by="title"))) == 0
+    assert crossing(open_qa(QACorpus(path=str(path)))) > 0
+
+
+def test_what_was_told_to_have_no_answer_is_not_asked_of_what_was_never_told(path: Path) -> None:
+    corpus = open_qa(QACorpus(path=str(path), withheld=0.4, tuned=0.2))
+    withheld = {document.id for document in corpus.heldout}
+    assert {q.support_class for q in corpus.questions if q.entity in withheld} == {"withheld"}
+    asked = sum(len(p["qas"]) for article in squad()["data"] for p in article["paragraphs"])
+    assert corpus.outcomes["unanswerable_on_withheld_texts"] == asked - len(corpus.questions) > 0
+
+
+def test_names_do_not_meet(tmp_path: Path) -> None:
+    rows = [
+        {"title": t, "context": f"{t} {i}.", "question": "Q?", "answers": str(i)}
+        for i, t in enumerate(["F"] * 9 + ["F-3"])
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    corpus = open_qa(QACorpus(path=str(tmp_path / "rows.jsonl"), id_column="", withheld=0.0))
+    assert len({document.text for document in corpus.documents}) == 10
+
+
+def test_in_a_table_false_is_false(tmp_path: Path) -> None:
+    rows = "".join(f"T{i},Ada is {i}.,Who is {i}?,Ada,False\n" for i in range(10))
+    (tmp_path / "rows.csv").write_text("title,context,question,answers,is_impossible\n" + rows, encoding="utf-8")
+    corpus = open_qa(QACorpus(path=str(tmp_path / "rows.csv"), id_column="", withheld=0.0))
+    assert {q.support_class for q in corpus.questions} == {"single"}
 
 
 def test_rows_are_mapped_by_their_columns(tmp_path: Path) -> None:
@@ -80,11 +119,15 @@ def test_rows_are_mapped_by_their_columns(tmp_path: Path) -> None:
         {"q": "Who is new?", "page": [{"name": "A", "lines": ["", "Ada is old.", "Bo is new. Yes."]}], "said": [2]},
         {"q": "Who?", "page": [{"name": "B", "lines": ["Cy is.", "Dee is not."]}], "said": []},
         {"q": "Who not?", "page": [{"name": "C", "lines": ["Eve is not."]}], "said": ["Eve"]},
+        *(
+            {"q": f"Who is {i}?", "page": [{"name": f"N{i}", "lines": [f"Fay is {i}."]}], "said": "Fay"}
+            for i in range(6)
+        ),
     ]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     config = QACorpus(
         path=str(tmp_path / "rows.jsonl"), question_column="q", context_column="page.0.lines", answers_column="said",
-        evidence_column="said", title_column="page.0.name", id_column="", tuned=0.4, withheld=0.0,
+        evidence_column="said", title_column="page.0.name", id_column="", tuned=0.3, withheld=0.0,
     )  # fmt: skip
     corpus = open_qa(config)
     by_text = {question.text: question for question in corpus.questions}
@@ -127,6 +170,7 @@ def test_rows_of_the_hub_and_of_json_arrays_are_the_same_set(path: Path, tmp_pat
         ({"context": "C.", "question": "Q?", "answers": [1.5]}, {}, "an answer must be a string"),
         ({"data": [{"paragraphs": [{"qas": [{}]}]}]}, {}, "not in SQuAD's form (KeyError: 'context')"),
         ({"context": "C.", "question": "Q?", "answers": "x"}, {"documents": 9}, "there are only 1 texts"),
+        ({"context": "C.", "question": "Q?", "answers": "x"}, {}, "leave 1 for evaluation, and its folds need 4"),
     ],
 )
 def test_what_is_not_as_it_should_be_is_named(
@@ -148,12 +192,17 @@ def test_a_question_that_comes_twice_is_named(path: Path) -> None:
 
 def test_near_copies_are_found_and_said(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     long = "the quick brown fox jumps over the lazy dog and runs far away from the noise of the town"
-    texts = {"a": long, "b": f"once {long} for good", "c": "something else altogether is said in this longer text here"}
-    assert near_copies(texts) == [("a", "b")]
+    other = "something else altogether is said in this longer text here, and " + " ".join(long.split()[:9])
+    assert near_copies({"a": long, "b": f"once {long} for good", "c": other}) == [("a", "b")]
     copied = squad()
-    copied["data"][3]["paragraphs"][0]["context"] += " " + long
-    copied["data"][4]["paragraphs"][1]["context"] = copied["data"][3]["paragraphs"][0]["context"] + " Yes."
+    for article in copied["data"][2:5]:
+        article["paragraphs"][0]["context"] += " " + " ".join([long] * 3)
     path.write_text(json.dumps(copied), encoding="utf-8")
     with caplog.at_level(logging.WARNING, "whence"):
-        open_qa(QACorpus(path=str(path)))
-    assert "nearly the same" in caplog.text
+        corpus = open_qa(QACorpus(path=str(path), withheld=0.2))
+    assert "3 pairs of texts are nearly the same, and on one side: " in caplog.text
+    assert corpus.outcomes["near_copies"] == 3
+    names = ("Smith_2-1", "Smith_3-1", "Smith_4-1")
+    assert (
+        len({(q.split, q.fold, q.support_class) for q in corpus.questions if q.entity in names and q.id[0] == "q"}) == 1
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from data.readers.corpus import Corpus
@@ -29,6 +30,9 @@ def test_it_holds_the_answer_and_shares_most_with_the_question() -> None:
     assert evidence_in(PAGE, asked("In what place is she working?")) == "She works in  OSLO for Zephyr."
     assert evidence_in(PAGE, asked("Who?")) == "Oslo is a city."  # the first of equals
     assert evidence_in(Document("page", (("Nothing.",),)), asked("Where?")) == ""
+    seen = Document("page", (("Oslonians were often seen there.",), ("Oslo.",)))
+    assert evidence_in(seen, asked("Where were they seen?")) == "Oslo."  # as a word of its own
+    assert evidence_in(Document("page", (("OSLO2000",),)), asked("Where?")) == "OSLO2000"
 
 
 def test_what_a_statement_makes_comes_first() -> None:
@@ -42,6 +46,8 @@ def test_what_is_given_stays_and_only_the_support_is_looked_through() -> None:
     sought.look(PAGE)
     assert sought.given(given) == given
     assert not sought.found
+    elsewhere = replace(given, support=("other",))
+    assert EvidenceSought([elsewhere]).given(elsewhere).evidence == ()  # its document is no support any more
 
 
 def test_prepared_questions_have_their_evidence(tmp_path: Path) -> None:

@@ -36,7 +36,13 @@ def test_world_is_prepared_whole(tmp_path: Path) -> None:
     manifest = prepare(open_corpus(config), tmp_path, shard_documents=25)
     assert read_manifest(tmp_path) == manifest
     assert tuple(read_documents(tmp_path)) == world.documents
-    assert tuple(read_jsonl(tmp_path / "questions.jsonl", Question)) == world.questions
+    asked = list(read_jsonl(tmp_path / "questions.jsonl", Question))
+    assert tuple(replace(question, evidence=()) for question in asked) == world.questions
+    # The sentence of each supporting document that says so, in the wording of the statement.
+    for question in asked:
+        said = {s.replace("{answer}", a) for s in question.statement for a in question.answers}
+        assert [e.document for e in question.evidence] == list(question.support)
+        assert {e.text for e in question.evidence} <= said
     assert tuple(read_jsonl(tmp_path / "heldout.jsonl", Document)) == world.heldout
     rows = [Fact.from_json(json.loads(line)) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
     assert tuple(rows) == world.ledger

@@ -128,7 +128,7 @@ def test_other_evidence_makes_rivals_that_are_checked_and_asked_back(telling: Te
     assert not any(other.evidence == "in Lima" for other in found.rivals)
 
 
-def test_the_choice_among_evidence_is_the_noisy_channel() -> None:
+def test_the_choice_among_evidence_counts_both_directions() -> None:
     def said(evidence: str, forth: float, back: float) -> Prediction:
         signals = {"lp_evidence": forth, "lp_question_given_evidence": back}
         return Prediction("q", "answered", "Oslo", evidence=evidence, signals=signals)
