@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from configs.keys import GIVEN, SEED, SHARE, Section, at_least, key, one_of, shown
-from data.readers.corpus import Corpus, Reader
+from data.readers.corpus import PASSAGE_WORDS, Corpus, Reader
 from data.readers.files import LANGUAGE
 from data.readers.folders import find_files
 from data.readers.near_copies import near_copies
@@ -64,6 +64,7 @@ class QACorpus(Section):
     title_column: str = key("title", "what names the text, several texts may share it; empty for none")
     id_column: str = key("id", "what names the question; empty to number them")
     language: str = key("en", "ISO 639 code, for splitting sentences", LANGUAGE)
+    passage_words: int = key(0, PASSAGE_WORDS, at_least(0))
     documents: int = key(0, "how many of the texts are taken, 0 for all", at_least(0))
     tuned: float = key(0.5, "share of them whose questions are tuned on", SHARE)
     withheld: float = key(0.1, "share of them that is kept from training: their questions are never told", SHARE)
@@ -115,7 +116,12 @@ def open_qa(config: QACorpus) -> Corpus:
             questions.append(_split(asked, id, id in tuned, id in withheld, FOLD_OF[place.get(id, 0) % len(FOLD_OF)]))
     _say(documents, withheld, questions)
     kept = sorted((id for id in taken if id not in withheld), key=list(texts).index)
-    return Corpus([documents[id] for id in kept], tuple(questions), tuple(documents[id] for id in sorted(withheld)))
+    return Corpus(
+        [documents[id] for id in kept],
+        tuple(questions),
+        tuple(documents[id] for id in sorted(withheld)),
+        passage_words=config.passage_words,
+    )
 
 
 def _split(asked: Question, document: str, tuned: bool, withheld: bool, fold: str) -> Question:

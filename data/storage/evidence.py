@@ -48,10 +48,10 @@ def evidence_in(document: Document, question: Question) -> str:
     stated = {s.replace("{answer}", answer) for s in question.statement for answer in question.answers}
     if said := next((wording for wording in wordings if wording in stated), ""):
         return said
-    answers = [_folded(answer) for answer in question.answers]
+    answers = [folded(answer) for answer in question.answers]
     own = _stems(" ".join(question.answers))
     asked = _stems(question.text) - own
-    holding = [w for w in wordings if any(answer in _folded(w) for answer in answers)]
+    holding = [w for w in wordings if any(answer in folded(w) for answer in answers)]
     return max(holding, key=lambda w: len(asked & _stems(w)), default="")
 
 
@@ -59,5 +59,6 @@ def _stems(text: str) -> set[str]:
     return {word[:STEM] for word in WORD.findall(text.casefold())}
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """The text where case and white space don't count."""
     return " ".join(text.casefold().split())
