@@ -181,7 +181,7 @@ def test_files_are_cut_by_their_key(tmp_path: Path) -> None:
     assert [d.id for d in made] == ["long#1", "long#2", "s"]
     (question,) = read_jsonl(tmp_path / "made" / "questions.jsonl", Question)
     assert question.support == ("long#2",)
-    with pytest.raises(ValueError, match="corpus.passage_words=16 notes of each passage its document"):
+    with pytest.raises(ValueError, match=r"corpus\.passage_words=16 notes of each passage its document"):
         open_corpus(replace(config, metadata_columns=["meta.document"]))
 
 
