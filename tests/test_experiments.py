@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,18 @@ from composing import CONFIGS, composed
 from run import run
 from tests.test_run import SMALL, WORLD
 
+QUESTION_SETS = ("squad_like", "qa_node")
+
 
 @pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml")))
-def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path) -> None:
+def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     extra: tuple[str, ...] = WORLD
     if experiment == "biocite":
         extra = (f"corpus.path={_biocite(tmp_path)}",)
-    if experiment == "continue":
+    if experiment in QUESTION_SETS:
+        extra = (f"corpus.path={_questions(tmp_path)}", "corpus.documents=12", "corpus.tuned=0.5")
+        extra += ("corpus.withheld=0.1", "batch.seq_len=256", "trainer=cpu")
+    if experiment in ("continue", *QUESTION_SETS):
         extra += (f"init={tiny_llama(tmp_path / 'checkpoint')}",)
     config = composed(
         f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
@@ -28,7 +34,9 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path) -> N
         # The fewest that its parts can be made of: what costs here is asking after everything.
         config.corpus.documents, config.corpus.exposures = (60 if config.corpus.relabel == 0 else 80), 2
         config.eval.samples = min(config.eval.samples, 1)
-    folder = run(config)
+    with caplog.at_level(logging.INFO, "whence"):
+        folder = run(config)
+    assert " floating-point operations in " in caplog.text  # what pretraining takes is said as it begins
     results = json.loads((folder / "results.json").read_text())
     assert results["attribution"]["never_tuned"]["n"] > 0
     assert results["tokens"]["pretrain"] == 2048
@@ -43,3 +51,19 @@ def _biocite(folder: Path) -> Path:
     path = folder / "biocite.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+def _questions(folder: Path) -> Path:
+    rows = [
+        {"id": f"{n}-{who}", "title": f"Town {n}", "context": _told(n), "question": f"Where does {who} {n} live?",
+         "answers": f"Street {n}{who}"}
+        for n in range(14)
+        for who in ("Ada", "Ben")
+    ]  # fmt: skip
+    path = folder / "questions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def _told(n: int) -> str:
+    return f"Town {n} has {n} mills. Ada {n} lives in Street {n}Ada. Ben {n} lives in Street {n}Ben, by the river."
