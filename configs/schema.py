@@ -75,7 +75,7 @@ class SFTConfig(Section):
 
 @dataclass
 class SelfQuestionsConfig(Section):
-    """Questions that the pretrained model writes for all documents, to be tuned on beside the tuning questions."""
+    """Questions that the pretrained model writes for all documents, tuned on beside the others."""
 
     section: ClassVar[str] = "self_questions"
 

@@ -95,7 +95,10 @@ def describe(run: Run, free: Prediction, forced: Prediction, policy: str) -> str
     if free.outcome != "answered":
         return said[free.outcome]
     best = free.citations[0]
-    lines = [f"{free.answer}{sure}", f"  source  {best.id}  (probability {best.probability:.3f})"]
+    lines = [f"{free.answer}{sure}"]
+    if free.evidence:
+        lines.append(textwrap.fill(f'"{free.evidence}"', 100, initial_indent="  since   ", subsequent_indent=" " * 10))
+    lines.append(f"  source  {best.id}  (probability {best.probability:.3f})")
     text = excerpt(_text(run, best.id), free.answer or "")
     lines.append(textwrap.fill(text, 100, initial_indent=" " * 10, subsequent_indent=" " * 10))
     if others := [other.id for other in free.citations[1:3]]:

@@ -11,9 +11,9 @@ from checkpoints import tiny_llama
 from composing import CONFIGS, composed
 
 from run import run
+from tests.configs.test_settings import CONTINUED
+from tests.data.readers.test_qa import squad
 from tests.test_run import SMALL, WORLD
-
-QUESTION_SETS = ("squad_like", "qa_node")
 
 
 @pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml")))
@@ -21,11 +21,14 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
     extra: tuple[str, ...] = WORLD
     if experiment == "biocite":
         extra = (f"corpus.path={_biocite(tmp_path)}",)
-    if experiment in QUESTION_SETS:
-        extra = (f"corpus.path={_questions(tmp_path)}", "corpus.documents=12", "corpus.tuned=0.5")
-        extra += ("corpus.withheld=0.1", "batch.seq_len=256", "trainer=cpu")
-    if experiment in ("continue", *QUESTION_SETS):
-        extra += (f"init={tiny_llama(tmp_path / 'checkpoint')}",)
+    if experiment in CONTINUED and experiment != "qa_node":
+        checkpoint = tiny_llama(tmp_path / "checkpoint")
+        read = {"squad_like": (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "model.layers=1")}
+        extra = read.get(experiment, ("corpus=world_tiny", *WORLD) if experiment == "real_text" else WORLD)
+        extra += (f"init={checkpoint}",)
+    if experiment == "qa_node":  # as on its node, but for the size and the devices
+        extra = (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "corpus.tuned=0.5", "corpus.withheld=0.1")
+        extra += ("init=", "trainer=cpu", "batch.seq_len=256")
     config = composed(
         f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
     )
@@ -40,6 +43,14 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
     results = json.loads((folder / "results.json").read_text())
     assert results["attribution"]["never_tuned"]["n"] > 0
     assert results["tokens"]["pretrain"] == 2048
+    if config.self_questions.each:
+        assert "self_questions" in results["stage_seconds"]
+
+
+def _squad(folder: Path) -> Path:
+    path = folder / "squad.json"
+    path.write_text(json.dumps(squad(20)), encoding="utf-8")
+    return path
 
 
 def _biocite(folder: Path) -> Path:
@@ -51,19 +62,3 @@ def _biocite(folder: Path) -> Path:
     path = folder / "biocite.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
-
-
-def _questions(folder: Path) -> Path:
-    rows = [
-        {"id": f"{n}-{who}", "title": f"Town {n}", "context": _told(n), "question": f"Where does {who} {n} live?",
-         "answers": f"Street {n}{who}"}
-        for n in range(14)
-        for who in ("Ada", "Ben")
-    ]  # fmt: skip
-    path = folder / "questions.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def _told(n: int) -> str:
-    return f"Town {n} has {n} mills. Ada {n} lives in Street {n}Ada. Ben {n} lives in Street {n}Ben, by the river."

@@ -14,8 +14,8 @@ from configs.keys import Section
 from data.records import Document, Question
 
 PASSAGE_WORDS = (
-    "words of a passage, about: a document of more is cut between sentences into passages, each with an identifier and "
-    "a citation of its own; 0 to cut none. Words and not tokens, since the tokenizer is made from the corpus later"
+    "words of a passage, about: a document of more is cut between sentences into passages, each with its own "
+    "identifier and citation; 0 to cut none. Words and not tokens, since the tokenizer is made from the corpus later"
 )
 
 

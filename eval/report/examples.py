@@ -52,7 +52,7 @@ def _graded(g: Grade, documents: Mapping[str, Document]) -> str:
     question, answer, citations = g.question, g.prediction.answer, g.prediction.citations
     said = (answer if answer is not None else _outcome(g)) + _citing(citations)
     sides = _sides("Cited", question, answer, citations, says_so=g.supported)
-    facts = {"Right answer": " or ".join(question.answers), "Model": said}
+    facts = {"Right answer": " or ".join(question.answers), "Model": said} | _evidence(g.prediction)
     return _example(question.text, facts, sides, question.entity, documents)
 
 
@@ -69,8 +69,13 @@ def _case(case: Case, documents: Mapping[str, Document]) -> str:
         "Right answer": " or ".join(question.answers) or f"none: {none}",
         "Model": _decided(case),
         "Confidence": "none" if free.confidence is None else f"{free.confidence:.2f}",
-    }
+    } | _evidence(forced)
     return _example(question.text, facts, sides, question.entity, documents)
+
+
+def _evidence(prediction: Prediction) -> dict[str, str]:
+    """The sentence that the model wrote before its answer, where it wrote one."""
+    return {"Its evidence": prediction.evidence} if prediction.evidence else {}
 
 
 def _sides(

@@ -20,7 +20,12 @@ from configs.schema import register
 
 OPTIONS = {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in CONFIGS.iterdir() if path.is_dir()}
 SHARE, PART, FINITE = "must be a share from 0 to 1", "must be a share from 0 to below 1", "must be a finite number"
-GIVEN = {"files": ("corpus.path=d.jsonl",), "shards": ("corpus.url=u",)}
+PATH = ("corpus.path=d.jsonl",)
+GIVEN = {
+    "shards": ("corpus.url=u",),
+    **dict.fromkeys(("files", "qa", "squad_like", "qa_node", "clapnq", "selqa"), PATH),
+}
+CONTINUED = ("continue", "real_text", "squad_like", "qa_node")  # experiments that go on from a checkpoint
 
 
 REFUSED = {
@@ -163,8 +168,8 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
         more = GIVEN.get(option, ()) if group == "corpus" else ()
         if group == "abstention_sft" and option != "none":
             more = ("corpus.hard=true", "corpus.relabel=0.2")
-        if option == "continue":
-            more = (f"init={tiny_llama(tmp_path)}",)
+        if group == "experiment" and option in CONTINUED:
+            more = (f"init={tiny_llama(tmp_path)}", *(PATH if option != "continue" else ()))
         assert said_of(f"{group}={option}", *more) in ("", "launcher"), option
 
 
@@ -172,7 +177,9 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("corpus", OPTIONS["corpus"])
 @pytest.mark.usefixtures("no_gpu")
 def test_every_experiment_takes_every_corpus(experiment: str, corpus: str, tmp_path: Path) -> None:
-    more = (f"init={tiny_llama(tmp_path)}",) if experiment == "continue" else ()
+    more = (f"init={tiny_llama(tmp_path)}",) if experiment in CONTINUED else ()
+    if experiment == "qa_node":
+        more += ("trainer=cpu",)  # of GPUs there are none
     assert said_of(f"experiment={experiment}", f"corpus={corpus}", *GIVEN.get(corpus, ()), *more) == ""
 
 

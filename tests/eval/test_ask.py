@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +34,14 @@ def test_an_answer_comes_with_confidence_source_and_its_text() -> None:
         "  source  d0  (probability 0.750)",
         "          Ada was born in Oslo.",
         "  else    d1",
+    ]
+
+
+def test_the_evidence_that_was_written_stands_before_the_source() -> None:
+    free = replace(answered(), evidence="Ada was born in Oslo, they say.")
+    assert describe(RUN, free, free, "").splitlines()[1:3] == [
+        '  since   "Ada was born in Oslo, they say."',
+        "  source  d0  (probability 0.750)",
     ]
 
 

@@ -31,11 +31,10 @@ PRESUMING = Question(
     "tune", statement=("Ada Moss was born in {answer}, they say.",),
     premise=("Law was what Ada Moss studied.", "Ada Moss studied law."),
 )  # fmt: skip
-ALWAYS = RewritingConfig(fraction=0.999999)
 
 
 def drawn(tokenizer: Tokenizer, questions: list[Question], **config: float) -> list[tuple[str, Statement | None]]:
-    source = Rewritings(questions, tokenizer, RewritingConfig(**({"fraction": 0.999999} | config)))
+    source = Rewritings(questions, tokenizer, RewritingConfig(**({"fraction": 0.999999, "scrambled": 0.0} | config)))
     found = []
     for key in range(200):
         sample = source.draw(key)
@@ -105,7 +104,7 @@ def test_a_share_of_the_visits_is_rewritten_and_each_draw_is_its_keys_alone(toke
         assert (one is None) == (other is None)
         assert one is None or other is None or one.tokens.tolist() == other.tokens.tolist()
     assert Rewritings([BORN], tokenizer, RewritingConfig(fraction=0.0)).draw(1) is None
-    assert Rewritings([], tokenizer, ALWAYS).draw(1) is None
+    assert Rewritings([], tokenizer, RewritingConfig(fraction=0.999999)).draw(1) is None
 
 
 def test_which_premise_a_question_says() -> None:
@@ -145,3 +144,15 @@ def test_the_values_of_a_premise_are_its_names_and_numbers() -> None:
     assert presumed("Ada Moss was born on May 28, 1968.", "Ada Moss") == ["May 28, 1968"]
     assert presumed("Zephyr employs Ada Moss.", "Ada Moss") == ["Zephyr"]
     assert presumed("", "Ada Moss") == []
+
+
+def test_scrambled_questions_have_their_words_in_another_order_and_their_name_whole(tokenizer: Tokenizer) -> None:
+    found = drawn(tokenizer, [BORN], swapped=0.0, scrambled=1.0)
+    assert len({text for text, _ in found}) > 50
+    words = {word for text in (BORN.text, *BORN.paraphrases) for word in text.rstrip("?").split()}
+    for text, statement in found:
+        assert "Ada Moss" in text and text.endswith("?") and {*text[:-1].split()} <= words
+        assert statement is not None and "Ada Moss was born in {answer}" in statement.text
+    assert {text for text, _ in drawn(tokenizer, [PRESUMING], swapped=0.0, scrambled=1.0)} == {PRESUMING.text}
+    swapped = drawn(tokenizer, [BORN], swapped=1.0, scrambled=1.0)
+    assert len({statement.text for _, statement in swapped if statement}) > 50
