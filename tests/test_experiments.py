@@ -28,7 +28,7 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
         extra += (f"init={checkpoint}",)
     if experiment == "qa_node":  # as on its node, but for the size and the devices
         extra = (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "corpus.tuned=0.5", "corpus.withheld=0.1")
-        extra += ("init=", "trainer=cpu", "batch.seq_len=256")
+        extra += ("init=", "trainer=cpu", "batch.seq_len=256", "corpus.passage_words=8")
     config = composed(
         f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
     )
@@ -43,6 +43,8 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
     results = json.loads((folder / "results.json").read_text())
     assert results["attribution"]["never_tuned"]["n"] > 0
     assert results["tokens"]["pretrain"] == 2048
+    assert ("cited_document" in results["attribution"]["never_tuned"]) == (experiment == "qa_node")
+    assert ("Cited, document" in (folder / "report.html").read_text()) == (experiment == "qa_node")
     if config.self_questions.each:
         assert "self_questions" in results["stage_seconds"]
 
