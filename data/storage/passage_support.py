@@ -1,8 +1,8 @@
 """Which passages support a question that names the document which they were cut from.
 
-Where the question gives evidence, the passage that holds it. Else those that hold an accepted answer, case and white
-space aside: as whole words or, where no passage does so, within words. Where none holds one, all passages, and that is
-said. A claim goes to the passages that hold its value in the same way, and one of an accepted answer to none but the
+Where the question gives evidence, the passage that holds it, or all that do. Else those that hold an accepted answer,
+case and white space aside: as whole words or, where no passage does so, within words. Where none holds one, all
+passages, and that is said. A claim goes to the passages that hold its value in the same way, and one of an accepted answer to none but the
 support.
 """
 
@@ -62,7 +62,7 @@ class PassageSupport:
             return [], []
         given = next((e.text for e in question.evidence if e.document == document), "")
         if given and (at := [place for place, text in enumerate(texts) if folded(given) in text]):
-            return at[:1], [Evidence(passages[at[0]].id, given)]
+            return at, [Evidence(passages[place].id, given) for place in at]
         supporting = _holding(question.answers, texts)
         if not supporting:
             supporting = list(range(len(passages)))

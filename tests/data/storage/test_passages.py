@@ -109,6 +109,8 @@ def test_given_evidence_names_the_passage(tmp_path: Path) -> None:
     said = Evidence("long", "cy  kwan works at Zenith, too.")
     spread = Evidence("long", "She was born in Oslo. Ben Hale works at Dynova.")  # in no passage
     one, other = mapped(tmp_path, asked("Zenith", id="1", evidence=(said,)), asked("Oslo", id="2", evidence=(spread,)))
+    (twice,) = mapped(tmp_path / "twice", asked("Zenith", evidence=(Evidence("long", "works at Zenith"),)))
+    assert twice.support == ("long#1", "long#3") and [e.document for e in twice.evidence] == ["long#1", "long#3"]
     assert one.support == ("long#3",) and one.evidence == (Evidence("long#3", said.text),)
     assert other.support == ("long#1",) and other.evidence == (Evidence("long#1", SENTENCES[1]),)
 
