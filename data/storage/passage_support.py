@@ -2,8 +2,8 @@
 
 Where the question gives evidence, the passage that holds it, or all that do. Else those that hold an accepted answer,
 case and white space aside: as whole words or, where no passage does so, within words. Where none holds one, all
-passages, and that is said. A claim goes to the passages that hold its value in the same way, and one of an accepted answer to none but the
-support.
+passages, and that is said. A claim goes to the passages that hold its value in the same way, and one of an accepted
+answer to none but the support.
 """
 
 from __future__ import annotations
