@@ -31,7 +31,7 @@ GB = 1e9
 def check_machine(config: Config) -> None:
     """Raises ValueError, naming the key, for what this machine does not have."""
     trainer, rows = config.trainer, config.batch.sequences
-    processes = local_devices(trainer) * trainer.num_nodes
+    processes = all_devices(trainer)
     if trainer.num_nodes > 1 and not any(name in os.environ for name in LAUNCHED):
         raise ValueError(
             f"trainer.num_nodes={trainer.num_nodes}: start it on each, with torchrun or srun (see docs/devices.md)"
@@ -74,6 +74,11 @@ def checked_shape(config: Config) -> ModelConfig:
     return shape
 
 
+def all_devices(trainer: TrainerConfig) -> int:
+    """How many devices a run takes of all its machines. Raises ValueError like `local_devices`."""
+    return local_devices(trainer) * trainer.num_nodes
+
+
 def local_devices(trainer: TrainerConfig) -> int:
     """How many devices of this machine a run takes. Raises ValueError, naming the key, where there are not so many."""
     if trainer.accelerator == "cpu":
@@ -111,7 +116,7 @@ def check_memory(
             f"training {model.parameters(vocabulary):.3g} parameters needs at least {_gigabytes(weights)}, and there "
             f"are {_gigabytes(available)}; make the model smaller"
         )
-    step = 2.0 * sequences * seq_len * model.layers * (4 * model.dim + 2 * model.ffn_dim)
+    step = activations(model, sequences * seq_len)
     written_out = 4.0 * sequences * model.heads * seq_len**2 if on_cpu else 0.0
     if weights + step + written_out > available:
         raise ValueError(
@@ -119,6 +124,11 @@ def check_memory(
             f"{_gigabytes(weights + step + written_out)}, and there are {_gigabytes(available)}: lower batch.seq_len "
             "or batch.sequences, or raise trainer.accumulation"
         )
+
+
+def activations(model: ModelConfig, tokens: int) -> float:
+    """Bytes at least that the backward pass needs of so many tokens on a device, but for attention written out."""
+    return 2.0 * tokens * model.layers * (4 * model.dim + 2 * model.ffn_dim)
 
 
 def memory(trainer: TrainerConfig) -> tuple[float, bool]:

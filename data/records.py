@@ -44,6 +44,7 @@ SPLITS = (
     "reworded",  # those of never_tuned once more, in words that no tuning question has
 )
 FOLDS = ("calibration", "dev", "test")  # parts of never_tuned that share no entity: fit on, choose on, report on
+DOCUMENT = "document"  # in the metadata of a passage: the id of the document that it is of
 OUTCOMES = ("answered", "abstained", "no_source", "false_premise", "unparseable")
 
 
@@ -59,6 +60,16 @@ class Record(Protocol):
 R = TypeVar("R", bound=Record)
 
 
+def joined(texts: Iterable[str], joiner: str) -> str:
+    """Texts one after the other, with the joiner between two of which neither brings white space of its own."""
+    parts: list[str] = []
+    for text in texts:
+        if parts and not (parts[-1][-1:].isspace() or text[:1].isspace()):
+            parts.append(joiner)
+        parts.append(text)
+    return "".join(parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One source: an identifier and its sentences, each with one or more wordings that say the same.
@@ -68,7 +79,8 @@ class Document:
         sentences: for each sentence its wordings; the first is the canonical one.
         source: who published it (an outlet, a site), "" when unknown.
         metadata: plain JSON values: url, a string; reliability, in [0, 1]; untagged, true for a document that never
-            carries a tag; and whatever else the corpus carries.
+            carries a tag; document, of a passage the id of the document that it is of (data/storage/passages.py);
+            and whatever else the corpus carries.
         joiner: what stands between two sentences of which neither brings white space of its own.
     """
 
@@ -94,12 +106,7 @@ class Document:
     @property
     def text(self) -> str:
         """The canonical wording of all sentences: the document as it was written."""
-        parts: list[str] = []
-        for wordings in self.sentences:
-            if parts and not (parts[-1][-1:].isspace() or wordings[0][:1].isspace()):
-                parts.append(self.joiner)
-            parts.append(wordings[0])
-        return "".join(parts)
+        return joined((wordings[0] for wordings in self.sentences), self.joiner)
 
     @classmethod
     def from_json(cls, value: Any) -> Self:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,10 @@ class Table(Callback):
     """Hydra's callback that ends a sweep with the table."""
 
     def on_multirun_end(self, config: Any, **_: Any) -> None:
-        rows = _as_data(*_shown([config.run_dir]))
-        columns = [column for column in COLUMNS if any(row.values[column.key] for row in rows)]
-        kept = [replace(row, values={column.key: row.values[column.key] for column in columns}) for row in rows]
-        record_sweep(config, find([config.run_dir]), columns, kept)
+        rows, asked = _shown([config.run_dir])
+        measured = _measured(rows)
+        columns = [column for column in COLUMNS if column.key in measured]
+        record_sweep(config, find([config.run_dir]), columns, _as_data(rows, asked))
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
@@ -101,7 +101,7 @@ def _markdown(rows: Sequence[Row], asked: Sequence[Question]) -> str:
     entities = [question.entity for question in asked]
     differences = {row.label: _difference(row, rows[0], entities) for row in rows[1:]}
     adjusted = holm({label: p for label, (_, p) in differences.items() if p is not None})
-    shown = [name for name in MAIN if any(name in run for row in rows for run in row.metrics)]
+    shown = _measured(rows)
     lines = [_line(["system", *(METRICS[name].title for name in shown), f"score at {TARGET}", "behind the first"])]
     lines.append(_line(["---"] * (len(shown) + 3)))
     for row in rows:
@@ -110,6 +110,11 @@ def _markdown(rows: Sequence[Row], asked: Sequence[Question]) -> str:
         cells = [_spread([run.get(name) for run in row.metrics]) for name in (*shown, "score_75")]
         lines.append(_line([f"{row.label} ({len(row.metrics)})", *cells, said]))
     return "\n".join(lines)
+
+
+def _measured(rows: Sequence[Row]) -> list[str]:
+    """The main metrics, without those of classes that nobody asked about."""
+    return [name for name in MAIN if any(name in run for row in rows for run in row.metrics)]
 
 
 def labels(name: str) -> dict[str, str]:
@@ -122,7 +127,7 @@ def labels(name: str) -> dict[str, str]:
 
 def _as_data(rows: Sequence[Row], asked: Sequence[Question]) -> list[results_table.Row]:
     """The rows as data, by the keys of `COLUMNS`."""
-    classes = Counter(question.support_class for question in asked)
+    classes, measured = Counter(question.support_class for question in asked), _measured(rows)
 
     def value(row: Row, name: str) -> Value | None:
         n = sum(classes[kind] for kind in METRICS[name].of) or None
@@ -133,7 +138,7 @@ def _as_data(rows: Sequence[Row], asked: Sequence[Question]) -> list[results_tab
     return [
         results_table.Row(
             row.label.removesuffix(marked("")),
-            {column.key: value(row, column.key) for column in COLUMNS},
+            {name: value(row, name) for name in measured},
             given=row.label.endswith(marked("")),
             seeds=row.seeds,
         )

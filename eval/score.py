@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from data.records import Document, Prediction, Question, read_jsonl
+from data.storage.passages import documents_of
 from eval.answerers.answerer import Answerer
 from eval.answerers.bm25 import BM25
 from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
 from eval.arguments import Command
 from eval.corpus import COLUMNS, read_corpus
-from eval.grading.attribution import METRICS
+from eval.grading.attribution import measured
 from eval.grading.citation_quality import Quality, citation_quality, cites_in_brackets
 from eval.results import given
 from eval.results.results import EMPTY, attribution_results, build_results, percent, write_results
@@ -58,7 +59,7 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
         if other.name in systems:
             raise ValueError(f'the system may not be called "{other.name}": give name=...')
         systems[other.name] = other.answer(questions)
-    attribution = attribution_results(questions, systems, model=name)
+    attribution = attribution_results(questions, systems, name, documents_of(documents))
     held = {document.id: document for document in documents}
     if cites_in_brackets(systems[name], held):
         add_citation_quality(attribution, questions, systems[name], held)
@@ -152,7 +153,7 @@ def _measure(found: Mapping[str, Any] | None) -> str:
 def _block(split: str, part: Mapping[str, Any], name: str, handed: Mapping[str, Any]) -> str:
     others: Mapping[str, Mapping[str, Any]] = part["floors"] | {f"{other}*": found for other, found in handed.items()}
     rows = [("", name, *others)]
-    for metric in METRICS:
+    for metric in measured(part):
         mine = percent(part[metric], part["intervals"][metric])
         rows.append((metric, mine, *(percent(other[metric]) for other in others.values())))
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in part["outcomes"].items() if count)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configs.schema import Config
 from data.atomic import atomic_link
+from data.pipeline.identifiers import OF_ITS_OWN
 from data.pipeline.placement import PLACEMENTS
 from stages import Stage, write_json
 from stages.record import DONE, entry, write_record
@@ -26,7 +27,8 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     `stages` begin with prepare; after those of training come those of evaluation, answer, signals and the probes.
     """
     from data.records import Prediction, Question, read_jsonl
-    from data.storage.shards import read_documents
+    from data.storage.passages import documents_of
+    from data.storage.shards import read_documents, read_index
     from eval.report.abstention_figures import abstention_figures
     from eval.report.report import write_report
     from eval.results.abstention_report import AbstentionReport
@@ -59,19 +61,21 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     main = next((name for name in (CLOZE, EVIDENCE, *measured["systems"]) if name in systems), "")
     systems = {main: systems[main], **systems} if main else systems
     handed = systems_of(GIVEN, records[GIVEN]["systems"][::-1])  # the best first
+    # Where tags carry what documents share, a citation names no passage.
+    whole = documents_of(read_index(prepare.folder)) if config.tags.content in OF_ITS_OWN else {}
     knowing, told = knowing_of(STATEMENTS), knowing_of(GIVEN) if records[GIVEN]["given"] else None
     results = build_results(
         name=config.name,
         config=asdict(config),
         seed=config.seed,
-        attribution=attribution_results(asked, systems, main) if asked else {},
+        attribution=attribution_results(asked, systems, main, whole) if asked else {},
         abstention=knowing.by_fold() if knowing else {},
         systems=knowing.by_system() if knowing else {},
         signals=knowing.by_signal() if knowing else {},
         exposure=knowing.exposure() if knowing else {},
         probes=found_by_probes(at),
         given={
-            "attribution": attribution_results(asked, handed, next(iter(handed))) if handed else {},
+            "attribution": attribution_results(asked, handed, next(iter(handed)), whole) if handed else {},
             "abstention": told.by_fold() if told else {},
             "systems": told.by_system() if told else {},
         },

@@ -6,10 +6,13 @@ second phase on lessons, both with a share of documents replayed.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from configs.estimate import estimate
+from configs.machine import all_devices
 from configs.schema import Config
 from stages import Stage, announced, rank
 from steps.initial import initial_model, initial_settings
@@ -18,6 +21,8 @@ from train.config import OptimizerConfig
 if TYPE_CHECKING:  # imported where they are used: torch takes seconds
     from data.pipeline.sources import Source
     from steps.corpus import Corpus
+
+log = logging.getLogger("whence")
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,10 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
         torch.manual_seed(seed)
         first, second = corpus.documents_source(seed), corpus.questions_source(seed)
         course = Course(first, second, part.tokens, part.qa_fraction, part.optimizer, seed, config.tags.cooldown)
-        return train(corpus, stage, folder, initial_model(config, corpus.tokenizer), course)
+        model = initial_model(config, corpus.tokenizer)
+        if not rank():
+            log.info("         %s", estimate(config, model.config, all_devices(config.trainer)))
+        return train(corpus, stage, folder, model, course)
 
     stage = Stage("pretrain", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,18 @@ from tests.test_run import SMALL, WORLD
 
 
 @pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml")))
-def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path) -> None:
+def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     extra: tuple[str, ...] = WORLD
     if experiment == "biocite":
         extra = (f"corpus.path={_biocite(tmp_path)}",)
-    if experiment in CONTINUED:
+    if experiment in CONTINUED and experiment != "qa_node":
         checkpoint = tiny_llama(tmp_path / "checkpoint")
         read = {"squad_like": (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "model.layers=1")}
         extra = read.get(experiment, ("corpus=world_tiny", *WORLD) if experiment == "real_text" else WORLD)
         extra += (f"init={checkpoint}",)
+    if experiment == "qa_node":  # as on its node, but for the size and the devices
+        extra = (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "corpus.tuned=0.5", "corpus.withheld=0.1")
+        extra += ("init=", "trainer=cpu", "batch.seq_len=256", "corpus.passage_words=8")
     config = composed(
         f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
     )
@@ -33,10 +37,14 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path) -> N
         # The fewest that its parts can be made of: what costs here is asking after everything.
         config.corpus.documents, config.corpus.exposures = (60 if config.corpus.relabel == 0 else 80), 2
         config.eval.samples = min(config.eval.samples, 1)
-    folder = run(config)
+    with caplog.at_level(logging.INFO, "whence"):
+        folder = run(config)
+    assert " floating-point operations in " in caplog.text  # what pretraining takes is said as it begins
     results = json.loads((folder / "results.json").read_text())
     assert results["attribution"]["never_tuned"]["n"] > 0
     assert results["tokens"]["pretrain"] == 2048
+    assert ("cited_document" in results["attribution"]["never_tuned"]) == (experiment == "qa_node")
+    assert ("Cited, document" in (folder / "report.html").read_text()) == (experiment == "qa_node")
     if config.self_questions.each:
         assert "self_questions" in results["stage_seconds"]
 

@@ -13,6 +13,11 @@ from typing import Any
 from configs.keys import Section
 from data.records import Document, Question
 
+PASSAGE_WORDS = (
+    "words of a passage, about: a document of more is cut between sentences into passages, each with its own "
+    "identifier and citation; 0 to cut none. Words and not tokens, since the tokenizer is made from the corpus later"
+)
+
 
 @dataclass
 class Corpus:
@@ -25,6 +30,8 @@ class Corpus:
         ledger: rows of plain JSON values saying what is true and who said it; empty where nobody knows.
         outcomes: what the reader left out, and how many.
         questions_file: the JSONL file that the questions were read from, for messages; "" for none.
+        passage_words: of a passage, about, as which `data.storage.prepare` takes documents of more; 0 to cut none.
+            Questions name whole documents.
     """
 
     documents: Iterable[Document]
@@ -33,6 +40,7 @@ class Corpus:
     ledger: Iterable[dict[str, Any]] = ()
     outcomes: dict[str, int] = field(default_factory=dict)
     questions_file: str = ""
+    passage_words: int = 0
 
 
 @dataclass(frozen=True)

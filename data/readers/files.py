@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from configs.keys import FILE, GIVEN, SEED, Range, Section, at_least, key, one_of, shown
-from data.readers.corpus import Corpus, Reader
+from data.readers.corpus import PASSAGE_WORDS, Corpus, Reader
 from data.readers.folders import find_files
 from data.readers.json_files import is_squad
 from data.readers.rows import read_file
 from data.readers.sentences import Split, split_sentences
 from data.readers.tables import Records, read_hub
-from data.records import Document, Question, read_numbered
+from data.records import DOCUMENT, Document, Question, read_numbered
 
 log = logging.getLogger("whence")
 
@@ -56,6 +56,7 @@ class FilesCorpus(Section):
     source_column: str = key("", "who published it; empty for none")
     metadata_columns: list[str] = key([], "kept with each document; dates become ISO strings, null is left out")  # noqa: RUF009
     language: str = key("en", "ISO 639 code, for splitting sentences", LANGUAGE)
+    passage_words: int = key(0, PASSAGE_WORDS, at_least(0))
     questions: str = key("", "a JSONL file of questions; empty for none", FILE)
     heldout: int = key(
         0,
@@ -68,6 +69,11 @@ class FilesCorpus(Section):
     def contradictions(self, path: str) -> Iterator[str]:
         if bool(self.path) == bool(self.dataset):
             yield f"{path}.path={shown(self.path)} and {path}.dataset={shown(self.dataset)}: give one of the two"
+        if self.passage_words and DOCUMENT in map(_kept_as, self.metadata_columns):
+            yield (
+                f"{path}.passage_words={self.passage_words} notes of each passage its document under the name "
+                f"{DOCUMENT}, and one of {path}.metadata_columns would be kept as that: leave it away"
+            )
 
     def inputs(self) -> list[Path]:
         """The files that it is read from; a folder or a pattern stands for what it holds."""
@@ -95,7 +101,7 @@ class Columns:
         source = _column(row, self.source) if self.source else ""
         if not isinstance(source, str | None):
             raise ValueError(f"{where}: column {self.source!r} must be a string, not {source!r:.60}")
-        found = ((name.rpartition(".")[2], _column(row, name)) for name in self.metadata)
+        found = ((_kept_as(name), _column(row, name)) for name in self.metadata)
         metadata = {name: _plain(name, value) for name, value in found if value is not None}
         try:
             sentences, joiner = self._sentences(text)
@@ -146,7 +152,7 @@ def open_files(config: FilesCorpus) -> Corpus:
         raise ValueError(f"corpus.heldout={config.heldout}: only {len(chosen)} documents support no question; lower it")
     heldout = tuple(columns.document(row) for row in chosen)
     documents = Documents(config, frozenset(document.id for document in heldout))
-    return Corpus(documents, questions, heldout, questions_file=config.questions)
+    return Corpus(documents, questions, heldout, questions_file=config.questions, passage_words=config.passage_words)
 
 
 def read_rows(config: FilesCorpus) -> Iterator[Row]:
@@ -199,6 +205,11 @@ def _column(row: Row, name: str) -> Any:
     return found
 
 
+def _kept_as(column: str) -> str:
+    """The name in a document's metadata of what stands in this column."""
+    return column.rpartition(".")[2]
+
+
 def _names(values: dict[str, Any]) -> list[str]:
     nested = (
         [f"{name}.{inner}" for inner in value] if isinstance(value, dict) and value else [name]
@@ -208,7 +219,7 @@ def _names(values: dict[str, Any]) -> list[str]:
 
 
 def _columns(config: FilesCorpus) -> Columns:
-    kept = Counter(name.rpartition(".")[2] for name in config.metadata_columns)
+    kept = Counter(map(_kept_as, config.metadata_columns))
     if twice := [name for name, count in kept.items() if count > 1]:
         raise ValueError(f"files: two of corpus.metadata_columns would be kept as {twice[0]!r}; leave one away")
     return Columns(config.text_column, config.source_column, tuple(config.metadata_columns), config.language)

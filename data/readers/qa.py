@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from configs.keys import GIVEN, SEED, SHARE, Section, at_least, key, one_of, shown
-from data.readers.corpus import Corpus, Reader
+from data.readers.corpus import PASSAGE_WORDS, Corpus, Reader
 from data.readers.files import LANGUAGE
 from data.readers.folders import find_files
 from data.readers.near_copies import near_copies
@@ -66,6 +66,7 @@ class QACorpus(Section):
     title_column: str = key("title", "what names the text, several texts may share it; empty for none")
     id_column: str = key("id", "what names the question; empty to number them")
     language: str = key("en", "ISO 639 code, for splitting sentences", LANGUAGE)
+    passage_words: int = key(0, PASSAGE_WORDS, at_least(0))
     documents: int = key(0, "how many of the texts are taken, 0 for all", at_least(0))
     tuned: float = key(0.5, "share of them whose questions are tuned on", SHARE)
     withheld: float = key(0.1, "share of them that is kept from training: their questions are never told", SHARE)
@@ -113,6 +114,7 @@ def open_qa(config: QACorpus) -> Corpus:
         tuple(kept),
         tuple(documents[id] for id in sorted(withheld)),
         outcomes={"unanswerable_on_withheld_texts": len(questions) - len(kept), "near_copies": len(copies)},
+        passage_words=config.passage_words,
     )
 
 

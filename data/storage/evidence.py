@@ -52,18 +52,19 @@ def evidence_in(document: Document, question: Question) -> str:
     own = _stems(" ".join(question.answers))
     asked = _stems(question.text) - own
     holding = [w for w in wordings if any(holds(w, answer) for answer in question.answers)]
-    holding = holding or [w for w in wordings if any(_folded(answer) in _folded(w) for answer in question.answers)]
+    holding = holding or [w for w in wordings if any(folded(answer) in folded(w) for answer in question.answers)]
     return max(holding, key=lambda w: len(asked & _stems(w)), default="")
 
 
 def holds(sentence: str, answer: str) -> bool:
     """Whether the answer stands in the sentence as words of its own; case and white space don't count."""
-    return bool(re.search(rf"(?<!\w){re.escape(_folded(answer))}(?!\w)", _folded(sentence)))
+    return bool(re.search(rf"(?<!\w){re.escape(folded(answer))}(?!\w)", folded(sentence)))
 
 
 def _stems(text: str) -> set[str]:
     return {word[:STEM] for word in WORD.findall(text.casefold())}
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """The text where case and white space don't count."""
     return " ".join(text.casefold().split())

@@ -2,6 +2,9 @@
 
 Whatever can be wrong with a corpus has one defined outcome here:
 
+    document longer than a passage         cut, where the corpus says so (data/storage/passages.py)
+    question on a document that was cut    on its passages that give the answer (data/storage/passage_support.py)
+    id of a document that a passage has    error
     duplicate document id                  error naming the id and both positions; or dropped and counted on request,
                                            with the questions on it if the two texts differ
     empty document                         dropped, counted
@@ -15,7 +18,7 @@ Whatever can be wrong with a corpus has one defined outcome here:
     two folds sharing an entity            error
 
 All of it is streamed: of each document only its id and a digest of its text stay in memory (about 200 bytes). Bytes are
-counted too, and what was read is what is kept plus what was dropped, for each reason.
+counted too, and what was read is what is kept, what was dropped, for each reason, and the joiners between passages.
 """
 
 from __future__ import annotations
@@ -24,9 +27,11 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from tqdm import tqdm
 
@@ -34,6 +39,8 @@ from data.readers.corpus import Corpus
 from data.records import PLAIN, Document, Question, write_jsonl
 from data.stateless_rng import Permutation, hash_key
 from data.storage.evidence import EvidenceSought
+from data.storage.passage_support import PassageSupport
+from data.storage.passages import cut, joined_size
 from data.storage.question_checks import AnswersSought, QuestionError, unscored
 from data.storage.shards import SHARD, Manifest, canonical, read_manifest, read_shard, write_shards
 
@@ -65,7 +72,9 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
     if duplicates not in ("error", "drop"):
         raise ValueError(f'duplicates is {duplicates!r}, it must be "error" or "drop"')
     folder.mkdir(parents=True, exist_ok=True)
-    intake, answers, evidence = Intake(duplicates), AnswersSought(corpus.questions), EvidenceSought(corpus.questions)
+    support = PassageSupport(corpus.questions)
+    intake = Intake(duplicates, corpus.passage_words, support)
+    answers, evidence = AnswersSought(corpus.questions), EvidenceSought(corpus.questions)
     with tqdm(intake.accept(corpus.documents, answers, evidence), desc="prepare", unit=" documents") as documents:
         manifest = write_shards(documents, folder, shard_documents)
     if not manifest.documents:
@@ -73,7 +82,8 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
     heldout = intake.accept_heldout(corpus.heldout)
     try:
         questions = [evidence.given(question) for question in intake.accept_questions(corpus.questions)]
-        check_splits(questions)
+        check_splits(questions)  # of whole documents: passages of one are never on two sides
+        questions = [support.given(question) for question in questions]
     except QuestionError as error:
         raise error.at(corpus.questions_file) from None
 
@@ -81,7 +91,7 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
     write_jsonl(folder / HELDOUT, heldout)
     rows = _write_rows(folder / LEDGER, corpus)
     intake.check_bytes(manifest.text_bytes, heldout)
-    prepared = {
+    prepared: dict[str, Any] = {
         "documents": manifest.documents,
         "sentences": manifest.sentences,
         "text_bytes": manifest.text_bytes,
@@ -93,11 +103,21 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
         "read_bytes": intake.read_bytes,
         "dropped_bytes": dict(intake.dropped_bytes),
     }
+    if corpus.passage_words:
+        prepared["cut"] = {
+            "documents": intake.cut_documents, "passages": len(intake.passages), "joiner_bytes": intake.joiner_bytes
+        }  # fmt: skip
+        log.info(
+            "prepare: %d documents of more than %d words are %d passages",
+            intake.cut_documents,
+            corpus.passage_words,
+            len(intake.passages),
+        )
     (folder / PREPARED).write_text(json.dumps(prepared, indent=2) + "\n", encoding="utf-8")
     for reason, count in intake.outcomes.items():
         if count:
             log.warning("prepare: %s: %d", DROPPED[reason], count)
-    for warning in (answers.warning, unscored(questions)):
+    for warning in (answers.warning, support.warning, unscored(questions)):
         if warning:
             log.warning("prepare: %s", warning)
     return manifest
@@ -118,10 +138,19 @@ def sample_texts(folder: Path, most: int = SAMPLE) -> Iterator[str]:
 
 
 class Intake:
-    """Decides what enters, and counts in `outcomes` and `dropped_bytes` what does not."""
+    """Decides what enters and in which passages, and counts in `outcomes` and `dropped_bytes` what does not.
 
-    def __init__(self, duplicates: str = "error") -> None:
-        self.duplicates = duplicates
+    Args:
+        passage_words: of a passage, about; 0 to cut no document.
+        support: looks into the passages of documents to train on.
+    """
+
+    def __init__(
+        self, duplicates: str = "error", passage_words: int = 0, support: PassageSupport | None = None
+    ) -> None:
+        self.duplicates, self.passage_words, self.support = duplicates, passage_words, support
+        self.passages: dict[str, str] = {}  # id of a passage: of its document
+        self.cut_documents = self.joiner_bytes = 0
         self.outcomes: Counter[str] = Counter(dict.fromkeys(DROPPED, 0))
         self.read_bytes = 0
         self.dropped_bytes: Counter[str] = Counter(
@@ -132,10 +161,12 @@ class Intake:
         self.versions: set[str] = set()  # ids of which two different documents came
 
     def accept(self, documents: Iterable[Document], *sought: AnswersSought | EvidenceSought) -> Iterator[Document]:
-        """Yield the documents to train on. Raises ValueError on a duplicate id (unless dropping), a blank sentence.
+        """Yield the documents to train on, long ones in passages.
+
+        Raises ValueError on a duplicate id (unless dropping), a blank sentence.
 
         Args:
-            sought: what to look for in them.
+            sought: what to look for in them, as they were before they were cut.
         """
         for position, document in enumerate(documents):
             self.read_bytes += _size(document)
@@ -149,7 +180,10 @@ class Intake:
             if first[0] == position:
                 for one in sought:
                     one.look(document)
-                yield document
+                passages = self._cut(document)
+                if self.support and len(passages) > 1:
+                    self.support.look(document.id, passages)
+                yield from passages
                 continue
             if self.duplicates == "error":
                 raise ValueError(
@@ -161,7 +195,10 @@ class Intake:
                 self.versions.add(document.id)
 
     def accept_heldout(self, documents: tuple[Document, ...]) -> list[Document]:
-        """The held-out documents that no training document repeats. Raises ValueError for an id in use."""
+        """The held-out documents that no training document repeats, in passages as those are.
+
+        Raises ValueError for an id in use.
+        """
         texts = {digest for _, digest in self.accepted.values()}
         ids: set[str] = set()
         kept = []
@@ -182,7 +219,7 @@ class Intake:
             else:
                 _check(document)
                 canonical(document)
-                kept.append(document)
+                kept += self._cut(document)
         return kept
 
     def accept_questions(self, questions: tuple[Question, ...]) -> list[Question]:
@@ -216,23 +253,43 @@ class Intake:
         return kept
 
     def check_bytes(self, text_bytes: int, heldout: list[Document]) -> None:
-        """Insist that what was read is what is kept and what was dropped."""
-        kept = text_bytes + sum(map(_size, heldout))
+        """Insist that what was read is what is kept, joined where it was cut, and what was dropped."""
+        kept = text_bytes + sum(map(_size, heldout)) + self.joiner_bytes
         if self.read_bytes != kept + self.dropped_bytes.total():
             raise RuntimeError(
                 f"{self.read_bytes} bytes were read, but {kept} kept and {dict(self.dropped_bytes)} dropped; "
                 "please report it"
             )
 
+    def _cut(self, document: Document) -> list[Document]:
+        """The document's passages. Raises ValueError where it, or one of them, has the id of another."""
+        if (other := self.passages.get(document.id)) is not None:
+            raise ValueError(f"document {document.id!r} has the id of a passage of document {other!r}; rename it")
+        passages = cut(document, self.passage_words)
+        if len(passages) == 1:
+            return passages
+        for passage in passages:
+            if passage.id in self.accepted:
+                raise ValueError(
+                    f"document {passage.id!r} has the id of a passage of document {document.id!r}; rename it"
+                )
+            self.passages[passage.id] = document.id
+        self.cut_documents += 1
+        self.joiner_bytes += joined_size(passages, document.joiner) - sum(map(_size, passages))
+        return passages
+
     def _drop(self, reason: str, document: Document) -> None:
         self.outcomes[reason] += 1
         self.dropped_bytes[reason] += _size(document)
 
 
-def check_splits(questions: list[Question]) -> None:
+def check_splits(questions: list[Question], whole: Mapping[str, str] = MappingProxyType({})) -> None:
     """Insist that tune, relabel and never_tuned share no document and no entity, nor two folds an entity.
 
     Folds may share documents: nothing is trained on any of their questions. Raises ValueError naming both sides.
+
+    Args:
+        whole: by the id of a passage that questions name, the id of its document.
     """
     sides = [
         question for split in ("tune", "relabel", "never_tuned") for question in questions if question.split == split
@@ -241,7 +298,7 @@ def check_splits(questions: list[Question]) -> None:
     entities: dict[str, Question] = {}
     folded: dict[str, Question] = {}
     for question in sides:
-        for document in question.documents:
+        for document in dict.fromkeys(whole.get(name, name) for name in question.documents):
             other = documents.setdefault(document, question)
             if other.split != question.split:
                 raise QuestionError(

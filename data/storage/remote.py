@@ -18,6 +18,7 @@ from typing import ClassVar
 from configs.keys import GIVEN, Section, key, one_of
 from data.fetch import fetch
 from data.records import Question, read_jsonl
+from data.storage.passages import documents_of
 from data.storage.prepare import HELDOUT, LEDGER, PREPARED, QUESTIONS, check_splits
 from data.storage.shards import INDEX, MANIFEST, Manifest, ShardError, parse_manifest, read_index, write_manifest
 
@@ -48,9 +49,10 @@ def adopt(config: ShardsCorpus, folder: Path) -> Manifest:
         (folder / name).write_bytes(_read(root, name))
     write_manifest(folder, manifest)
     questions = list(read_jsonl(folder / QUESTIONS, Question))
-    check_splits(questions)
+    index = list(read_index(folder))
+    check_splits(questions, documents_of(index))
     unknown = {document: question.id for question in questions for document in question.support}
-    for document in read_index(folder):
+    for document in index:
         unknown.pop(document.id, None)
     for name, question in unknown.items():
         raise ValueError(f"question {question!r} names document {name!r}, which is not in the corpus at {root}")

@@ -14,6 +14,12 @@ bootstrap gives all intervals:
                          tried; from a system that tries, an unparseable or missing prediction is an invalid one
     set_recall           on multi questions: share of the support among the first |support| citations
 
+Where documents were cut into passages (data/storage/passages.py), each passage is cited for itself, and all of these
+are of passages. Two more, had only there, are of documents:
+
+    joint_document       P(answer exactly right and a passage of the document first cited supports it)
+    cited_document       P(a passage of the document first cited is in the support), the answer ignored
+
 A missing, unparseable or abstaining prediction has neither answer nor citations; one that says it knows no source has
 no citations. A metric without a denominator is None. Systems that never put an answer in words (whose "answered"
 predictions all lack one) have no answer metrics at all: right is None. What is right and what supports it is defined in
@@ -25,12 +31,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from data.records import OUTCOMES, PLAIN, Prediction, Question
-from eval.grading.correctness import answer_given, is_right, supports
+from eval.grading.correctness import answer_given, is_right, supports, supports_document
 from eval.metrics.statistics import Floats, bootstrap_difference, bootstrap_ratios
 
 RANKS = 10  # citations beyond the tenth never count
@@ -49,6 +56,8 @@ class Grade:
         supported10: it is, and any of the first ten does.
         set_recall: share of the support among the first |support| citations.
         valid: the unconstrained citation names a document of the corpus; None when that was not tried.
+        cited_document, supported_document: `cited` and `supported` for any passage of the same document; None where no
+            document was cut.
     """
 
     question: Question
@@ -60,6 +69,8 @@ class Grade:
     supported10: bool
     set_recall: float
     valid: bool | None
+    cited_document: bool | None = None
+    supported_document: bool | None = None
 
     @property
     def plain(self) -> bool:
@@ -113,9 +124,34 @@ METRICS: Mapping[str, Metric] = {
     ),
 }
 
+PASSAGE_METRICS: Mapping[str, Metric] = {
+    "joint_document": Metric(
+        lambda g: (bool(g.supported_document), g.right is not None),
+        "Joint, document",
+        "answer exactly right and the first citation is of a document that says so in one of its passages",
+    ),
+    "cited_document": Metric(
+        lambda g: (bool(g.cited_document), 1),
+        "Cited, document",
+        "first citation is of a document that says so in one of its passages, whatever the answer",
+    ),
+}
+EVERY: Mapping[str, Metric] = {**METRICS, **PASSAGE_METRICS}
+UNCUT: Mapping[str, str] = MappingProxyType({})
 
-def grade(questions: Sequence[Question], predictions: Sequence[Prediction]) -> list[Grade]:
+
+def measured(*parts: Mapping[str, Any]) -> dict[str, Metric]:
+    """The metrics that summaries have: those of passages only where documents were cut."""
+    return {name: metric for name, metric in EVERY.items() if name in METRICS or any(name in part for part in parts)}
+
+
+def grade(
+    questions: Sequence[Question], predictions: Sequence[Prediction], whole: Mapping[str, str] = UNCUT
+) -> list[Grade]:
     """Grade one system: a grade per question, in their order.
+
+    Args:
+        whole: by the id of a passage the id of its document; empty where no document was cut.
 
     Raises:
         ValueError: a question or prediction occurs twice, or a prediction answers no known question; names the id.
@@ -132,7 +168,7 @@ def grade(questions: Sequence[Question], predictions: Sequence[Prediction]) -> l
         given[prediction.question] = prediction
     wordless = _wordless(predictions)
     tries = any(prediction.valid is not None for prediction in predictions)
-    return [_grade(question, given.get(question.id), wordless, tries) for question in questions]
+    return [_grade(question, given.get(question.id), wordless, tries, whole) for question in questions]
 
 
 def summarise(grades: Sequence[Grade]) -> dict[str, Any]:
@@ -142,19 +178,20 @@ def summarise(grades: Sequence[Grade]) -> dict[str, Any]:
     "missing" only.
     """
     told = [g for g in grades if g.plain]
-    numerators, denominators = _terms(told)
+    metrics = EVERY if any(g.cited_document is not None for g in grades) else METRICS
+    numerators, denominators = _terms(told, metrics)
     intervals = bootstrap_ratios(numerators, denominators, [g.cluster for g in told])
     tops, bottoms = numerators.sum(axis=0), denominators.sum(axis=0)
     outcomes = Counter(g.prediction.outcome for g in grades if g.prediction)
     return {
         "n": len(told),
         "n_absent": len(grades) - len(told),
-        **{name: float(tops[i] / bottoms[i]) if bottoms[i] else None for i, name in enumerate(METRICS)},
+        **{name: float(tops[i] / bottoms[i]) if bottoms[i] else None for i, name in enumerate(metrics)},
         "missing": sum(g.prediction is None for g in grades),
         "outcomes": {outcome: outcomes[outcome] for outcome in OUTCOMES},
         "intervals": {
             name: None if interval is None else list(interval)
-            for name, interval in zip(METRICS, intervals, strict=True)
+            for name, interval in zip(metrics, intervals, strict=True)
         },
     }
 
@@ -163,9 +200,8 @@ def margin(grades: Sequence[Grade], other: Sequence[Grade], metric: str = "cited
     """How far the first system is ahead of the other on the same questions, with the paired 95% interval."""
     mine, theirs = ([g for g in grades_ if g.plain] for grades_ in (grades, other))
     assert [g.question.id for g in mine] == [g.question.id for g in theirs]
-    column = list(METRICS).index(metric)
     (top, bottom), (other_top, other_bottom) = (
-        tuple(terms[:, column] for terms in _terms(graded)) for graded in (mine, theirs)
+        tuple(terms[:, 0] for terms in _terms(graded, {metric: EVERY[metric]})) for graded in (mine, theirs)
     )
     if not (bottom.sum() and other_bottom.sum()):
         return {"value": None, "interval": None}
@@ -182,7 +218,9 @@ def _wordless(predictions: Sequence[Prediction]) -> bool:
     return bool(answered) and all(prediction.answer is None for prediction in predictions)
 
 
-def _grade(question: Question, prediction: Prediction | None, wordless: bool, tries: bool) -> Grade:
+def _grade(
+    question: Question, prediction: Prediction | None, wordless: bool, tries: bool, whole: Mapping[str, str]
+) -> Grade:
     outcome = prediction.outcome if prediction else "missing"
     failed = outcome in ("missing", "unparseable")
     answer = answer_given(prediction)
@@ -200,11 +238,23 @@ def _grade(question: Question, prediction: Prediction | None, wordless: bool, tr
         supported10=any(says_so),
         set_recall=len(support.intersection(cited[: len(support)])) / len(support) if support else 0.0,
         valid=False if tries and failed else valid,
+        **(_of_documents(question, answer, cited[:1], whole) if whole else {}),
     )
 
 
-def _terms(grades: Sequence[Grade]) -> tuple[Floats, Floats]:
+def _of_documents(
+    question: Question, answer: str | None, first: Sequence[str], whole: Mapping[str, str]
+) -> dict[str, bool]:
+    """What the first citation, if any, is worth for any passage of its document."""
+    support = {whole.get(name, name) for name in question.support}
+    return {
+        "cited_document": any(whole.get(name, name) in support for name in first),
+        "supported_document": any(supports_document(question, answer, name, whole) for name in first),
+    }
+
+
+def _terms(grades: Sequence[Grade], metrics: Mapping[str, Metric]) -> tuple[Floats, Floats]:
     """Numerators and denominators, [grades, metrics] each."""
-    terms = np.array([[metric.term(g) for metric in METRICS.values()] for g in grades], dtype=np.float64)
-    terms = terms.reshape(len(grades), len(METRICS), 2)
+    terms = np.array([[metric.term(g) for metric in metrics.values()] for g in grades], dtype=np.float64)
+    terms = terms.reshape(len(grades), len(metrics), 2)
     return terms[:, :, 0], terms[:, :, 1]

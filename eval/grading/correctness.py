@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -72,6 +72,16 @@ def supports(question: Question, answer: str | None, document: str) -> bool:
     return (
         question.support_class != "untagged" and is_right(question, answer) and document in asserting(question, answer)
     )
+
+
+def supports_document(question: Question, answer: str | None, passage: str, whole: Mapping[str, str]) -> bool:
+    """Whether the answer is right and this is a passage of a document that has one which supports it.
+
+    Args:
+        whole: by the id of a passage the id of its document; other documents are their own.
+    """
+    cited = whole.get(passage, passage)
+    return any(supports(question, answer, n) for n in asserting(question, answer) if whole.get(n, n) == cited)
 
 
 def supported(questions: Sequence[Question], predictions: Sequence[Prediction]) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from eval.grading.attribution import METRICS
+from eval.grading.attribution import measured
 from eval.metrics.rule_of_three import bounds
 from eval.report.html import share, words
 from eval.results import given
@@ -58,7 +58,7 @@ def attribution(part: Mapping[str, Any], handed: Mapping[str, Mapping[str, Any]]
     outcomes = ", ".join(f"{count:,} {words(name)}" for name, count in part["outcomes"].items() if count)
     text = f"{part['n']:,} questions the corpus answers, {part['n_absent']:,} it does not. Predictions: "
     yield f'<p class="muted">{text}{escape(outcomes or "none")}, {part["missing"]:,} missing.</p>'
-    heads = "".join(f'<th title="{escape(metric.about)}">{metric.title}</th>' for metric in METRICS.values())
+    heads = "".join(f'<th title="{escape(metric.about)}">{metric.title}</th>' for metric in measured(part).values())
     several = part["by_support_class"].get("multi", {}).get("n")
     rows = [_row(part["system"], part, several, ' class="ours"')]
     rows += [_row(name, floor, several, "") for name, floor in part["floors"].items()]
@@ -71,7 +71,7 @@ def attribution(part: Mapping[str, Any], handed: Mapping[str, Mapping[str, Any]]
 
 def _row(name: str, part: Mapping[str, Any], several: int | None, attributes: str) -> str:
     margin = part.get("margin", {"value": None, "interval": None})
-    cells = [share(part[metric], part["intervals"][metric], _asked(part, metric, several)) for metric in METRICS]
+    cells = [share(part[metric], part["intervals"][metric], _asked(part, metric, several)) for metric in measured(part)]
     cells.append(share(margin["value"], margin["interval"]))
     return f"<tr{attributes}><td>{escape(words(name))}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

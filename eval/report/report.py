@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from data.atomic import atomic_file, atomic_folder
 from data.records import Document, Prediction, Question
-from eval.grading.attribution import METRICS, Grade, grade
+from eval.grading.attribution import Grade, grade, measured
 from eval.grading.outcomes import Outcomes
 from eval.report.abstention import abstention, exposure, probe, signals, systems
 from eval.report.attribution import attribution, headline
@@ -98,7 +98,7 @@ def _write_tensorboard(folder: Path, results: Mapping[str, Any], plotted: Mappin
         for name, figure in plotted.items():
             writer.add_figure(f"report/{name}", figure)
         for split, part in _splits(results):
-            for metric in METRICS:
+            for metric in measured(part):
                 if part[metric] is not None:
                     writer.add_scalar(f"{split}/{metric}", part[metric])
         for key in ("bits_per_byte", "bits_per_byte_train"):
@@ -160,7 +160,9 @@ def _body(
         yield "<h2>Training</h2>"
         yield figures([drawn["loss"]])
     yield "<h2>What the columns mean</h2>"
-    yield definitions((metric.title, metric.about) for metric in METRICS.values())
+    yield definitions(
+        (metric.title, metric.about) for metric in measured(*(part for _, part in _splits(results))).values()
+    )
     yield "<h2>The run</h2>"
     yield from _run(results)
 

@@ -14,6 +14,8 @@
         n, n_absent           questions the corpus answers, which every metric is over, and those it does not
         joint, answer_em, citation, hits10, cited, cited10, valid_unconstrained, set_recall
                               see eval/grading/attribution.py; null without a denominator
+        joint_document, cited_document
+                              the same of documents, only where the corpus has passages
         missing, outcomes     predictions that are not there; how many there are of each outcome, absent ones included
         intervals             by metric [low, high], 95%, entities resampled; null where there is nothing to resample
         by_attribute, by_support_class
@@ -57,19 +59,23 @@ from typing import Any
 
 from data.atomic import write_json
 from data.records import SPLITS, SUPPORT_CLASSES, Prediction, Question
-from eval.grading.attribution import METRICS, Grade, grade, margin, summarise
+from eval.grading.attribution import EVERY, UNCUT, Grade, grade, margin, summarise
 
 SCHEMA = 3
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 def attribution_results(
-    questions: Sequence[Question], systems: Mapping[str, Sequence[Prediction]], model: str = "whence"
+    questions: Sequence[Question],
+    systems: Mapping[str, Sequence[Prediction]],
+    model: str = "whence",
+    whole: Mapping[str, str] = UNCUT,
 ) -> dict[str, Any]:
     """The "attribution" part of results.json.
 
     Args:
         systems: each system's predictions by name; all but `model` are reported as floors.
+        whole: by the id of a passage the id of its document; empty where no document was cut.
 
     Raises:
         ValueError: `model` is not among the systems, or predictions do not fit the questions (see `grade`).
@@ -79,7 +85,7 @@ def attribution_results(
     grades = {}
     for name, predictions in systems.items():
         try:
-            grades[name] = grade(questions, predictions)
+            grades[name] = grade(questions, predictions, whole)
         except ValueError as error:
             raise ValueError(f"predictions of {name}: {error}") from None
     results = {}
@@ -218,7 +224,7 @@ def _numbers(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from ((f"tokens.{stage}", count) for stage, count in _object(results, "tokens").items())
     for split in _object(results, "attribution"):
         part = _object(results["attribution"], split, "attribution.")
-        yield from ((f"attribution.{split}.{metric}", part.get(metric)) for metric in METRICS)
+        yield from ((f"attribution.{split}.{metric}", part.get(metric)) for metric in EVERY)
         for metric, bounds in _object(part, "intervals", f"attribution.{split}.").items():
             where = f"attribution.{split}.intervals.{metric}"
             if bounds is not None and not (isinstance(bounds, list) and len(bounds) == 2):

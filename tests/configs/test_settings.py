@@ -23,9 +23,9 @@ SHARE, PART, FINITE = "must be a share from 0 to 1", "must be a share from 0 to 
 PATH = ("corpus.path=d.jsonl",)
 GIVEN = {
     "shards": ("corpus.url=u",),
-    **dict.fromkeys(("files", "qa", "squad_like", "clapnq", "selqa"), PATH),
+    **dict.fromkeys(("files", "qa", "squad_like", "qa_node", "clapnq", "selqa"), PATH),
 }
-CONTINUED = ("continue", "real_text", "squad_like")  # experiments that go on from a checkpoint
+CONTINUED = ("continue", "real_text", "squad_like", "qa_node")  # experiments that go on from a checkpoint
 
 
 REFUSED = {
@@ -178,6 +178,8 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("no_gpu")
 def test_every_experiment_takes_every_corpus(experiment: str, corpus: str, tmp_path: Path) -> None:
     more = (f"init={tiny_llama(tmp_path)}",) if experiment in CONTINUED else ()
+    if experiment == "qa_node":
+        more += ("trainer=cpu",)  # of GPUs there are none
     assert said_of(f"experiment={experiment}", f"corpus={corpus}", *GIVEN.get(corpus, ()), *more) == ""
 
 

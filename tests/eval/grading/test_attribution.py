@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.record_parts import Claim
 from data.records import Citation, Prediction, Question
-from eval.grading.attribution import METRICS, grade, margin, summarise
+from eval.grading.attribution import METRICS, PASSAGE_METRICS, grade, margin, measured, summarise
+from eval.report.attribution import attribution
 from eval.results.results import attribution_results
+from eval.score import table
 
 
 def question(id, support=("d1",), entity=None, split="never_tuned", attribute="city", answers=("Oslo",)):
@@ -186,3 +191,52 @@ def test_results_name_the_system_whose_predictions_do_not_fit():
         attribution_results([question("q")], {"whence": [], "bm25": [answered("zz", None)]})
     with pytest.raises(ValueError, match='no predictions of "whence"'):
         attribution_results([question("q")], {"bm25": []})
+
+
+PASSAGES = {f"{document}#{n}": document for document in ("a", "b") for n in (1, 2, 3)}
+
+
+def test_passages_are_graded_by_their_document_too():
+    questions = [question(f"q{i}", ("a#1",)) for i in range(5)] + [question("whole", ("d",))]
+    predictions = [
+        answered("q0", "Oslo", "a#1"),  # the passage
+        answered("q1", "Oslo", "a#2", "a#1"),  # another of its document
+        answered("q2", "Oslo", "b#1", "a#1"),  # another document first
+        answered("q3", "Rome", "a#3"),  # a wrong answer
+        Prediction("q4", "no_source", "Oslo"),
+        answered("whole", "Oslo", "d"),  # a document that was not cut
+    ]
+    summary = summarise(grade(questions, predictions, PASSAGES))
+    assert (summary["cited"], summary["joint"]) == (2 / 6, 2 / 6)
+    assert (summary["cited_document"], summary["joint_document"]) == (4 / 6, 3 / 6)
+    low, high = summary["intervals"]["joint_document"]
+    assert 0 <= low < 1 / 2 < high <= 1
+    retrieved = summarise(grade(questions[:1], [answered("q0", None, "a#2")], PASSAGES))
+    assert (retrieved["cited_document"], retrieved["joint_document"]) == (1, None)
+
+
+def test_a_document_supports_the_answer_that_one_of_its_passages_gives():
+    """By the claims: what another document says is no support, and an untagged one can't be cited."""
+    claims = (Claim("Oslo", ("a#1",)), Claim("Rome", ("b#1",)))
+    asked = replace(question("q", ("a#1", "b#1"), answers=("Oslo", "Rome")), claims=claims)
+    right, crossed = (grade([asked], [answered("q", said, "b#2")], PASSAGES)[0] for said in ("Rome", "Oslo"))
+    assert right.cited_document and right.supported_document and not right.supported
+    assert crossed.cited_document and not crossed.supported_document
+    (untagged,) = grade([replace(asked, support_class="untagged")], [answered("q", "Rome", "b#2")], PASSAGES)
+    assert not untagged.supported_document
+
+
+def test_a_corpus_without_passages_has_no_measure_of_them():
+    questions, predictions = [question("q")], {"whence": [answered("q", "Oslo", "d1")], "bm25": []}
+    plain, cut = (
+        attribution_results(questions, predictions),
+        attribution_results(questions, predictions, whole=PASSAGES),
+    )
+    part, other = plain["never_tuned"], cut["never_tuned"]
+    assert set(measured(part)) == set(METRICS) == set(part["intervals"])
+    assert other.keys() - part.keys() == set(PASSAGE_METRICS) == set(measured(other)) - set(METRICS)
+    assert set(PASSAGE_METRICS) <= other["floors"]["bm25"].keys() & other["by_attribute"]["city"].keys()
+    assert {name: other[name] for name in METRICS} == {name: part[name] for name in METRICS}
+    for shown in (plain, cut):
+        page = "".join(attribution(shown["never_tuned"]))
+        assert ("Joint, document" in page) == ("joint_document" in table(shown, "whence")) == (shown is cut)
