@@ -184,6 +184,7 @@ def test_the_example_of_biocite_is_read(tmp_path, monkeypatch):
 def test_an_example_of_a_question_set_is_read(name, tmp_path, monkeypatch):
     (block,) = [block for block in blocks(CORPORA) if block.marker.startswith(f"qa: {name}")]
     (tmp_path / name).write_text(block.text, encoding="utf-8")
+    monkeypatch.setattr("data.readers.qa.FOLD_OF", ("test",))  # an example is too small for three folds
     keys = dict(pair.removeprefix("corpus.").split("=") for pair in block.marker.split()[2:])
     corpus = open_qa(QACorpus(path=str(tmp_path / name), tuned=0.0, withheld=0.0, **keys))
     assert [document.text for document in corpus.documents] == ["Ada Moss works at Zenith. She was born in Oslo."]

@@ -167,7 +167,9 @@ def _sides(groups: list[list[str]], config: QACorpus, texts: int) -> dict[str, t
     if evaluated < len(FOLD_OF):
         raise ValueError(
             f"corpus.tuned={config.tuned} and corpus.withheld={config.withheld} of {texts} texts leave {evaluated} for "
-            f"evaluation, and its folds need {len(FOLD_OF)}: lower them, or take more texts (corpus.documents)"
+            f"evaluation, and its folds need {len(FOLD_OF)}: lower them, or take more texts (corpus.documents). What "
+            f"stays together: {sum(len(group) > 1 for group in groups)} groups of near copies"
+            + (" or of a title" if config.split_by == "title" else "")
         )
     return found
 
