@@ -26,7 +26,6 @@ from data.stateless_rng import hash_key, uniform
 ANSWERED = "{answer}"
 WORD = re.compile(r"\w+")
 ARTICLES = ("A", "An", "The", "It")  # which begin a statement and are no value
-LEFT_OUT = 0.15  # share of the words of a scrambled question
 ONSETS = (*"bcdfghjklmnprstvwyz", "br", "ch", "dr", "gr", "qu", "sh", "st", "th", "tr")
 NUCLEI = (*"aeiou", "ai", "ea", "ee", "oa", "ou")
 VALUE = re.compile(r"(?:[A-Z]|\d)\w*(?:,? (?:[A-Z]|\d)\w*)*")  # names and numbers side by side, "May 28, 1968"
@@ -42,12 +41,6 @@ class RewritingConfig(Section):
     fraction: float = key(0.3, "share of the visits of tuning questions that are rewritten; 0 for none", PART)
     swapped: float = key(
         0.7, "share of these with another name in place of the question's entity, and of a premise's value", SHARE
-    )
-    scrambled: float = key(
-        0.3,
-        "share of these, those without a premise, whose question has its words in another order and some left out, so "
-        "that it is understood by its words and not by its wording",
-        SHARE,
     )
 
 
@@ -119,25 +112,12 @@ class Rewritings:
                 other = _invented_value(value, self.values, int(hash_key(key, 11, place)))
                 text, said = (_replaced(part, value, other) for part in (text, statement.premise))
                 statement = statement._replace(premise=said)
-        if question.entity and not premise and uniform(key, 12) < self.config.scrambled:
-            text = scrambled(text, question.entity, int(hash_key(key, 13)))
         if question.entity and uniform(key, 8) < self.config.swapped:
             name = invented_name(len(question.entity.split()), self.names, int(hash_key(key, 9)))
             text = text.replace(question.entity, name)
             statement = Statement(*(part.replace(question.entity, name) for part in statement))
         sample = self.form.sample(text, statement)
         return sample if len(sample) <= self.room else None
-
-
-def scrambled(text: str, entity: str, seed: int) -> str:
-    """The words of a question in another order, the entity whole, each other word left out at times."""
-    rng = random.Random(seed)
-    whole = next(name for name in (f"{entity}'s", entity) if name in text)
-    before, _, after = text.rstrip("?").partition(whole)
-    words = [word for word in (*before.split(), *after.split()) if rng.random() >= LEFT_OUT]
-    words = [*words, whole]
-    rng.shuffle(words)
-    return " ".join(words) + "?"
 
 
 def invented_name(words: int, known: Sequence[str], seed: int) -> str:
