@@ -40,7 +40,7 @@ SPLITS = (
     "tune",  # trained on, by tuning
     "relabel",  # the second phase of tuning draws the model's own answers to these; nothing else is tuned on them
     "in_domain",  # never trained on, but other questions on the same documents are
-    "never_tuned",  # nothing about its documents or its entity is in the tuning data
+    "never_tuned",  # none of the corpus's questions on its documents or its entity is tuned on
     "reworded",  # those of never_tuned once more, in words that no tuning question has
 )
 FOLDS = ("calibration", "dev", "test")  # parts of never_tuned that share no entity: fit on, choose on, report on

@@ -2,10 +2,10 @@
 
 Finds results.json in and below the folders (symbolic links to folders are not followed, a file reached twice counts
 once), puts runs together whose configurations differ in the seed only, and prints a markdown table of the numbers of
-answers in dialogue, on documents never used in tuning. A row of several seeds shows mean ± sample standard deviation
-over them; a single run its bootstrap interval, which says nothing about other seeds. `headline` is the joint of the
-system that the run is judged by, the best that it has given the question's text alone. A sweep ends in the same table,
-and in table.json as data.
+answers in dialogue, on documents on which no question was tuned. A row of several seeds shows mean ± sample standard
+deviation over them; a single run its bootstrap interval, which says nothing about other seeds. `headline` is the joint
+of the system that the run is judged by, the best that it has given the question's text alone. A sweep ends in the same
+table, and in table.json as data.
 """
 
 from __future__ import annotations

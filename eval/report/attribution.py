@@ -11,6 +11,7 @@ from eval.metrics.rule_of_three import bounds
 from eval.report.html import share, words
 from eval.results import given
 from eval.results.results import EMPTY, percent
+from eval.results.run_table import pseudo_questions
 
 FLOORS = {
     "uniform": "a random document",
@@ -25,10 +26,10 @@ def headline(results: Mapping[str, Any]) -> Iterator[str]:
     """The main numbers as sentences."""
     part = results["attribution"].get("never_tuned")
     if part is None or not part["n"]:
-        yield '<p class="headline">No questions about documents never used in tuning were asked.</p>'
+        yield '<p class="headline">No questions about documents on which none was tuned were asked.</p>'
     else:
         yield (
-            f'<p class="headline">Of {part["n"]:,} questions about documents never used in tuning, '
+            f'<p class="headline">Of {part["n"]:,} questions about documents on which none was tuned, '
             f"<strong>{_said(part, 'joint')}</strong> got the exact answer <em>and</em>, as first source, "
             "a document that says so.</p>"
         )
@@ -43,6 +44,8 @@ def headline(results: Mapping[str, Any]) -> Iterator[str]:
         if floors := [f"{FLOORS[n]} {percent(part['floors'][n]['cited'])}%" for n in compared]:
             sentences.append(f"Whatever the answer, its first source was right for {percent(part['cited'])}%;")
             sentences.append(f"for comparison: {', '.join(floors)}.")
+        if more := pseudo_questions(results.get("config") or {}):
+            sentences.append(more.strip())
         yield f"<p>{escape(' '.join(sentences))}</p>"
     if results["bits_per_byte"] is not None:
         yield f"<p>Language modelling on held-out documents: {results['bits_per_byte']:.3f} bits per byte.</p>"

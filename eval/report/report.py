@@ -29,9 +29,9 @@ from eval.results.given import systems_of
 from eval.results.results import EMPTY, flatten
 
 SPLITS = {
-    "never_tuned": "Documents never used in tuning",
-    "reworded": "Documents never used in tuning, asked in words that no tuning question has",
-    "in_domain": "Documents used in tuning, other questions",
+    "never_tuned": "Documents on which no question was tuned",
+    "reworded": "Documents on which no question was tuned, asked in words that no tuning question has",
+    "in_domain": "Documents on which other questions were tuned",
 }
 
 

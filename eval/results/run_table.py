@@ -1,6 +1,7 @@
 """The tables of one run, from its results.json.
 
-Answers and sources, on documents that tuning never touched; and what it knows of its ignorance, where that is measured.
+Answers and sources, on documents on which no question was tuned; and what it knows of its ignorance, where that is
+measured.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def run_table(results: Mapping[str, Any], command: str | None, machine: str, dat
 
     return Table(
         name=results["name"],
-        title="Right answers and right sources, on documents that tuning never touched",
+        title="Right answers and right sources, on documents on which no question was tuned",
         command=command,
         revision=results["git"],
         machine=machine,
@@ -59,9 +60,19 @@ def run_table(results: Mapping[str, Any], command: str | None, machine: str, dat
             *(row(system, measured, False) for system, measured in ours.items()),
             *(row(system, measured, True) for system, measured in given.systems_of(results, SPLIT).items()),
         ],
-        note="A single run; intervals hold 95% and resample entities.",
+        note="A single run; intervals hold 95% and resample entities." + pseudo_questions(results["config"]),
         headline=0 if ours else None,
     )
+
+
+def pseudo_questions(config: Mapping[str, Any]) -> str:
+    """What was trained on beside the corpus's questions, in a sentence that begins with a space; "" for nothing."""
+    crops, own = (config.get(name, {}) for name in ("crops", "self_questions"))
+    kinds = [
+        *(["made of all documents' own words (crops.fraction)"] if crops.get("fraction") else []),
+        *(["that the model wrote itself for all documents (self_questions.each)"] if own.get("each") else []),
+    ]
+    return f" Pseudo-questions were trained on, too: those {' and those '.join(kinds)}." if kinds else ""
 
 
 def knowing_table(results: Mapping[str, Any], command: str | None, machine: str, date: str) -> Table | None:
