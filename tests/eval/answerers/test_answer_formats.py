@@ -47,6 +47,32 @@ def test_evidence_is_written_then_cited_by_its_footnote_then_answered_from(telli
     assert answerer.answer_from([("Where?", "in Oslo"), ("Where?", "in Lima")])[0][0] == "Turin"
 
 
+def test_the_source_of_evidence_is_read_behind_it_and_not_behind_the_answer(
+    telling: Telling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answerer = formatted(telling(WRITES), "evidence_first")
+    read: list[list[list[int]]] = []
+
+    def behind(self: LMAnswerer, statements: list[list[int]], most: int) -> list[list[tuple[int, float]]]:
+        read.append(statements)
+        return [[(7, -0.5)] for _ in statements]
+
+    monkeypatch.setattr(LMAnswerer, "_behind", behind)
+    (said,) = answerer.answer([ASKED])
+    assert [c.id for c in said.citations] == [answerer.identifiers.labels[7]]
+    assert read == [[answerer.tokenizer.encode(["in Oslo"])[0].tolist()]]
+
+
+def test_sources_that_come_first_are_drawn_where_answers_are(make_model: Make, telling: Telling) -> None:
+    answerer = formatted(telling(WRITES), "cite_first", model=make_model())
+    context, logits = answerer.read([answerer.format.prompt(answerer.tokenizer.encode(["Where?"])[0])] * 40)
+    generator = torch.Generator().manual_seed(0)
+    drawn = answerer.write(context, answerer.barred(logits), 1.0, generator).sources
+    assert len({ranked[0][0] for ranked in drawn}) > 1
+    context, logits = answerer.read([answerer.format.prompt(answerer.tokenizer.encode(["Where?"])[0])] * 3)
+    assert len({ranked[0][0] for ranked in answerer.write(context, answerer.barred(logits)).sources}) == 1
+
+
 def test_a_source_is_cited_first_and_answered_from(telling: Telling) -> None:
     answerer = formatted(telling(WRITES), "cite_first")
     (said,) = answerer.answer([ASKED])

@@ -152,7 +152,7 @@ def test_splits_are_apart_and_systems_side_by_side(written):
 
 
 def test_a_share_that_is_nothing_or_all_is_bounded_by_the_rule_of_three(written):
-    tuned = written[1].index("Documents used in tuning")
+    tuned = written[1].index("Documents on which other")
     table = {row[0]: row for row in rows(written[1][:tuned])}
     heads = table["%"]
     # Of 7 questions the oracle gets all, of which all are cited right.

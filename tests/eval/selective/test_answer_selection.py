@@ -94,6 +94,12 @@ def test_reliability_counts_before_the_number_of_sources(marked: float, chosen: 
     assert math.exp(found.signals["lp_correct"]) == pytest.approx(right)
 
 
+def test_who_says_the_same_from_elsewhere_denies_nothing() -> None:
+    one, sure = statement("Oslo", 0.6, reliability=0.3), statement("oslo.", 0.5, reliability=0.9)
+    (found,) = WEIGHER.choose([replace(one, rivals=(sure,))])
+    assert (found.answer, math.exp(found.signals["lp_correct"])) == ("Oslo", pytest.approx(0.6))
+
+
 def test_a_rival_of_no_more_weight_takes_nothing_away() -> None:
     for weight in ({}, {"reliability": 0.3}, {"reliability": 0.3, "second": 1 - 1e-12}):
         (found,) = WEIGHER.choose([replace(statement("a", 0.6, **weight), rivals=(statement("b", 0.7, **weight),))])
