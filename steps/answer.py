@@ -51,6 +51,7 @@ def _others(evaluated: Evaluated) -> list[Answerer]:
     from eval.answerers.bm25 import BM25
     from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
     from eval.answerers.open_book import OpenBook
+    from eval.answerers.sentence_trie import SentenceTrie
 
     config, corpus = evaluated.config, evaluated.corpus
     labels = corpus.identifiers.labels
@@ -66,7 +67,9 @@ def _others(evaluated: Evaluated) -> list[Answerer]:
         for name, t in zip(labels, corpus.identifiers.tokens, strict=True)
     }
     named = [replace(d, id=label[d.id]) for d in evaluated.documents]
-    reading = [OpenBook(evaluated.answerer, named)] if evaluated.answerer.format.leads == "evidence" else []
+    reading: list[Answerer] = []
+    if evaluated.answerer.format.leads == "evidence":
+        reading = [OpenBook(evaluated.answerer, named), SentenceTrie(evaluated.answerer, named)]
     return [
         Uniform(sorted(set(labels))),
         *([MostFrequent(tuned)] if tuned else []),

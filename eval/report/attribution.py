@@ -18,6 +18,7 @@ FLOORS = {
     "most_frequent": "the most cited documents",
     "question_only": "the question's words against the identifiers",
     "bm25": "BM25, which searches the corpus,",
+    "sentence_trie": "the model bound to the corpus's sentences",
     "open_book": "the model reading what BM25 finds in the corpus",
 }
 

@@ -28,6 +28,7 @@ SYSTEMS = {
     "cloze": "whence, recited",
     "evidence": "whence, of several sentences of evidence",
     "bm25": "BM25 over the documents",
+    "sentence_trie": "whence, its evidence one of the corpus's sentences",
     "open_book": "BM25 finds a sentence of the corpus, whence reads it",
     "question_only": "question only",
     "most_frequent": "most frequent",
