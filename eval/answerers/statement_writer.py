@@ -215,4 +215,7 @@ def names(tokenizer: Tokenizer, text: Sequence[int], asked: frozenset[str]) -> l
             runs[-1] += word
         elif name:
             runs.append(list(word))
-    return [tuple(run) for run in dict.fromkeys(map(tuple, runs))]
+    found = list(dict.fromkeys(map(tuple, runs)))
+    # The first word has a capital whatever it is: "As Ada Moss ..., where was Ada Moss born?" names her without it.
+    tails = [run for run in found[1:] if len(run) < len(found[0]) and found[0][-len(run) :] == run]
+    return found[1:] if tails and named[0] else found
