@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -38,7 +38,13 @@ def rounded(size: int) -> int:
 
 
 @torch.no_grad()
-def grow(model: Transformer, size: int, known: int, like: Mapping[int, int] | None = None) -> None:
+def grow(
+    model: Transformer,
+    size: int,
+    known: int,
+    like: Mapping[int, int] | None = None,
+    apart: Sequence[int] = (),
+) -> None:
     """Make the embedding and the output layer `size` rows long, in place; rows from `known` on stand for new tokens.
 
     A new row is the mean of the known ones, so that at first no new token is likelier than the old ones are on average
@@ -47,6 +53,9 @@ def grow(model: Transformer, size: int, known: int, like: Mapping[int, int] | No
 
     Args:
         like: new tokens whose row is that of a known one.
+        apart: new tokens that have to be told from one another, as the codes of identifiers: their rows are drawn
+            around the mean with the known rows' deviation in each coordinate. Equal rows would part by no more than
+            the learning rate a step.
 
     Raises:
         ValueError: `size` is below the rows that there are.
@@ -61,6 +70,9 @@ def grow(model: Transformer, size: int, known: int, like: Mapping[int, int] | No
         new = old.new_empty(size, old.shape[1])
         new[:known] = old[:known]
         new[known:] = old[:known].mean(0)
+        mean, deviation = old[:known].mean(0), old[:known].std(0)
+        for token in apart:
+            new[token] = mean + deviation * torch.randn_like(mean)
         for token, other in (like or {}).items():
             new[token] = old[other]
         layer.weight = nn.Parameter(new)

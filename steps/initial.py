@@ -27,7 +27,7 @@ def initial_settings(config: Config) -> Any:
 
     folder = locate(config.init)
     files = [folder / CONFIG, *weight_files(folder), tokenizer_base(config)]
-    return {"init": {path.name: file_digest(path) for path in files}}
+    return {"init": {path.name: file_digest(path) for path in files}, "rows": "codes drawn around the mean"}
 
 
 def tokenizer_base(config: Config) -> Path:
@@ -55,7 +55,8 @@ def initial_model(config: Config, tokenizer: Tokenizer) -> Transformer:
     # A text began with this mark there, as documents and questions begin with their own here.
     bos = borrowed.bos
     like = {} if bos is None else {mark: bos for mark in tokenizer.openings if mark >= borrowed.size}
-    grow(model, rounded(max(len(tokenizer), had)), borrowed.size, like)
+    codes = [code for code in tokenizer.codes.tolist() if code >= borrowed.size]
+    grow(model, rounded(max(len(tokenizer), had)), borrowed.size, like, codes)
     shape = model.config
     log.info(
         "         init=%s: %s, %d layers of width %d, %.3g parameters, vocabulary of %d, %d before",

@@ -1,15 +1,14 @@
 """Questions that the model writes itself, for sentences that nobody asked about (data/pipeline/questions/asking.py).
 
-Of each sentence some answers are taken out, as for crops, and the model, which was tuned on (sentence, answer) to
-question, samples a question to each. What can't help is left out: a question that says its answer, that shares no word
-with its document, that was written before, or that is asked in evaluation. Whoever trains on them learns to go from a
-question to the sentence (Zhuang et al. 2022, "Bridging the gap between indexing and retrieval", arXiv 2206.10128),
-without a model from outside.
+The model, which was tuned on sentence to answer and question (the tuning questions with evidence), samples both for
+each sentence. What can't help is left out: an answer that does not stand in the sentence, a question that says its
+answer, that shares no word with its document, that was written before, or that is asked in evaluation. Whoever trains
+on them learns to go from a question to the sentence (Zhuang et al. 2022, "Bridging the gap between indexing and
+retrieval", arXiv 2206.10128), without a model from outside.
 """
 
 from __future__ import annotations
 
-import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,16 +17,15 @@ from typing import NamedTuple
 import torch
 
 from data.pipeline.questions.asking import Asking
-from data.pipeline.questions.crops import crop
 from data.pipeline.sources import MARKS
 from data.record_parts import Evidence
 from data.records import Document, Question
-from data.stateless_rng import hash_key
+from data.storage.evidence import holds
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.grading.correctness import normalise
 from model.generate import generate
 
-LONGEST_QUESTION = 48  # tokens
+LONGEST_WRITTEN = 72  # tokens of an answer and its question
 WORD = re.compile(r"\w+")
 SHORT = 4  # letters; shorter words tell nothing of what is asked about
 
@@ -57,19 +55,21 @@ def write_questions(
     barred = {normalise(text) for q in evaluated for text in (q.text, *q.paraphrases, *q.new_paraphrases)}
     known: dict[str, frozenset[str]] = {}
     wanted = [
-        (document, sentence, answer)
-        for number, document in enumerate(documents)
-        for place, (sentence, *_) in enumerate(document.sentences)
-        for answer in _answers(sentence.strip(), each, int(hash_key(seed, number, place)))
+        (document, sentence.strip())
+        for document in documents
+        for sentence, *_ in document.sentences
+        for _ in range(each)
     ]
-    texts = _sampled(answerer, [(sentence, answer) for _, sentence, answer in wanted], temperature, seed)
+    written = _sampled(answerer, [sentence for _, sentence in wanted], temperature, seed)
     kept: dict[str, Question] = {}
     left_out: Counter[str] = Counter()
-    for number, ((document, sentence, answer), text) in enumerate(zip(wanted, texts, strict=True)):
+    for number, ((document, sentence), (answer, text)) in enumerate(zip(wanted, written, strict=True)):
         if document.id not in known:
             known = {document.id: _words(document)}
         if reason := _useless(text, answer, known[document.id]):
             left_out[reason] += 1
+        elif not holds(sentence, answer):
+            left_out["its answer stands elsewhere"] += 1
         elif normalise(text) in barred:
             left_out["is asked in evaluation"] += 1
         elif not _fits(answerer, text, answer):
@@ -79,15 +79,9 @@ def write_questions(
         else:
             kept[text] = Question(
                 f"self-{number:07}", text, (answer,), (document.id,), "single", document.id, "tune",
-                evidence=(Evidence(document.id, sentence.strip()),),
+                evidence=(Evidence(document.id, sentence),),
             )  # fmt: skip
     return Written(list(kept.values()), left_out)
-
-
-def _answers(sentence: str, each: int, seed: int) -> list[str]:
-    rng = random.Random(seed)
-    found = (crop(sentence, (), rng) for _ in range(each))
-    return list(dict.fromkeys(answer for _, answer in filter(None, found) if answer in sentence))
 
 
 def _words(document: Document) -> frozenset[str]:
@@ -113,18 +107,17 @@ def _useless(text: str, answer: str, known: frozenset[str]) -> str:
 
 
 @torch.inference_mode()
-def _sampled(answerer: LMAnswerer, wanted: Sequence[tuple[str, str]], temperature: float, seed: int) -> list[str]:
-    form, tokenizer = Asking(answerer.tokenizer), answerer.tokenizer
-    sentences = tokenizer.encode([sentence for sentence, _ in wanted])
-    answers = tokenizer.encode([answer for _, answer in wanted])
-    prompts = [form.prompt(sentence, answer) for sentence, answer in zip(sentences, answers, strict=True)]
+def _sampled(answerer: LMAnswerer, sentences: Sequence[str], temperature: float, seed: int) -> list[tuple[str, str]]:
+    """An answer and a question to each sentence; "" for both where none was written, or where there is no room."""
+    form = Asking(answerer.tokenizer)
+    prompts = [form.prompt(sentence) for sentence in answerer.tokenizer.encode(list(sentences))]
     order = sorted((i for i, p in enumerate(prompts) if len(p) <= answerer.longest), key=lambda i: len(prompts[i]))
     generator = torch.Generator(answerer.model.embed_tokens.weight.device).manual_seed(seed)
-    found = [""] * len(prompts)
+    found = [("", "")] * len(prompts)
     for start in range(0, len(order), answerer.batch):
         chunk = order[start : start + answerer.batch]
         context, logits = answerer.read([prompts[i] for i in chunk])
-        written = generate(answerer.model, context, logits, [form.end], LONGEST_QUESTION, temperature, generator)
+        written = generate(answerer.model, context, logits, [form.end], LONGEST_WRITTEN, temperature, generator)
         for i, tokens, stop in zip(chunk, written.tokens, written.stops, strict=True):
-            found[i] = form.parse(tokens) if stop is not None else ""
+            found[i] = form.parse(tokens) if stop is not None else ("", "")
     return found

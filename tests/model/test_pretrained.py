@@ -34,6 +34,19 @@ def test_new_rows_are_the_mean_of_the_known_ones(make_model: Make, tied: bool) -
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def test_rows_of_codes_are_drawn_around_the_mean_and_differ(make_model: Make) -> None:
+    model = make_model(vocab_size=64)
+    torch.manual_seed(0)
+    grow(model, 1088, known=50, apart=range(60, 1060))
+    rows = model.embed_tokens.weight
+    drawn, known = rows[60:1060], rows[:50]
+    assert torch.cdist(drawn[:50], drawn[:50]).fill_diagonal_(1.0).min() > 0.01
+    torch.testing.assert_close(drawn.std(0), known.std(0), rtol=0.15, atol=1e-4)
+    deviation = known.std(0) / 1000**0.5
+    assert ((drawn.mean(0) - known.mean(0)).abs() < 5 * deviation).all()
+    assert torch.equal(rows[55], rows[1070])  # the others stay the mean
+
+
 def test_where_nothing_is_new_nothing_changes(make_model: Make) -> None:
     model = make_model(vocab_size=64)
     before = model.embed_tokens.weight.clone()

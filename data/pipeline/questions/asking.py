@@ -1,9 +1,10 @@
-"""The way back: from a sentence and its answer to the question, learnt from the tuning questions with evidence.
+"""The way back: from a sentence to what may be asked of it, learnt from the tuning questions with evidence.
 
     <|doc|> sentence <|answer|> answer <|ask|> question <|end|>
 
-So the model can write questions of its own for documents that nobody asked about (steps/self_questions.py), and it can
-say how well a question fits a sentence: log P(question | sentence, answer).
+The answer and the question are learnt. So the model can write questions of its own, with their answers, for documents
+that nobody asked about (steps/self_questions.py), and it can say how well a question fits a sentence:
+log P(question | sentence, answer).
 """
 
 from __future__ import annotations
@@ -37,23 +38,35 @@ class Asking:
         self.tokenizer = tokenizer
         self.end = tokenizer.end
 
-    def prompt(self, sentence: Sequence[int] | Tokens, answer: Sequence[int] | Tokens) -> list[int]:
-        """What a model reads before it writes the question."""
-        return [self.tokenizer.doc, *map(int, sentence), self.tokenizer.answer, *map(int, answer), self.tokenizer.ask]
+    def prompt(self, sentence: Sequence[int] | Tokens) -> list[int]:
+        """What a model reads before it writes an answer and the question to it."""
+        return [self.tokenizer.doc, *map(int, sentence), self.tokenizer.answer]
 
-    def sample(self, sentence: Tokens, answer: Tokens, question: Tokens, kind: int = ANSWER) -> Sample:
-        """A question with its sentence, learnt from the question on. `kind`: what its tokens count as."""
-        prompt = Part(self.prompt(sentence, answer), QUESTION, learn=False, span=0)
-        written = [*map(int, question), self.tokenizer.end]
-        return Sample([prompt, Part(written, kind, span=0)], self.tokenizer.end_src)
+    def sample(self, sentence: Tokens, answer: Tokens, question: Tokens) -> Sample:
+        """An answer and its question behind their sentence, both learnt."""
+        written = [*map(int, answer), self.tokenizer.ask, *map(int, question), self.tokenizer.end]
+        prompt = Part(self.prompt(sentence), QUESTION, learn=False, span=0)
+        return Sample([prompt, Part(written, ANSWER, span=0)], self.tokenizer.end_src)
 
     def scored(self, sentence: Tokens, answer: Tokens, question: Tokens) -> Sample:
-        """`sample`, whose question counts as text (eval/answerers/likelihoods.py)."""
-        return self.sample(sentence, answer, question, TEXT)
+        """The same, of which the question alone is scored, as text (eval/answerers/likelihoods.py)."""
+        given = [*self.prompt(sentence), *map(int, answer), self.tokenizer.ask]
+        written = [*map(int, question), self.tokenizer.end]
+        return Sample([Part(given, QUESTION, learn=False, span=0), Part(written, TEXT, span=0)], self.tokenizer.end_src)
 
-    def parse(self, tokens: Sequence[int]) -> str:
-        """The question that was written, without the mark that ends it; "" for none."""
-        return "" if self.tokenizer.reserved.intersection(tokens) else self.tokenizer.decode(tokens)
+    def parse(self, tokens: Sequence[int]) -> tuple[str, str]:
+        """The answer and the question that were written, without the mark that ends them; "" for both where not."""
+        answer, question = (
+            (list(tokens), []) if self.tokenizer.ask not in tokens else _parted(tokens, self.tokenizer.ask)
+        )
+        if not answer or not question or self.tokenizer.reserved.intersection([*answer, *question]):
+            return "", ""
+        return self.tokenizer.decode(answer), self.tokenizer.decode(question)
+
+
+def _parted(tokens: Sequence[int], mark: int) -> tuple[list[int], list[int]]:
+    place = list(tokens).index(mark)
+    return list(tokens[:place]), list(tokens[place + 1 :])
 
 
 class Askings:

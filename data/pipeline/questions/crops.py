@@ -2,8 +2,9 @@
 
 The inverse cloze task (Lee et al. 2019, arXiv 1906.00300) in the form of a tuning question: from a sentence of any
 document an answer is taken out, a name or a number where there is one; of the words that are left some stay, in their
-order, and are the question; the sentence is the evidence, its document the source. Questions often name what the
-sentence only refers to ("it", "the church"), so at times names from elsewhere in the document stand in front.
+order, and are the question; the sentence is the evidence, its document the source. Which words were taken out is
+chance, so the answer is not learnt. Questions often name what the sentence only refers to ("it", "the church"), so at
+times names from elsewhere in the document stand in front.
 
 No model from outside makes them, and no question of the test: a document is all that they are drawn from.
 """
@@ -67,7 +68,9 @@ class Crops:
         if cropped is None:
             return None
         question, answer = self.tokenizer.encode(cropped)
-        sample = self.format.answered(question, answer, identifier, evidence=sentence)
+        whole = self.format.answered(question, answer, identifier, evidence=sentence)
+        parts = [part._replace(learn=False) if part.tokens is answer else part for part in whole.parts]
+        sample = Sample(parts, whole.end_src)
         return sample if len(sample) + MARKS <= self.documents.room else None
 
 

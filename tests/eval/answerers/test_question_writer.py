@@ -10,6 +10,9 @@ from eval.answerers.question_writer import _useless, _words, write_questions
 
 PAGE = Document("doc-7", (("Ada Moss was born in Oslo in May.",), ("Law was what Ada studied there.",)))
 ASKS = {
+    "<|answer|>": {" Oslo": 0.6, " in": 0.2},
+    " Oslo": {"<|ask|>": 0.9},
+    " in": {"<|ask|>": 0.9},
     "<|ask|>": {" was": 0.5, " born": 0.4},
     " was": {" born": 0.9},
     " born": {"<|end|>": 0.9},

@@ -1,4 +1,4 @@
-"""The way back: a question is learnt from its sentence and its answer, and reads back as it was."""
+"""The way back: an answer and its question are learnt from their sentence, and read back as they were."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ BORN = Question(
 BARE = Question("r", "Who?", ("Ada",), ("doc-1",), "single", "", "tune")
 
 
-def test_what_is_learnt_is_the_question_alone(tokenizer: Tokenizer) -> None:
+def test_what_is_learnt_is_the_answer_and_its_question(tokenizer: Tokenizer) -> None:
     form = Asking(tokenizer)
     sentence, answer, text = tokenizer.encode(["Ada Moss was born in Oslo.", "Oslo", BORN.text])
     sample = form.sample(sentence, answer, text)
     learnt = sample.targets[sample.targets != IGNORE].tolist()
-    assert learnt == [*text.tolist(), form.end]
-    assert form.parse(learnt[:-1]) == BORN.text
-    assert form.parse([tokenizer.src]) == ""
-    prompt = form.prompt(sentence, answer)
-    assert sample.tokens.tolist() == [*prompt, *learnt]
-    assert np.array_equal(form.scored(sentence, answer, text).tokens, sample.tokens)
+    assert learnt == [*answer.tolist(), tokenizer.ask, *text.tolist(), form.end]
+    assert form.parse(learnt[:-1]) == ("Oslo", BORN.text)
+    for broken in ([], [tokenizer.ask], [*learnt[:1]], [tokenizer.src, tokenizer.ask, 600], [600, tokenizer.ask]):
+        assert form.parse(broken) == ("", "")
+    assert sample.tokens.tolist() == [*form.prompt(sentence), *learnt]
+    scored = form.scored(sentence, answer, text)
+    assert np.array_equal(scored.tokens, sample.tokens)
+    assert scored.targets[scored.targets != IGNORE].tolist() == [*text.tolist(), form.end]
 
 
 def test_only_answers_that_stand_in_their_evidence_are_asked_for(tokenizer: Tokenizer) -> None:

@@ -66,6 +66,8 @@ def test_crops_cite_their_document_and_are_functions_of_the_key(tokenizer: Token
         else:
             assert [t for t, note in zip(tokens, sample.note, strict=True) if note] == [tokenizer.src, *identifier]
         cited.add(source)
+        answered = sample.parts[-5 if source == 0 else -3]
+        assert not answered.learn and all(p.learn for p in sample.parts[3:] if p is not answered)
     assert cited == {0, 2}
 
 
