@@ -28,7 +28,6 @@ from data.stateless_rng import hash_key
 
 KEPT = 2**29  # bytes of tokenised documents in each process: 100 million tokens and more
 
-
 Cited = tuple[Tokens | None, Tokens | None]  # an identifier, and the sentence of its document that gives the answer
 MARKS = 10  # at most, of a question that is answered
 
@@ -180,7 +179,7 @@ class Questions:
 
     Args:
         documents: of the whole corpus, in order; their sentences are not looked at.
-        drawn: what takes the place of some visits, asked in this order: rewritings, crops.
+        drawn: what takes the place of some visits, asked in their order.
         room: tokens in a row; evidence that does not fit beside its question is left out.
 
     Raises ValueError when a question has nothing to answer, or none of its documents is in the corpus.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from data.pipeline.sample import Tokens
 from data.records import Citation, Document, Prediction, Question
 from eval.answerers.bm25 import BM25
 from eval.answerers.lm_answerer import LONGEST_EVIDENCE, LMAnswerer
@@ -28,9 +29,7 @@ class OpenBook:
 
     def __init__(self, answerer: LMAnswerer, documents: Sequence[Document]) -> None:
         self.answerer = answerer
-        every = [(document.id, wordings[0].strip()) for document in documents for wordings in document.sentences]
-        sizes = map(len, answerer.tokenizer.encode([text for _, text in every]))
-        self.sentences = [one for one, size in zip(every, sizes, strict=True) if size <= LONGEST_EVIDENCE]
+        self.sentences = [(name, text) for name, text, _ in short_sentences(answerer, documents)]
         self.index = BM25([Document(str(i), ((text,),)) for i, (_, text) in enumerate(self.sentences)])
 
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:
@@ -48,3 +47,10 @@ class OpenBook:
             return Prediction(question.id, "unparseable")
         cited = tuple(Citation(name) for name in dict.fromkeys(name for name, _ in held))
         return Prediction(question.id, "answered", answer, cited, signals={"answer": log_prob}, evidence=held[0][1])
+
+
+def short_sentences(answerer: LMAnswerer, documents: Sequence[Document]) -> list[tuple[str, str, Tokens]]:
+    """The name, text and tokens of every sentence that is no longer than evidence may be."""
+    every = [(document.id, wordings[0].strip()) for document in documents for wordings in document.sentences]
+    tokens = answerer.tokenizer.encode([text for _, text in every])
+    return [(name, text, t) for (name, text), t in zip(every, tokens, strict=True) if len(t) <= LONGEST_EVIDENCE]

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from data.records import Citation, Document, Prediction, Question
-from eval.answerers.lm_answerer import LONGEST_EVIDENCE, LMAnswerer
+from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.open_book import short_sentences
 from model.generate import read_on
 from model.trie import Node, Trie
 
@@ -31,9 +32,7 @@ class SentenceTrie:
 
     def __init__(self, answerer: LMAnswerer, documents: Sequence[Document]) -> None:
         self.answerer = answerer
-        texts = [(document.id, wordings[0].strip()) for document in documents for wordings in document.sentences]
-        tokens = answerer.tokenizer.encode([text for _, text in texts])
-        held = [(name, text, t) for (name, text), t in zip(texts, tokens, strict=True) if len(t) <= LONGEST_EVIDENCE]
+        held = short_sentences(answerer, documents)
         self.texts = [text for _, text, _ in held]
         self.sources: dict[str, list[str]] = {}  # of each sentence, the documents that have it
         for name, text, _ in held:

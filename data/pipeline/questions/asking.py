@@ -56,17 +56,12 @@ class Asking:
 
     def parse(self, tokens: Sequence[int]) -> tuple[str, str]:
         """The answer and the question that were written, without the mark that ends them; "" for both where not."""
-        answer, question = (
-            (list(tokens), []) if self.tokenizer.ask not in tokens else _parted(tokens, self.tokenizer.ask)
-        )
+        words = list(tokens)
+        place = words.index(self.tokenizer.ask) if self.tokenizer.ask in words else len(words)
+        answer, question = words[:place], words[place + 1 :]
         if not answer or not question or self.tokenizer.reserved.intersection([*answer, *question]):
             return "", ""
         return self.tokenizer.decode(answer), self.tokenizer.decode(question)
-
-
-def _parted(tokens: Sequence[int], mark: int) -> tuple[list[int], list[int]]:
-    place = list(tokens).index(mark)
-    return list(tokens[:place]), list(tokens[place + 1 :])
 
 
 class Askings:
