@@ -1,4 +1,4 @@
-"""The front door: prepare, pretrain (self_questions), sft (rollout, abstention_sft), answer, signals and probes, report.
+"""The front door: prepare, pretrain (self_questions), sft (rollout, abstention_sft), answer, signals, probes, report.
 
 Each stage (steps/) is skipped if it is done and continued if it is partial.
 
