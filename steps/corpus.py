@@ -73,14 +73,13 @@ class Corpus:
         store = Store(self.folder, read_manifest(self.folder), cache)
         return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
 
-    def questions_source(self, seed: int, further: Sequence[Question] = ()) -> Questions:
-        """The tuning questions, and `further` ones, in the form that the run has them answered."""
+    def questions_source(self, seed: int, further: Sequence[Question] = (), crops: bool = False) -> Questions:
+        """The tuning questions, and `further` ones, in the form that the run has them answered; some visits are crops."""
         config, tuning, room = self.config, [q for q in self.questions if q.split == "tune"], self.config.batch.seq_len
-        drawn: list[Drawn] = [
-            Rewritings(tuning, self.tokenizer, config.rewriting, room),
-            Crops(self.documents_source(seed), self.tokenizer, config.answer_format, config.crops),
-            Askings(self.tuned, self.tokenizer, config.asking, room),
-        ]
+        drawn: list[Drawn] = [Rewritings(tuning, self.tokenizer, config.rewriting, room)]
+        if crops:
+            drawn.append(Crops(self.documents_source(seed), self.tokenizer, config.answer_format, config.crops))
+        drawn.append(Askings(self.tuned, self.tokenizer, config.asking, room))
         return Questions(
             [*self.tuned, *further],
             self.index,

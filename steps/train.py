@@ -43,7 +43,7 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
     part = config.pretrain
     settings = settings_of(config, prepare) | {"model": initial_settings(config), "pretrain": asdict(part)}
     if part.qa_fraction:
-        settings |= of_questions(config)
+        settings |= of_questions(config) | {"crops": asdict(config.crops)}
 
     def work(folder: Path) -> dict[str, Any]:
         import torch
@@ -53,7 +53,7 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
         corpus, seed = Corpus.of(config, prepare), config.seed
         corpus.check_questions()
         torch.manual_seed(seed)
-        first, second = corpus.documents_source(seed), corpus.questions_source(seed)
+        first, second = corpus.documents_source(seed), corpus.questions_source(seed, crops=True)
         course = Course(first, second, part.tokens, part.qa_fraction, part.optimizer, seed, config.tags.cooldown)
         model = initial_model(config, corpus.tokenizer)
         if not rank():
@@ -111,7 +111,7 @@ def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
 
 def of_questions(config: Config) -> dict[str, Any]:
     """What a stage depends on that trains on questions."""
-    drawn = {name: asdict(getattr(config, name)) for name in ("rewriting", "crops", "asking")}
+    drawn = {name: asdict(getattr(config, name)) for name in ("rewriting", "asking")}
     return {"answer_format": config.answer_format, **drawn}
 
 

@@ -43,7 +43,9 @@ class CropsConfig(Section):
     section: ClassVar[str] = "crops"
 
     fraction: float = key(
-        0.0, "share of the visits of tuning questions, less what is rewritten, that are crops; 0 for none", PART
+        0.0,
+        "share of the visits of tuning questions in pretraining, less what is rewritten, that are crops; 0 for none",
+        PART,
     )
 
 
