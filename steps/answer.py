@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from data.records import PLAIN
 from stages import Stage, announced
@@ -12,6 +13,13 @@ from steps.evaluated import Evaluated, is_plain
 
 if TYPE_CHECKING:
     from eval.answerers.answerer import Answerer
+
+
+class Cost(TypedDict):
+    """What a system needs at question time: bytes that it holds, seconds a question, in batches."""
+
+    bytes: int
+    seconds: float
 
 
 def answer(evaluated: Evaluated) -> Stage:
@@ -33,12 +41,16 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
     answerer, corpus, questions = evaluated.answerer, evaluated.corpus, evaluated.questions
     plain = [question for question in questions if is_plain(question)]
     others = _others(evaluated) if plain else []
+    costs: dict[str, Cost] = {}
     write_jsonl(folder / "questions.jsonl", questions)
-    for system in others:
-        write_jsonl(folder / f"{system.name}.jsonl", system.answer(plain))
-    write_jsonl(folder / f"{answerer.name}.jsonl", answerer.answer(questions))
+    for system, asked in (*((other, plain) for other in others), (answerer, questions)):
+        begun = perf_counter()
+        write_jsonl(folder / f"{system.name}.jsonl", system.answer(asked))
+        if asked and system.nbytes is not None:
+            costs[system.name] = Cost(bytes=system.nbytes, seconds=(perf_counter() - begun) / len(asked))
     row = evaluated.config.batch.seq_len
     return {
+        "costs": costs,
         "systems": [answerer.name, *(system.name for system in others)] if plain else [],
         "bits_per_byte": bits_per_byte(answerer.model, corpus.tokenizer, corpus.heldout, row),
         "bits_per_byte_train": bits_per_byte(answerer.model, corpus.tokenizer, evaluated.documents, row),
@@ -46,9 +58,10 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
 
 
 def _others(evaluated: Evaluated) -> list[Answerer]:
-    """Floors, BM25 and the oracle."""
+    """Floors, retrievers and the oracle."""
     from data.pipeline.identifiers import OF_ITS_OWN
     from eval.answerers.bm25 import BM25
+    from eval.answerers.dense import Dense
     from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
     from eval.answerers.open_book import OpenBook
     from eval.answerers.sentence_trie import SentenceTrie
@@ -69,7 +82,12 @@ def _others(evaluated: Evaluated) -> list[Answerer]:
     named = [replace(d, id=label[d.id]) for d in evaluated.documents]
     reading: list[Answerer] = []
     if evaluated.answerer.format.leads == "evidence":
-        reading = [OpenBook(evaluated.answerer, named), SentenceTrie(evaluated.answerer, named)]
+        vectors = evaluated.answerer.model.embed_tokens.weight
+        reading = [
+            Dense(named, corpus.tuned, corpus.tokenizer, vectors),
+            OpenBook(evaluated.answerer, named),
+            SentenceTrie(evaluated.answerer, named),
+        ]
     return [
         Uniform(sorted(set(labels))),
         *([MostFrequent(tuned)] if tuned else []),

@@ -74,7 +74,7 @@ class Corpus:
         return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
 
     def questions_source(self, seed: int, further: Sequence[Question] = (), crops: bool = False) -> Questions:
-        """The tuning questions, and `further` ones, in the form that the run has them answered; some visits are crops."""
+        """The tuning questions, and `further` ones, as the run has them answered; with `crops` some visits are those."""
         config, tuning, room = self.config, [q for q in self.questions if q.split == "tune"], self.config.batch.seq_len
         drawn: list[Drawn] = [Rewritings(tuning, self.tokenizer, config.rewriting, room)]
         if crops:

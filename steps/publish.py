@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import compress
 from pathlib import Path
+from typing import Any
 
 from configs.schema import Config
 from data.atomic import atomic_link
@@ -16,7 +17,7 @@ from stages.record import DONE, entry, write_record
 from stages.uses import forget_begun, publish_uses
 from steps.evaluated import is_plain
 from steps.probes import found_by_probes
-from steps.signals import CLOZE, DECLARATIVE, EVIDENCE, GIVEN, STATEMENTS
+from steps.signals import CLOZE, DECLARATIVE, EVIDENCE, GIVEN, SIGNALS, STATEMENTS
 
 OWN = ("config.json", "policy.json", "results.json")
 
@@ -79,6 +80,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
             "abstention": told.by_fold() if told else {},
             "systems": told.by_system() if told else {},
         },
+        costs=_costs(records),
         bits_per_byte=measured["bits_per_byte"],
         bits_per_byte_train=measured["bits_per_byte_train"],
         stage_seconds={name: record["seconds"] for name, record in records.items()},
@@ -115,6 +117,17 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
         print(f'ask      python -m eval.ask run={folder} "{asked[0].text}"')
     if PLACEMENTS[config.tags.placement].behind:
         print(f'cite     python -m eval.cite run={folder} "{documents[0].sentences[0][0].strip()}"')
+
+
+def _costs(records: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Those of the systems that answered, and of those that are made of our model's answers and statements."""
+    answered, stated = records["answer"], records[STATEMENTS]
+    found = {name: dict(cost) for name, cost in answered["costs"].items()}
+    for name in stated["systems"] if stated["questions"] else ():
+        own = found[answered["systems"][0]]
+        further = (records[SIGNALS]["seconds"] + stated["seconds"]) / stated["questions"]
+        found[name] = own | {"seconds": own["seconds"] + further}
+    return found
 
 
 def _record(folder: Path, prepare: Stage, trained: Stage) -> None:

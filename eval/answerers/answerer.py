@@ -16,6 +16,11 @@ class Answerer(Protocol):
 
     name: str
 
+    @property
+    def nbytes(self) -> int | None:
+        """Held at question time: weights, texts, vectors. None for a floor or the oracle, which nobody would run."""
+        ...
+
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:
         """One prediction per question, in the order of the questions."""
         ...

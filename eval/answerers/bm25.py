@@ -29,6 +29,7 @@ class BM25:
         if not documents:
             raise ValueError("BM25 needs at least one document")
         self._ids = [document.id for document in documents]
+        self.nbytes = text_bytes(documents)
         words = _words([document.text for document in documents])
         self._index = bm25s.BM25(method=METHOD, k1=K1, b=B) if any(words) else None  # it can't index no word at all
         if self._index:
@@ -50,6 +51,11 @@ class BM25:
             )
             for question, row, row_scores in zip(questions, found, scores, strict=True)
         ]
+
+
+def text_bytes(documents: Sequence[Document]) -> int:
+    """Of the documents' canonical texts in UTF-8."""
+    return sum(len(document.text.encode()) for document in documents)
 
 
 def _words(texts: list[str]) -> list[list[str]]:

@@ -23,6 +23,7 @@ class Uniform:
     """Cites documents drawn at random, each as likely as any other; gives no answer."""
 
     name = "uniform"
+    nbytes = None
 
     def __init__(self, document_ids: Sequence[str], seed: int = 0) -> None:
         if not document_ids:
@@ -47,6 +48,7 @@ class MostFrequent:
     """
 
     name = "most_frequent"
+    nbytes = None
 
     def __init__(self, tuning: Sequence[Question]) -> None:
         documents = Counter(id for question in tuning for id in question.support)
@@ -76,6 +78,7 @@ class QuestionOnly:
     """
 
     name = "question_only"
+    nbytes = None
 
     def __init__(self, identifiers: Mapping[str, str], seed: int = 0) -> None:
         """identifiers: each document's id and how that document's identifier is shown to the model."""
@@ -110,6 +113,7 @@ class Oracle:
     """Answers from the ledger: the accepted answer with every supporting document, and abstains where none is."""
 
     name = "oracle"
+    nbytes = None
 
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:
         return [

@@ -87,6 +87,12 @@ class LMAnswerer:
         self.trie = Trie.build(identifiers.tokens, tokenizer.end_src)
         self.format, self.placement = FORMATS[answer_format](tokenizer), PLACEMENTS[placement]
 
+    @property
+    def nbytes(self) -> int:
+        """Of the weights and the identifiers."""
+        weights = sum(parameter.nbytes for parameter in self.model.parameters())
+        return weights + sum(tokens.nbytes for tokens in self.identifiers.tokens)
+
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:
         """Similar lengths are batched together; the order of the result is that of the questions."""
         texts = self.tokenizer.encode([question.text for question in questions])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from data.pipeline.sample import Tokens
 from data.records import Citation, Document, Prediction, Question
-from eval.answerers.bm25 import BM25
+from eval.answerers.bm25 import BM25, text_bytes
 from eval.answerers.lm_answerer import LONGEST_EVIDENCE, LMAnswerer
 
 
@@ -30,6 +30,7 @@ class OpenBook:
     def __init__(self, answerer: LMAnswerer, documents: Sequence[Document]) -> None:
         self.answerer = answerer
         self.sentences = [(name, text) for name, text, _ in short_sentences(answerer, documents)]
+        self.nbytes = answerer.nbytes + text_bytes(documents)
         self.index = BM25([Document(str(i), ((text,),)) for i, (_, text) in enumerate(self.sentences)])
 
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from data.records import Citation, Document, Prediction, Question
+from eval.answerers.bm25 import text_bytes
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.open_book import short_sentences
 from model.generate import read_on
@@ -32,6 +33,7 @@ class SentenceTrie:
 
     def __init__(self, answerer: LMAnswerer, documents: Sequence[Document]) -> None:
         self.answerer = answerer
+        self.nbytes = answerer.nbytes + text_bytes(documents)
         held = short_sentences(answerer, documents)
         self.texts = [text for _, text, _ in held]
         self.sources: dict[str, list[str]] = {}  # of each sentence, the documents that have it

@@ -35,6 +35,8 @@
                           difference of the first to the two-way score's, paired, with a p value after Holm
     exposure              by number of documents that say so, see eval/results/fact_frequency.py
     probes                membership, self_evidence, dominance; see the modules of these names
+    costs                 by system that a user might run: "bytes" that it holds at question time, and "seconds" a
+                          question, asked in batches on the machine of the run; of statements with all their signals
     bits_per_byte         on held-out documents; null when not measured
     bits_per_byte_train   on training documents
     stage_seconds         wall-clock seconds by stage; "seconds" is their sum, null without stages
@@ -115,6 +117,7 @@ def build_results(
     exposure: Mapping[str, Any] = EMPTY,
     probes: Mapping[str, Any] = EMPTY,
     given: Mapping[str, Any] = EMPTY,
+    costs: Mapping[str, Mapping[str, float]] = EMPTY,
     bits_per_byte: float | None = None,
     bits_per_byte_train: float | None = None,
     stage_seconds: Mapping[str, float],
@@ -136,6 +139,7 @@ def build_results(
         "exposure": dict(exposure),
         "probes": dict(probes),
         "given": {part: dict(given.get(part, {})) for part in ("attribution", "abstention", "systems")},
+        "costs": {system: dict(cost) for system, cost in costs.items()},
         "bits_per_byte": bits_per_byte,
         "bits_per_byte_train": bits_per_byte_train,
         "seconds": sum(stage_seconds.values()) if stage_seconds else None,

@@ -22,12 +22,17 @@ COLUMNS = (
     Column("cited", "cited, answer ignored", "%", 1, "higher"),
     Column("cited10", "among the first 10", "%", 1, "higher"),
 )
+COSTS = (
+    Column("megabytes", "MB held at question time", "", 1, "lower"),
+    Column("milliseconds", "ms a question", "", 1, "lower"),
+)
 SYSTEMS = {
     "whence": "whence, cited after the answer",
     "declarative": "whence, answer restated",
     "cloze": "whence, recited",
     "evidence": "whence, of several sentences of evidence",
     "bm25": "BM25 over the documents",
+    "dense": "dense retriever over the documents",
     "sentence_trie": "whence, its evidence one of the corpus's sentences",
     "open_book": "BM25 finds a sentence of the corpus, whence reads it",
     "question_only": "question only",
@@ -45,8 +50,14 @@ def run_table(results: Mapping[str, Any], command: str | None, machine: str, dat
     ours = {part["system"]: part, **part["floors"]} if part else {}
     seeds = () if results["seed"] is None else (results["seed"],)
 
+    costs = results.get("costs", {})  # none in what was measured before they were
+
     def row(system: str, measured: Mapping[str, Any], handed: bool) -> Row:
         values = {column.key: measure(measured, column.key) for column in COLUMNS}
+        if costs:
+            spent = None if handed else costs.get(system)
+            values["megabytes"] = Value(spent["bytes"] / 1e6) if spent else None
+            values["milliseconds"] = Value(spent["seconds"] * 1e3) if spent else None
         return Row(SYSTEMS.get(system, system), values, handed, seeds)
 
     return Table(
@@ -56,7 +67,7 @@ def run_table(results: Mapping[str, Any], command: str | None, machine: str, dat
         revision=results["git"],
         machine=machine,
         date=date,
-        columns=COLUMNS,
+        columns=[*COLUMNS, *(COSTS if costs else ())],
         rows=[
             *(row(system, measured, False) for system, measured in ours.items()),
             *(row(system, measured, True) for system, measured in given.systems_of(results, SPLIT).items()),
