@@ -33,7 +33,7 @@ from eval.results.recorded import record_sweep
 from eval.results.results import flatten, read_results, setting
 from eval.results.selective_metrics import MAIN, METRICS
 from eval.results.table import Column, Value, over_seeds
-from eval.selective.selective_baselines import SYSTEMS, decide, fit_policies, in_fold
+from eval.selective.selective_baselines import SYSTEMS, SelectiveOutput, decide, fit_policies, in_fold
 
 COMMAND = Command(
     name="python -m eval.abstention_table",
@@ -151,11 +151,7 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[Question]]:
     asked: list[Question] = []
     for path in runs:
         results = read_results(path)
-        try:
-            second = {key: setting(results, f"abstention_sft.{key}") for key in ("method", "idk_fraction")}
-            refused = setting(results, "eval.max_abstained_correct")
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}, so it is no run that could show what it does not know") from None
+        second, refused = _settings(path, results)
         questions = list(read_jsonl(path.parent / "answer" / "questions.jsonl", Question))
         by_ledger = second["method"] != NONE and method(second["method"]).by_ledger
         share = f", share {second['idk_fraction']:.0%}" if by_ledger else ""
@@ -171,12 +167,7 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[Question]]:
             for system, label in labels(second["method"]).items():
                 if system not in systems or (stage == GIVEN and systems[system] == results["systems"].get(system)):
                     continue  # what is given makes no difference to it
-                answers, free = (
-                    in_fold(questions, said, "test")[1] for said in (decided[system].forced, decided[system].free)
-                )
-                correct = right(test, answers)
-                confidence = worst_confidence([p.confidence for p in free], correct)
-                gains = np.where(confidence > TARGET, np.where(correct, 1.0, -penalty(TARGET)), 0.0)
+                gains = _gains(questions, decided[system])
                 name = label + share
                 grouped.setdefault(marked(name) if stage == GIVEN else name, []).append((systems[system], gains, seed))
     if not grouped:
@@ -194,6 +185,23 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[Question]]:
     best_first = [row for row in expert if marked("") not in row.label] or expert
     rest = [row for row in rows if row not in expert]
     return [*best_first, *(row for row in expert if row not in best_first), *rest], asked
+
+
+def _settings(path: Path, results: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+    """How a run was taught to abstain, and the share of right answers on dev that its policy may withhold."""
+    try:
+        second = {key: setting(results, f"abstention_sft.{key}") for key in ("method", "idk_fraction")}
+        return second, setting(results, "eval.max_abstained_correct")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}, so it is no run that could show what it does not know") from None
+
+
+def _gains(questions: Sequence[Question], output: SelectiveOutput) -> Floats:
+    """Float64 (N,) over the test fold: 1 for what it dares and gets right, the penalty where it errs, 0 else."""
+    test, answers = in_fold(questions, output.forced, "test")
+    correct = right(test, answers)
+    confidence = worst_confidence([p.confidence for p in in_fold(questions, output.free, "test")[1]], correct)
+    return np.where(confidence > TARGET, np.where(correct, 1.0, -penalty(TARGET)), 0.0)
 
 
 def _difference(row: Row, ours: Row, entities: Sequence[str]) -> tuple[str, float | None]:

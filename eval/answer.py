@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data.records import OUTCOMES, Question, read_jsonl, write_jsonl
-from eval.arguments import Command
+from eval.arguments import Command, one_of, whole_number
 from eval.corpus import COLUMNS, read_corpus
 
 CITATIONS = ("free", "trie")
@@ -42,11 +42,9 @@ COMMAND = Command(
 
 
 def main(values: Mapping[str, str], _: Sequence[str]) -> None:
-    shots, batch = _count(values, "shots", 4, least=0), _count(values, "batch", 8)
-    limit = _count(values, "limit", sys.maxsize)
-    citations, endpoint = values.get("citations", "free"), values.get("endpoint")
-    if citations not in CITATIONS:
-        raise ValueError(f"citations={citations} is not one of {', '.join(CITATIONS)}")
+    shots, batch = whole_number(values, "shots", 4, least=0), whole_number(values, "batch", 8)
+    limit = whole_number(values, "limit", sys.maxsize)
+    citations, endpoint = one_of(values, "citations", CITATIONS), values.get("endpoint")
     if endpoint and citations == "trie":
         raise ValueError("citations=trie needs the model itself: an endpoint does not rank documents")
     out = Path(values.get("out", "predictions.jsonl"))
@@ -78,13 +76,6 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
     counts = Counter(p.outcome for p in said)
     print(", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]))
     print(f"{out} is scored by: python -m eval.score questions={values['questions']} predictions={out}")
-
-
-def _count(values: Mapping[str, str], key: str, default: int, least: int = 1) -> int:
-    value = values.get(key, str(default))
-    if not (value.isascii() and value.isdigit()) or int(value) < least:
-        raise ValueError(f"{key}={value} is not a whole number of {least} or more")
-    return int(value)
 
 
 if __name__ == "__main__":

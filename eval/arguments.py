@@ -4,6 +4,9 @@
 
 An argument is a key when a lower-case word stands directly before the first "=" and the command takes keys; everything
 else is text, so that a folder called `sweep/tags.name=end` is not taken for a key.
+
+Not argparse: its keys begin with a dash, it lets a repeated or an empty one pass, names no nearest one, and takes a
+question that begins with a dash for an option, so all that stands here would be written around it.
 """
 
 from __future__ import annotations
@@ -82,6 +85,22 @@ class Command:
         except (ValueError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
+
+
+def whole_number(values: Mapping[str, str], key: str, default: int, least: int = 1) -> int:
+    """The value of a key. Raises ValueError where it is no whole number, or less than the least."""
+    value = values.get(key, str(default))
+    if not (value.isascii() and value.isdigit()) or int(value) < least:
+        raise ValueError(f"{key}={value} is not a whole number of {least} or more")
+    return int(value)
+
+
+def one_of(values: Mapping[str, str], key: str, known: Sequence[str]) -> str:
+    """The value of a key, the first one known unless given. Raises ValueError where it is none of those known."""
+    value = values.get(key, known[0])
+    if value not in known:
+        raise ValueError(f"{key}={value} is not one of {', '.join(known)}")
+    return value
 
 
 def _nearest(key: str, known: Sequence[str]) -> str:

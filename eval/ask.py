@@ -4,11 +4,12 @@
 
 Without a question it reads questions from the terminal, one a line. It decides as it was evaluated: by the policy of
 the run (policy.json), with the statement that the model writes for the question.
-`policy=NAME` takes another one that could be fitted.
+`policy=NAME` takes another one that could be fitted; `json=true` prints a JSON object a question instead of prose.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import textwrap
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.records import Prediction, Question
-from eval.arguments import Command
+from eval.arguments import Command, one_of
 from eval.excerpt import excerpt
 from eval.grading.correctness import exact_match
+from eval.grading.outcomes import WITHHELD, Case
 
 if TYPE_CHECKING:
     from eval.load import Run
@@ -29,12 +31,16 @@ COMMAND = Command(
     name="python -m eval.ask",
     summary="Answer questions with a source and a confidence, or not at all; without a question, prompt for them.",
     required={"run": "directory of a finished run, for example runs/demo"},
-    optional={"policy": "by which to decide, of those in policy.json (default: the one that the run is judged by)"},
+    optional={
+        "policy": "by which to decide, of those in policy.json (default: the one that the run is judged by)",
+        "json": "true for a JSON object a question, one a line (default: false)",
+    },
     text="[QUESTION...]",
 )
 
 
 def main(values: dict[str, str], questions: list[str]) -> None:
+    as_json = one_of(values, "json", ("false", "true")) == "true"
     from eval.load import load_run  # takes seconds to import, which neither --help nor a wrong argument should cost
 
     run = load_run(Path(values["run"]))
@@ -42,25 +48,57 @@ def main(values: dict[str, str], questions: list[str]) -> None:
     if policy and policy not in run.policies:
         known = ", ".join(run.policies) or "none: its questions have no folds"
         raise ValueError(f"policy={policy} is none that this run could fit ({known})")
-    for text in questions or _prompted():
-        print(answer(run, text, policy), flush=True)
+    for text in questions or _prompted(quiet=as_json):
+        said = to_json(run, asked(run, text, policy), policy) if as_json else answer(run, text, policy)
+        print(said, flush=True)
 
 
 def answer(run: Run, text: str, policy: str = "") -> str:
     """What the model says to a question, in words, for a terminal; `policy` is one of the run's, "" for none."""
-    from eval.selective.policy import LEAST, decide
+    from eval.selective.policy import LEAST
 
-    chosen = run.policies.get(policy)
-    asked = Question("asked", " ".join(text.split()), (), (), "absent_entity", "", "never_tuned")
-    answered = run.answerer.answer([asked])
-    (question,) = run.statements.write([asked], answered)
-    said = show(run, question, answered, chosen)
-    free = decide(chosen, said)
-    forced = chosen.chosen([said])[0] if chosen else said
+    _, forced, free = asked(run, text, policy)
     words = describe(run, free, forced, policy)
-    if chosen and chosen.answer.scores([forced])[0] <= LEAST:
+    if policy and run.policies[policy].answer.scores([forced])[0] <= LEAST:
         words += "\n  (I could make no statement of this question, so nothing was checked)"
     return words
+
+
+def asked(run: Run, text: str, policy: str = "") -> Case:
+    """A question, with the statement that was made of it, and what the model says to it."""
+    from eval.selective.policy import decide
+
+    chosen = run.policies.get(policy)
+    question = Question("asked", " ".join(text.split()), (), (), "absent_entity", "", "never_tuned")
+    answered = run.answerer.answer([question])
+    (question,) = run.statements.write([question], answered)
+    said = show(run, question, answered, chosen)
+    return Case(question, chosen.chosen([said])[0] if chosen else said, decide(chosen, said))
+
+
+def to_json(run: Run, case: Case, policy: str) -> str:
+    """One line of JSON: what `answer` says, for programs.
+
+    Confidence and statement are null without a policy or a statement. `withheld` is what would have been answered, and
+    `source_text` that of the first citation.
+    """
+    question, forced, free = case
+    said = free.answer if free.outcome in ("answered", "no_source") else None
+    cited = free.citations if free.outcome == "answered" else ()
+    withheld = free.outcome in WITHHELD and forced.outcome != "unparseable"
+    stated = [wording.replace("{answer}", forced.answer or "") for wording in question.statement[:1]]
+    found = {
+        "question": question.text,
+        "answer": said,
+        "abstained": free.outcome in WITHHELD,
+        "outcome": free.outcome,
+        "confidence": free.confidence if policy else None,
+        "citations": [{"id": c.id, "probability": c.probability} for c in cited],
+        "source_text": run.documents[cited[0].id][0].text if cited else None,
+        "statement": stated[0] if stated else None,
+        "withheld": forced.answer if withheld else None,
+    }
+    return json.dumps(found, ensure_ascii=False)
 
 
 def show(run: Run, question: Question, said: Sequence[Prediction], policy: Policy | None) -> Prediction:
@@ -116,14 +154,15 @@ def _text(run: Run, label: str) -> str:
     return held[0].text if len(held) == 1 else f"{len(held)} documents of this source, the first: {held[0].text}"
 
 
-def _prompted() -> Iterator[str]:
+def _prompted(quiet: bool) -> Iterator[str]:
+    """Questions from the terminal; quiet, nothing but answers goes to stdout."""
     while True:
         try:
-            text = input("? " if sys.stdin.isatty() else "").strip()
+            text = input("? " if sys.stdin.isatty() and not quiet else "").strip()
         except (EOFError, KeyboardInterrupt):
             return
         if text:
-            if not sys.stdin.isatty():
+            if not sys.stdin.isatty() and not quiet:
                 print(f"? {text}")
             yield text
 

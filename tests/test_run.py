@@ -274,6 +274,8 @@ def test_ask_and_cite_answer_from_the_run_directory(tiny):
 
     assert said("eval.ask", "Where does Ann Lee work?").strip()
     assert said("eval.ask", input="Where does Ann Lee work?\n\n").strip()
+    (line,) = said("eval.ask", "json=true", input="Where does Ann Lee work?\n").splitlines()
+    assert json.loads(line)["question"] == "Where does Ann Lee work?"
     cited = said("eval.cite", "Ann Lee works at Corp.", "top=2").splitlines()
     assert cited[0] == "Ann Lee works at Corp."
     assert [line.split()[0] for line in cited if "probability" in line] == ["1.", "2."]

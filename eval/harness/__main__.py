@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data.atomic import write_json
-from eval.arguments import Command
+from eval.arguments import Command, whole_number
 from eval.corpus import COLUMNS
 
 TASK = "whence_cited"
@@ -69,8 +69,8 @@ def evaluate(values: Mapping[str, str], tasks: Sequence[str]) -> dict[str, Any]:
         model=values["model"],
         model_args=values["model_args"],
         tasks=list(tasks),
-        batch_size=int(values.get("batch", "8")),
-        limit=int(values["limit"]) if "limit" in values else None,
+        batch_size=whole_number(values, "batch", 8),
+        limit=whole_number(values, "limit", 1) if "limit" in values else None,
         device=values.get("device"),
         task_manager=TaskManager(
             include_path=str(Path(__file__).parent),

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from html import escape
+from typing import NamedTuple
+
+from markupsafe import Markup
 
 from data.records import Citation, Document, Prediction, Question
 from eval.grading.attribution import Grade
 from eval.grading.correctness import asserting, is_right, normalise
 from eval.grading.outcomes import WITHHELD, Case, Outcomes
-from eval.report.html import details, words
+from eval.report.html import render, words
 
 EXAMPLES = 3  # of each kind
 BROWSED = 8  # of each outcome
@@ -28,35 +30,57 @@ KINDS: Mapping[str, Callable[[Grade], bool]] = {
 Side = tuple[str, str, Sequence[str]]  # a document to show: what it is, its id, the answers to mark in it
 
 
-def examples(grades: Sequence[Grade], documents: Mapping[str, Document]) -> Iterator[str]:
+class Shown(NamedTuple):
+    """A document as it is shown.
+
+    Attributes:
+        title: what it is to the question.
+        sentences: each with whether it is emphasised; None where there is no such document.
+    """
+
+    title: str
+    id: str
+    sentences: Sequence[tuple[str, bool]] | None
+
+
+class Example(NamedTuple):
+    """A question, what there is to say of it by name, and documents."""
+
+    text: str
+    facts: Mapping[str, str]
+    documents: Sequence[Shown]
+
+
+def examples(grades: Sequence[Grade], documents: Mapping[str, Document]) -> Markup:
     """A few of each kind."""
+    kinds = {}
     for kind, belongs in KINDS.items():
         those = [g for g in grades if g.plain and belongs(g)]
-        yield f'<h3>{kind} <span class="muted">({len(those):,})</span></h3>'
-        for g in random.Random(0).sample(those, min(EXAMPLES, len(those))):
-            yield _graded(g, documents)
+        drawn = random.Random(0).sample(those, min(EXAMPLES, len(those)))
+        kinds[kind] = len(those), [_graded(g, documents) for g in drawn]
+    return render("examples", kinds=kinds)
 
 
-def browse(outcomes: Outcomes, documents: Mapping[str, Document]) -> Iterator[str]:
+def browse(outcomes: Outcomes, documents: Mapping[str, Document]) -> Markup:
     """Every outcome with its count, and some of its cases folded away."""
-    for group, named in outcomes.items():
-        yield f"<h3>{escape(group)}</h3>"
-        for name, cases in named.items():
-            drawn = random.Random(0).sample(list(cases), min(BROWSED, len(cases)))
-            shown = [_case(case, documents) for case in drawn]
-            yield details(name, len(cases), shown or ['<p class="muted">None.</p>'])
+
+    def drawn(cases: Sequence[Case]) -> list[Example]:
+        return [_case(case, documents) for case in random.Random(0).sample(list(cases), min(BROWSED, len(cases)))]
+
+    shown = {group: {name: (len(cases), drawn(cases)) for name, cases in of.items()} for group, of in outcomes.items()}
+    return render("outcomes", groups=shown)
 
 
-def _graded(g: Grade, documents: Mapping[str, Document]) -> str:
+def _graded(g: Grade, documents: Mapping[str, Document]) -> Example:
     assert g.prediction is not None
     question, answer, citations = g.question, g.prediction.answer, g.prediction.citations
     said = (answer if answer is not None else _outcome(g)) + _citing(citations)
     sides = _sides("Cited", question, answer, citations, says_so=g.supported)
     facts = {"Right answer": " or ".join(question.answers), "Model": said} | _evidence(g.prediction)
-    return _example(question.text, facts, sides, question.entity, documents)
+    return Example(question.text, facts, _shown(sides, question.entity, documents))
 
 
-def _case(case: Case, documents: Mapping[str, Document]) -> str:
+def _case(case: Case, documents: Mapping[str, Document]) -> Example:
     question, forced, free = case
     shown = free if free.outcome == "answered" else forced
     citations = shown.citations if shown.outcome == "answered" else ()
@@ -70,7 +94,7 @@ def _case(case: Case, documents: Mapping[str, Document]) -> str:
         "Model": _decided(case),
         "Confidence": "none" if free.confidence is None else f"{free.confidence:.2f}",
     } | _evidence(forced)
-    return _example(question.text, facts, sides, question.entity, documents)
+    return Example(question.text, facts, _shown(sides, question.entity, documents))
 
 
 def _evidence(prediction: Prediction) -> dict[str, str]:
@@ -116,26 +140,15 @@ def _citing(citations: Sequence[Citation]) -> str:
     return f", citing {citations[0].id}" + ("" if probability is None else f" with probability {probability:.2f}")
 
 
-def _example(
-    text: str, facts: Mapping[str, str], sides: Iterable[Side], entity: str, documents: Mapping[str, Document]
-) -> str:
-    lines = [f"<p><strong>{escape(text)}</strong></p>"]
-    lines += [f'<p><span class="muted">{name}</span> {escape(what)}</p>' for name, what in facts.items()]
-    shown = "".join(_document(title, id, documents, answers, entity) for title, id, answers in sides)
-    return f'<div class="example">{"".join(lines)}<div class="sides">{shown}</div></div>'
-
-
-def _document(title: str, id: str, documents: Mapping[str, Document], answers: Sequence[str], entity: str) -> str:
-    """A document's text, with the sentences that give one of the answers emphasised."""
-    if id not in documents:
-        text = "<p>There is no such document in the corpus.</p>"
-    else:
-        sentences = [wordings[0] for wordings in documents[id].sentences]
+def _shown(sides: Iterable[Side], entity: str, documents: Mapping[str, Document]) -> list[Shown]:
+    """The documents, with the sentences that give one of the answers emphasised."""
+    found = []
+    for title, id, answers in sides:
+        sentences = [wordings[0] for wordings in documents[id].sentences] if id in documents else []
         giving = [s for s in sentences if any(_contains(s, answer) for answer in answers)]
         giving = [s for s in giving if _contains(s, entity)] or giving  # others may have the same answer
-        shown = (f"<mark>{escape(s)}</mark>" if s in giving else escape(s) for s in sentences)
-        text = f"<p>{' '.join(shown)}</p>"
-    return f'<div class="document"><h4>{title}: {escape(id)}</h4>{text}</div>'
+        found.append(Shown(title, id, [(s, s in giving) for s in sentences] if id in documents else None))
+    return found
 
 
 def _contains(sentence: str, phrase: str) -> bool:

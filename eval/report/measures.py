@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from html import escape
 from itertools import groupby
 from typing import Any
 
-from eval.report.html import details, number, row, table, words
-
-LONG = 12  # rows of a table that is read at a glance
+from eval.report.html import Cell, Row, Table, number, words
 
 
 def is_measure(value: Any) -> bool:
@@ -34,28 +31,26 @@ def measures(
             yield from measures(value, (*path, name))
 
 
-def nested(found: Mapping[str, Any]) -> Iterator[str]:
-    """Tables of nested groups, one below the other; those that are long are folded away.
+def nested(found: Mapping[str, Any]) -> Iterator[Table]:
+    """Tables of nested groups, one below the other.
 
     What stands at the top has a row each. Below, a group that holds measures or plain values is a row of them, and the
     groups that lead to it are its heading; successive groups of like columns share a table.
     """
     for (columns, depth), records in groupby(_records(found), key=lambda r: (tuple(r[1]), min(len(r[0]), 2))):
-        rows: list[str] = []
+        rows: list[Row] = []
         above: tuple[str, ...] = ()
         for path, values in records:
             n = values.get("n")
             cells = {name: measure_cell(value, n if isinstance(n, int) else None) for name, value in values.items()}
             if not depth:
-                rows += [row(words(name), [cell]) for name, cell in cells.items()]
+                rows += [Row(words(name), [cell]) for name, cell in cells.items()]
                 continue
             if path[:-1] != above:
                 above = path[:-1]
-                heading = escape(" › ".join(map(words, above)))
-                rows.append(f'<tr class="group"><th colspan="{len(columns) + 1}">{heading}</th></tr>')
-            rows.append(row(words(path[-1]), cells.values()))
-        shown = table(("", *map(words, columns)) if depth else (), rows, "narrow")
-        yield details("All figures", None, [shown]) if len(rows) > LONG else shown
+                rows.append(Row(" › ".join(map(words, above))))
+            rows.append(Row(words(path[-1]), list(cells.values())))
+        yield Table(("", *map(words, columns)) if depth else (), rows, "narrow")
 
 
 def _records(group: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -67,10 +62,10 @@ def _records(group: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[t
             yield from _records(value, (*path, name))
 
 
-def measure_cell(value: Any, n: int | None = None) -> str:
+def measure_cell(value: Any, n: int | None = None) -> Cell:
     """A measure, a number or nothing as a cell."""
     if is_measure(value):
-        return number(value["value"], value.get("interval"), value.get("n", n)) if defined(value) else "-"
+        return number(value["value"], value.get("interval"), value.get("n", n)) if defined(value) else Cell("-")
     if isinstance(value, float):
-        return "-" if math.isnan(value) else number(value, None)
-    return "-" if value is None else f"{value:,}" if isinstance(value, int) else escape(str(value))
+        return Cell("-") if math.isnan(value) else number(value, None)
+    return Cell("-" if value is None else f"{value:,}" if isinstance(value, int) else str(value))

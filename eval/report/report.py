@@ -1,17 +1,17 @@
 """report.html: what a run learnt, on one page that needs nothing else.
 
-The page loads nothing from elsewhere: figures are inline SVG, the style sheet is in its head, and it has no script.
-Documents, questions and answers are text from outside: every piece of text is escaped. The same figures and numbers go
-to TensorBoard where a folder is given. Its sections are made in eval/report_*.py.
+The page loads nothing from elsewhere: figures are inline SVG, the style sheet is in its head, and the script that
+searches the examples at its end. Documents, questions and answers are text from outside: the templates of
+eval/report/templates escape every piece of it. The same figures and numbers go to TensorBoard where a folder is given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 
@@ -22,7 +22,7 @@ from eval.grading.outcomes import Outcomes
 from eval.report.abstention import abstention, exposure, probe, signals, systems
 from eval.report.attribution import attribution, headline
 from eval.report.examples import browse, examples
-from eval.report.html import definitions, details, figures, page
+from eval.report.html import Section, render
 from eval.report.measures import defined, measures
 from eval.report.plots import Curves, breakdown_figure, comparison_figure, loss_figure, svg
 from eval.results.given import systems_of
@@ -63,11 +63,11 @@ def write_report(
     """
     plotted = _figures(results, curves) | {f"knowing/{name}": figure for name, figure in knowing.items()}
     by_id = {document.id: document for document in documents}
-    drawn = {name: svg(figure, salt=name) for name, figure in plotted.items()}
-    body = _body(results, drawn, grade(questions, predictions), by_id, outcomes)
+    drawn = {name: Markup(svg(figure, salt=name)) for name, figure in plotted.items()}
+    sections = list(_sections(results, drawn, grade(questions, predictions), by_id, outcomes))
     path = folder / "report.html"
     with atomic_file(path) as file:
-        file.write(page(f"{results['name']}: whence report", body))
+        file.write(render("page", name=results["name"], headline=headline(results), sections=sections))
     if tensorboard is not None:
         _write_tensorboard(tensorboard, results, plotted)
     return path
@@ -115,59 +115,52 @@ def _write_tensorboard(folder: Path, results: Mapping[str, Any], plotted: Mappin
                 writer.add_scalar("/".join(path), measure["value"])
 
 
-def _body(
+def _sections(
     results: Mapping[str, Any],
-    drawn: Mapping[str, str],
+    drawn: Mapping[str, Markup],
     grades: Sequence[Grade],
     documents: Mapping[str, Document],
     outcomes: Outcomes,
-) -> Iterator[str]:
+) -> Iterator[Section]:
     """The sections, those that there is something for."""
-    yield f"<h1>{escape(str(results['name']))}</h1>"
-    yield from headline(results)
     handed = results.get("given", {})
     for split, part in _splits(results):
         title = SPLITS[split]
-        yield f"<h2>{title}</h2>"
-        yield from attribution(part, systems_of(results, split))
-        yield figures(drawn[f"{split}/{figure}"] for figure in ("cited", "attribute", "support"))
+        shown = [drawn[f"{split}/{figure}"] for figure in ("cited", "attribute", "support")]
+        yield Section(title, attribution(part, systems_of(results, split)) + _side_by_side(shown))
         if split == "never_tuned":
-            yield f"<h2>Examples: {title[0].lower()}{title[1:]}</h2>"
-            yield from examples([g for g in grades if g.question.split == split], documents)
+            those = [g for g in grades if g.question.split == split]
+            yield Section(f"Examples: {title[0].lower()}{title[1:]}", examples(those, documents))
     if test := results["abstention"].get("test"):
-        yield "<h2>Does it know what it does not know?</h2>"
-        yield from abstention(test, handed.get("abstention", {}).get("test"), results["abstention"].get("reworded"))
-        yield figures(drawn[name] for name in drawn if name.startswith("knowing/") and name != "knowing/exposure")
-    if found := results.get("systems"):
-        yield "<h2>Beside other ways to decide</h2>"
-        yield from systems(found, handed.get("systems", {}), (test or {}).get("n_by_class", {}))
-    if found := results.get("signals"):
-        yield "<h2>What tells it so?</h2>"
-        yield from signals(found)
+        shown = [drawn[name] for name in drawn if name.startswith("knowing/") and name != "knowing/exposure"]
+        found = abstention(test, handed.get("abstention", {}).get("test"), results["abstention"].get("reworded"))
+        yield Section("Does it know what it does not know?", found + _side_by_side(shown))
+    if by_system := results.get("systems"):
+        asked = (test or {}).get("n_by_class", {})
+        yield Section("Beside other ways to decide", systems(by_system, handed.get("systems", {}), asked))
+    if by_signal := results.get("signals"):
+        yield Section("What tells it so?", signals(by_signal))
     if curve := results.get("exposure"):
-        yield "<h2>Does it matter how often it was told?</h2>"
-        yield figures(drawn[name] for name in drawn if name == "knowing/exposure")
-        yield from exposure(curve)
+        shown = [drawn[name] for name in drawn if name == "knowing/exposure"]
+        yield Section("Does it matter how often it was told?", _side_by_side(shown) + exposure(curve))
     if outcomes:
-        yield "<h2>What became of the questions</h2>"
-        yield '<p class="muted">Of the test fold, free to abstain. Each opens to some examples, drawn at random.</p>'
-        yield from browse(outcomes, documents)
+        yield Section("What became of the questions", browse(outcomes, documents))
     if probes := {name: found for name, found in results.get("probes", {}).items() if found}:
-        yield "<h2>Probes, by scoring alone</h2>"
-        for name, found in probes.items():
-            yield from probe(name, found)
+        shown = [probe(name, found) for name, found in probes.items()]
+        yield Section("Probes, by scoring alone", Markup().join(shown))
     if "loss" in drawn:
-        yield "<h2>Training</h2>"
-        yield figures([drawn["loss"]])
-    yield "<h2>What the columns mean</h2>"
-    yield definitions(
-        (metric.title, metric.about) for metric in measured(*(part for _, part in _splits(results))).values()
-    )
-    yield "<h2>The run</h2>"
-    yield from _run(results)
+        yield Section("Training", _side_by_side([drawn["loss"]]))
+    columns = measured(*(part for _, part in _splits(results))).values()
+    yield Section("What the columns mean", render("definitions", items={c.title: c.about for c in columns}))
+    yield Section("The run", _run(results))
 
 
-def _run(results: Mapping[str, Any]) -> Iterator[str]:
+def _side_by_side(drawn: Sequence[Markup]) -> Markup:
+    """Side by side where there is room."""
+    return render("figures", drawn=drawn)
+
+
+def _run(results: Mapping[str, Any]) -> Markup:
     seconds = {f"seconds, {stage}": f"{value:,.1f}" for stage, value in results["stage_seconds"].items()}
     tokens = {f"tokens, {stage}": f"{value:,}" for stage, value in results["tokens"].items()}
     for stage, counts in results["accounting"].items():
@@ -175,9 +168,5 @@ def _run(results: Mapping[str, Any]) -> Iterator[str]:
         tokens[f"of these, {stage}"] = ", ".join(f"{part} {counts[part]:,}" for part in parts)
     versions = {f"version of {name}": version for name, version in results["versions"].items()}
     facts = {"seed": results["seed"], "code": results["git"]} | seconds | tokens | versions
-    yield definitions((key, str(value)) for key, value in facts.items() if value is not None)
-    rows = (
-        f"<tr><td>{escape(key)}</td><td>{escape(str(value))}</td></tr>"
-        for key, value in flatten(results["config"]).items()
-    )
-    yield details("Configuration", None, [f'<table class="config">{"".join(rows)}</table>'])
+    known = {name: fact for name, fact in facts.items() if fact is not None}
+    return render("run", facts=known, config=flatten(results["config"]))

@@ -1,5 +1,6 @@
 """What is said to a question in a terminal: answer, confidence, source, and which documents say otherwise."""
 
+import json
 import math
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from typing import Any, cast
 import pytest
 
 from data.pipeline.identifiers import Identifiers
-from data.records import Citation, Document, Prediction
+from data.records import Citation, Document, Prediction, Question
 from eval.answerers.question_templates import QuestionTemplates
-from eval.ask import describe
+from eval.ask import describe, to_json
+from eval.grading.outcomes import Case
 from eval.load import Run
 
 HELD = {f"d{n}": [Document(f"d{n}", ((f"Ada was born in {place}.",),))] for n, place in enumerate(("Oslo", "Lima"))}
@@ -63,6 +65,42 @@ def test_what_is_not_answered_names_no_source(outcome: str, begins: str) -> None
     said = describe(RUN, answered(rival("Lima", "d1", 0.9), outcome=outcome), answered(), "selected")
     assert said.startswith(begins) and "d0" not in said and "d1" not in said
     assert ('withheld: "Oslo"' in said) == (outcome != "no_source")
+
+
+ASKED = Question(
+    "asked", "Where is Ada from?", (), (), "absent_entity", "", "never_tuned", statement=("Ada was born in {answer}.",)
+)
+
+
+def test_json_says_the_same_on_one_line() -> None:
+    said = to_json(RUN, Case(ASKED, answered(), answered()), "selected")
+    assert "\n" not in said
+    assert json.loads(said) == {
+        "question": "Where is Ada from?",
+        "answer": "Oslo",
+        "abstained": False,
+        "outcome": "answered",
+        "confidence": 0.9,
+        "citations": [{"id": "d0", "probability": 0.75}, {"id": "d1", "probability": 0.01}],
+        "source_text": "Ada was born in Oslo.",
+        "statement": "Ada was born in Oslo.",
+        "withheld": None,
+    }
+
+
+@pytest.mark.parametrize("outcome", ["abstained", "false_premise", "no_source", "unparseable"])
+def test_json_names_no_source_where_prose_names_none(outcome: str) -> None:
+    found = json.loads(to_json(RUN, Case(ASKED, answered(), answered(outcome=outcome)), "selected"))
+    withheld = outcome in ("abstained", "false_premise")
+    assert (found["outcome"], found["abstained"]) == (outcome, withheld)
+    assert (found["citations"], found["source_text"]) == ([], None)
+    assert found["answer"] == ("Oslo" if outcome == "no_source" else None)
+    assert found["withheld"] == ("Oslo" if withheld else None)
+
+
+def test_json_has_null_for_what_is_not_known() -> None:
+    found = json.loads(to_json(RUN, Case(replace(ASKED, statement=()), answered(), answered()), ""))
+    assert (found["statement"], found["confidence"]) == (None, None)
 
 
 def test_help_and_wrong_arguments_wait_for_nothing_heavy() -> None:

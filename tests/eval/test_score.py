@@ -7,7 +7,6 @@ import pytest
 
 from data.records import Citation, Document, Prediction, Question, write_jsonl
 from eval import score
-from eval.arguments import Command
 from eval.results.results import build_results, percent, read_results, setting, write_results
 
 ROOT = Path(__file__).parents[2]
@@ -121,32 +120,6 @@ def test_help_describes_every_key(monkeypatch, capsys):
     usage = capsys.readouterr().out
     for key, what in {**score.COMMAND.required, **score.COMMAND.optional}.items():
         assert f"{key}=..." in usage and what in usage
-
-
-COMMAND = Command("ask", "Ask.", {"run": "a folder"}, {"top": "how many"}, text="QUESTION")
-
-
-def test_arguments_are_keys_or_text():
-    assert COMMAND.parse(["where is", "run=a=b", "x/top=1", "Is 1+1=2?"]) == (
-        {"run": "a=b"},
-        ["where is", "x/top=1", "Is 1+1=2?"],
-    )
-    assert Command("list", "List.", {}, {}, text="DIR").parse(["tags=end"]) == ({}, ["tags=end"])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["rum=x"], 'unknown key "rum"; did you mean "run"'),
-        (["run=a", "run=b"], 'key "run" is given twice'),
-        (["run="], 'key "run" has no value'),
-        (["hello"], 'key "run" is missing: give run=... (a folder)'),
-    ],
-)
-def test_bad_arguments_are_named(arguments, message):
-    with pytest.raises(ValueError) as raised:
-        COMMAND.parse(arguments)
-    assert message in str(raised.value)
 
 
 def test_text_is_refused_where_none_is_taken():

@@ -238,5 +238,5 @@ def test_a_corpus_without_passages_has_no_measure_of_them():
     assert set(PASSAGE_METRICS) <= other["floors"]["bm25"].keys() & other["by_attribute"]["city"].keys()
     assert {name: other[name] for name in METRICS} == {name: part[name] for name in METRICS}
     for shown in (plain, cut):
-        page = "".join(attribution(shown["never_tuned"]))
+        page = attribution(shown["never_tuned"])
         assert ("Joint, document" in page) == ("joint_document" in table(shown, "whence")) == (shown is cut)

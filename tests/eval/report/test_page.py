@@ -32,6 +32,13 @@ FRAME = """<!doctype html><title>frame</title><p id="found"></p>
 <script>onmessage = event => document.getElementById("found").textContent = event.data</script>
 <iframe src="copy.html" style="border: 0" width="{}" height="{}"></iframe>"""
 
+SEARCH = """<script>
+const box = document.querySelectorAll(".search input")[1];
+box.value = "Ann PREMISE", box.dispatchEvent(new Event("input"));
+document.title = [box.hidden, ...box.closest("section").querySelectorAll("output, .example:not([hidden]) strong")].map(
+  one => one.textContent ?? one).join("; ");
+</script></body>"""
+
 
 def browse(folder: Path, page: Path, *options: str) -> tuple[str, list[str]]:
     """What the browser writes with the options, and what went wrong in the page."""
@@ -80,6 +87,15 @@ def test_the_page_is_drawn_without_errors(page: Path, tmp_path: Path, size: tupl
     _, errors = browse(tmp_path, page, window, f"--screenshot={picture}")
     assert errors == []
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_search_leaves_the_examples_that_have_every_word(page: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.html"
+    copy.write_text(page.read_text(encoding="utf-8").replace("</body>", SEARCH), encoding="utf-8")
+    dom, errors = browse(tmp_path, copy, "--virtual-time-budget=5000", "--dump-dom")
+    title = re.search("<title>(.*?)</title>", dom)
+    assert title and title[1] == "false; 1 of 10; Since Ann Ramos lives in Lima, where was she born?"
+    assert errors == []
 
 
 def test_what_is_too_wide_or_fails_is_noticed(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def part(joint: float, **floors: Any) -> dict[str, Any]:
 
 def page(part: Mapping[str, Any]) -> str:
     results = {"attribution": {"never_tuned": part}, "bits_per_byte": None, "single_run": False}
-    return "".join(headline(results))
+    return headline(results)
 
 
 def test_its_figures_stand_apart_and_are_read_from_there() -> None:
@@ -48,12 +48,12 @@ def test_on_the_page_and_never_in_its_headline() -> None:
     found = part(0.25, cloze=part(0.625), bm25=part(0.5))
     assert "25.0%" in page(found) and "50.0%" in page(found)
     assert "62.5" not in page(found)
-    assert "".join(attribution(found, {"cloze": part(0.75)})).count(MARK) == 1
-    assert MARK not in "".join(attribution(found))
+    assert attribution(found, {"cloze": part(0.75)}).count(MARK) == 1
+    assert MARK not in attribution(found)
     own, handed = {"selected": {"brier": MEASURE}, "p_ik": {}}, {"selected": {"brier": None}, "p_ik": {}}
-    assert "".join(systems(own, handed, {})).count(MARK) == 1  # only what it makes different
+    assert systems(own, handed, {}).count(MARK) == 1  # only what it makes different
     test = {"n": 3, "n_by_class": {}, "policy": "selected", "smooth_ece": MEASURE}
-    assert MARK in "".join(abstention(test, test)) and MARK not in "".join(abstention(test))
+    assert MARK in abstention(test, test) and MARK not in abstention(test)
 
 
 def test_a_results_file_of_before_is_refused(tmp_path: Path) -> None:
