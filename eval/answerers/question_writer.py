@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
+from tqdm import tqdm
 
 from data.pipeline.questions.asking import Asking
 from data.pipeline.sources import MARKS
@@ -114,7 +115,7 @@ def _sampled(answerer: LMAnswerer, sentences: Sequence[str], temperature: float,
     order = sorted((i for i, p in enumerate(prompts) if len(p) <= answerer.longest), key=lambda i: len(prompts[i]))
     generator = torch.Generator(answerer.model.embed_tokens.weight.device).manual_seed(seed)
     found = [("", "")] * len(prompts)
-    for start in range(0, len(order), answerer.batch):
+    for start in tqdm(range(0, len(order), answerer.batch), desc="questions", unit=" batches", disable=None):
         chunk = order[start : start + answerer.batch]
         context, logits = answerer.read([prompts[i] for i in chunk])
         written = generate(answerer.model, context, logits, [form.end], LONGEST_WRITTEN, temperature, generator)
