@@ -102,7 +102,7 @@ def main() -> None:
         revision=revision(),
         machine=machine(),
         date=date.today().isoformat(),
-        columns=[Column(key, title, "", 2, "lower") for key, title in columns],
+        columns=[Column(key, title, "", 1, "lower") for key, title in columns],
         rows=rows,
         note=f"Random models of width {SIZES['hidden_size']}, {WHOLE} tokens, float32; 10 millionths are the goal.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,9 @@ from data.records import ANSWERABLE, Document, Question, read_jsonl
 from data.storage.question_checks import QuestionError
 from data.storage.shards import read_index, read_manifest
 from data.storage.store import Cache, Store
-from stages import Stage
+from stages import Stage, rank
+
+log = logging.getLogger("whence")
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,13 @@ class Corpus:
         return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
 
     def questions_source(self, seed: int, further: Sequence[Question] = (), crops: bool = False) -> Questions:
-        """The tuning questions, and `further` ones, as the run has them answered; with `crops` some visits are those."""
+        """The tuning questions, and `further` ones, as the run has them answered; with `crops`, crops too."""
         config, tuning, room = self.config, [q for q in self.questions if q.split == "tune"], self.config.batch.seq_len
         drawn: list[Drawn] = [Rewritings(tuning, self.tokenizer, config.rewriting, room)]
         if crops:
             drawn.append(Crops(self.documents_source(seed), self.tokenizer, config.answer_format, config.crops))
         drawn.append(Askings(self.tuned, self.tokenizer, config.asking, room))
-        return Questions(
+        found = Questions(
             [*self.tuned, *further],
             self.index,
             self.identifiers,
@@ -90,6 +93,9 @@ class Corpus:
             drawn,
             room,
         )
+        if found.format.leads == "evidence" and found.without_evidence and not rank():
+            log.info("         %d of %d questions are without evidence", found.without_evidence, len(found))
+        return found
 
     def lessons_source(self, lessons: Sequence[SFTExample], seed: int) -> SFTExamples:
         return SFTExamples(lessons, self.index, self.identifiers, self.tokenizer, seed, self.config.answer_format)

@@ -224,6 +224,11 @@ class Questions:
             self.answers.append(list(zip(answers, cited, strict=True)))
         self.sizes = [1] * len(self.texts)
 
+    @property
+    def without_evidence(self) -> int:
+        """How many are answered directly, since no sentence of their documents is at hand or has room."""
+        return sum(not any(found is not None for _, cited in answers for _, found in cited) for answers in self.answers)
+
     def __len__(self) -> int:
         return len(self.texts)
 
