@@ -14,8 +14,8 @@ from typing import Any
 from data.records import Document, Prediction, Question, read_jsonl
 from data.storage.passages import documents_of
 from eval.answerers.answerer import Answerer
-from eval.answerers.bm25 import BM25
 from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
+from eval.answerers.retrievers.bm25 import BM25
 from eval.arguments import Command
 from eval.corpus import COLUMNS, read_corpus
 from eval.grading.attribution import measured

@@ -60,11 +60,11 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
 def _others(evaluated: Evaluated) -> list[Answerer]:
     """Floors, retrievers and the oracle."""
     from data.pipeline.identifiers import OF_ITS_OWN
-    from eval.answerers.bm25 import BM25
-    from eval.answerers.dense import Dense
     from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
-    from eval.answerers.open_book import OpenBook
-    from eval.answerers.sentence_trie import SentenceTrie
+    from eval.answerers.retrievers.bm25 import BM25
+    from eval.answerers.retrievers.dense import Dense
+    from eval.answerers.retrievers.open_book import OpenBook
+    from eval.answerers.retrievers.sentence_trie import SentenceTrie
 
     config, corpus = evaluated.config, evaluated.corpus
     labels = corpus.identifiers.labels

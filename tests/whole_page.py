@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from data.records import ANSWERABLE, Citation, Document, Prediction, Question
-from eval.answerers.bm25 import BM25
 from eval.answerers.floors import Oracle, Uniform
+from eval.answerers.retrievers.bm25 import BM25
 from eval.grading.outcomes import sort_outcomes
 from eval.report.plots import confidence_figure, exposure_figure, risk_coverage_figure
 from eval.report.report import write_report

@@ -53,7 +53,7 @@ def test_a_module_of_a_package_named_alone_is_reached_and_one_that_is_not_there_
 
 def test_probes_and_answers_are_keyed_by_no_code_but_theirs() -> None:
     probe = reached(["steps.evaluated", "steps.probes", "eval.probes.dominance"])
-    assert not probe & {"eval.probes.membership", "eval.probes.self_evidence", "eval.answerers.bm25"}
+    assert not probe & {"eval.probes.membership", "eval.probes.self_evidence", "eval.answerers.retrievers.bm25"}
     assert {"eval.answerers.lm_answerer", "model.generate"} <= probe
     answering = reached(["steps.evaluated", "steps.answer"])
     assert not any(name.startswith(("eval.results", "eval.selective", "eval.report")) for name in answering)

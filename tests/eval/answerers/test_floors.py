@@ -1,8 +1,8 @@
 import pytest
 
 from data.records import Document, Prediction, Question
-from eval.answerers.bm25 import BM25
 from eval.answerers.floors import MostFrequent, Oracle, QuestionOnly, Uniform
+from eval.answerers.retrievers.bm25 import BM25
 from eval.grading.attribution import METRICS, grade, summarise
 
 

@@ -7,7 +7,7 @@ from telling import Make, Telling
 
 from data.records import Document, Question
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.answerers.sentence_trie import SentenceTrie
+from eval.answerers.retrievers.sentence_trie import SentenceTrie
 
 PAGES = [
     Document("doc-1", (("in Oslo",), ("in Lima",))),

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from data.records import Citation, Document, Prediction, Question
-from eval.answerers.bm25 import text_bytes
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.answerers.open_book import short_sentences
+from eval.answerers.retrievers.bm25 import text_bytes
+from eval.answerers.retrievers.open_book import short_sentences
 from model.generate import read_on
 from model.trie import Node, Trie
 

@@ -6,7 +6,7 @@ from telling import Telling
 
 from data.records import Document, Question
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.answerers.open_book import OpenBook
+from eval.answerers.retrievers.open_book import OpenBook
 
 PAGES = [
     Document("doc-1", (("Ada Moss was born in Oslo.",), ("She likes Turin.",))),
