@@ -1,0 +1,80 @@
+"""After tuning: a short further training on what an edit adds and renames, with lessons of what it retracts.
+
+Added and renamed documents are shown with their tags; what was retracted is never shown again, and questions on it are
+taught to be abstained on. Beside them stands, as replay, what stays: all other documents and the tuning questions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.schema import Config
+from stages import Stage, announced, write_json
+from steps.edit_corpus import BEFORE
+from steps.probes import FILE, PREFIX
+from steps.train import Course, of_questions, settings_of, train
+
+if TYPE_CHECKING:
+    from steps.evaluated import Evaluated
+
+ASKED, FORCED = "asked.jsonl", "forced.jsonl"
+
+
+def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
+    """The stage: the edited model and `lessons.jsonl`. `prepare` is the corpus after the edit."""
+    part = config.edit
+    training = {"tokens": part.tokens, "replay": part.replay, "optimizer": asdict(part.optimizer)}
+    settings = settings_of(config, prepare) | of_questions(config) | {"trained": trained.key, "edit": training}
+
+    def work(folder: Path) -> dict[str, Any]:
+        import torch
+
+        from data.pipeline.concatenated import Concatenated
+        from data.records import Question, read_jsonl, write_jsonl
+        from eval.grading.edit_lessons import edit_lessons
+        from model.hf import load_model
+        from steps.corpus import Corpus
+
+        corpus, seed = Corpus.of(config, prepare), config.sft.seed
+        what = corpus.edit
+        news = [*what.added, *what.renamed.values()]
+        stays = {document.id for document in corpus.index} - what.gone - set(news)
+        lessons = edit_lessons(list(read_jsonl(prepare.folder / BEFORE, Question)), corpus.questions, what)
+        if not news and not lessons:
+            raise ValueError("edit.retract: the corpus has no question on these documents to relabel, and nothing is added")
+        write_jsonl(folder / "lessons.jsonl", lessons)
+        torch.manual_seed(seed)
+        first = Concatenated(
+            [(corpus.some_documents(news, seed), 1), (corpus.lessons_source(lessons, seed), 1)]
+        )
+        second = Concatenated([(corpus.some_documents(stays, seed), 1), (corpus.questions_source(seed), 1)])
+        course = Course(first, second, part.tokens, part.replay, part.optimizer, seed)
+        return train(corpus, stage, folder, load_model(trained.folder / "model"), course) | {"lessons": len(lessons)}
+
+    stage = Stage("edit", settings, Path(config.stages_dir), Path(config.run_dir))
+    announced(stage, stage.continued, work)
+    return stage
+
+
+def edit_answers(evaluated: Evaluated) -> Stage:
+    """The stage: what the edit touches and what it should not, asked and measured (eval/grading/edit_measures.py)."""
+    modules = [__name__, "eval.selective.edit_cases", "eval.grading.edit_measures"]
+    stage = evaluated.stage(f"{PREFIX}edit", modules, {"citations": evaluated.config.eval.citations})
+    announced(stage, stage.whole, lambda folder: _answers(evaluated, folder))
+    return stage
+
+
+def _answers(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
+    from data.records import Question, read_jsonl, write_jsonl
+    from eval.grading.edit_measures import asked_after, measure_edit
+    from eval.selective.edit_cases import edit_cases
+
+    corpus = evaluated.corpus
+    before = list(read_jsonl(evaluated.prepare.folder / BEFORE, Question))
+    asked = asked_after(before, corpus.questions, corpus.edit)
+    forced = evaluated.answerer.answer([after for _, _, after in asked])
+    write_jsonl(folder / FORCED, forced)
+    write_json(folder / FILE, measure_edit(edit_cases(asked, forced), corpus.edit))
+    return {"questions": len(asked)}
