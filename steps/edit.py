@@ -19,13 +19,16 @@ from steps.train import Course, of_questions, settings_of, train
 if TYPE_CHECKING:
     from steps.evaluated import Evaluated
 
-ASKED, FORCED = "asked.jsonl", "forced.jsonl"
+FORCED = "forced.jsonl"
+SHOWN = 3  # times that a document comes while a lesson comes once: to abstain is learnt sooner than a fact and its source
 
 
 def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
     """The stage: the edited model and `lessons.jsonl`. `prepare` is the corpus after the edit."""
     part = config.edit
-    training = {"tokens": part.tokens, "replay": part.replay, "optimizer": asdict(part.optimizer)}
+    training = {name: getattr(part, name) for name in ("tokens", "sequences", "replay")}
+    training["optimizer"] = asdict(part.optimizer)
+    training["shown"] = SHOWN
     settings = settings_of(config, prepare) | of_questions(config) | {"trained": trained.key, "edit": training}
 
     def work(folder: Path) -> dict[str, Any]:
@@ -47,10 +50,10 @@ def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
         write_jsonl(folder / "lessons.jsonl", lessons)
         torch.manual_seed(seed)
         first = Concatenated(
-            [(corpus.some_documents(news, seed), 1), (corpus.lessons_source(lessons, seed), 1)]
+            [(corpus.some_documents(news, seed), SHOWN), (corpus.lessons_source(lessons, seed), 1)]
         )
         second = Concatenated([(corpus.some_documents(stays, seed), 1), (corpus.questions_source(seed), 1)])
-        course = Course(first, second, part.tokens, part.replay, part.optimizer, seed)
+        course = Course(first, second, part.tokens, part.replay, part.optimizer, seed, sequences=part.sequences)
         return train(corpus, stage, folder, load_model(trained.folder / "model"), course) | {"lessons": len(lessons)}
 
     stage = Stage("edit", settings, Path(config.stages_dir), Path(config.run_dir))
