@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from steps.evaluated import Evaluated
 
 FORCED = "forced.jsonl"
-SHOWN = 3  # times that a document comes while a lesson comes once: to abstain is learnt sooner than a fact and its source
+SHOWN = (
+    3  # times that a document comes while a lesson comes once: to abstain is learnt sooner than a fact and its source
+)
 
 
 def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
@@ -46,12 +48,12 @@ def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
         stays = {document.id for document in corpus.index} - what.gone - set(news)
         lessons = edit_lessons(list(read_jsonl(prepare.folder / BEFORE, Question)), corpus.questions, what)
         if not news and not lessons:
-            raise ValueError("edit.retract: the corpus has no question on these documents to relabel, and nothing is added")
+            raise ValueError(
+                "edit.retract: the corpus has no question on these documents to relabel, and nothing is added"
+            )
         write_jsonl(folder / "lessons.jsonl", lessons)
         torch.manual_seed(seed)
-        first = Concatenated(
-            [(corpus.some_documents(news, seed), SHOWN), (corpus.lessons_source(lessons, seed), 1)]
-        )
+        first = Concatenated([(corpus.some_documents(news, seed), SHOWN), (corpus.lessons_source(lessons, seed), 1)])
         second = Concatenated([(corpus.some_documents(stays, seed), 1), (corpus.questions_source(seed), 1)])
         course = Course(first, second, part.tokens, part.replay, part.optimizer, seed, sequences=part.sequences)
         return train(corpus, stage, folder, load_model(trained.folder / "model"), course) | {"lessons": len(lessons)}

@@ -74,9 +74,7 @@ def draw_edit(
             f"edit.added={added}, edit.renamed={renamed} and edit.retracted={retracted} ask for {news}, {names} and "
             f"{old} documents, and {len(free)} of {len(documents)} are free of tuning questions: lower them"
         )
-    return Edit(
-        tuple(free[:news]), tuple(rest[:old]), {name: name + NEW_NAME for name in free[news : news + names]}
-    )
+    return Edit(tuple(free[:news]), tuple(rest[:old]), {name: name + NEW_NAME for name in free[news : news + names]})
 
 
 def without(question: Question, gone: Collection[str], renamed: Mapping[str, str] = UNCHANGED) -> Question | None:
@@ -146,4 +144,3 @@ def group(question: Question, edit: Edit) -> str:
     if support & set(edit.renamed):
         return "renamed"
     return "kept" if not support & set(edit.added) else ""
-

@@ -14,7 +14,10 @@ from data.storage.shards import Manifest
 
 
 def prepare_corpus(
-    config: Section, folder: Path, duplicates: str = "error", changed: Callable[[Corpus], Corpus] = lambda corpus: corpus
+    config: Section,
+    folder: Path,
+    duplicates: str = "error",
+    changed: Callable[[Corpus], Corpus] | None = None,
 ) -> Manifest:
     """Make `folder` a prepared one: see `prepare`, and `adopt` for what was prepared elsewhere.
 
@@ -23,4 +26,5 @@ def prepare_corpus(
     """
     if isinstance(config, ShardsCorpus):
         return adopt(config, folder)
-    return prepare(changed(open_corpus(config)), folder, duplicates=duplicates)
+    corpus = open_corpus(config)
+    return prepare(changed(corpus) if changed else corpus, folder, duplicates=duplicates)
