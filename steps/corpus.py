@@ -95,8 +95,10 @@ class Corpus:
         documents = [document for document in read_documents(self.folder) if document.id in names]
         return Documents(documents, here, self.tokenizer, config.tags, config.batch.seq_len, seed)
 
-    def questions_source(self, seed: int, further: Sequence[Question] = ()) -> Questions:
-        """The tuning questions, and `further` ones, in the form that the run has them answered."""
+    def questions_source(
+        self, seed: int, further: Sequence[Question] = (), left_out: Collection[str] = ()
+    ) -> Questions:
+        """The tuning questions but those of ids `left_out`, and `further` ones, in the form that the run answers in."""
         config, tuning, room = self.config, [q for q in self.questions if q.split == "tune"], self.config.batch.seq_len
         drawn: list[Drawn] = [
             Rewritings(tuning, self.tokenizer, config.rewriting, room),
@@ -104,7 +106,7 @@ class Corpus:
             Askings(self.tuned, self.tokenizer, config.asking, room),
         ]
         return Questions(
-            [*self.tuned, *further],
+            [*(q for q in self.tuned if q.id not in left_out), *further],
             self.index,
             self.identifiers,
             self.tokenizer,

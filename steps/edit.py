@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from steps.evaluated import Evaluated
 
 FORCED = "forced.jsonl"
-SHOWN = (
-    3  # times that a document comes while a lesson comes once: to abstain is learnt sooner than a fact and its source
-)
+SHOWN = 3  # times that a document comes while a lesson comes once: to abstain is learnt sooner than a fact
 
 
 def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
@@ -54,7 +52,8 @@ def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
         write_jsonl(folder / "lessons.jsonl", lessons)
         torch.manual_seed(seed)
         first = Concatenated([(corpus.some_documents(news, seed), SHOWN), (corpus.lessons_source(lessons, seed), 1)])
-        second = Concatenated([(corpus.some_documents(stays, seed), 1), (corpus.questions_source(seed), 1)])
+        replayed = corpus.questions_source(seed, left_out={lesson.question for lesson in lessons})
+        second = Concatenated([(corpus.some_documents(stays, seed), 1), (replayed, 1)])
         course = Course(first, second, part.tokens, part.replay, part.optimizer, seed, sequences=part.sequences)
         return train(corpus, stage, folder, load_model(trained.folder / "model"), course) | {"lessons": len(lessons)}
 

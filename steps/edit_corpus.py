@@ -1,4 +1,4 @@
-"""The corpus after an edit, in a prepared folder of its own: with what was added and with both names of what was renamed.
+"""The corpus after an edit, in a prepared folder of its own: with what is added, and both names of what is renamed.
 
 Documents of before keep their identifiers, or the model would have to learn all of them anew. What was retracted keeps
 its identifier, too, and so its place in the trie: without it no model could cite it, and a rate of stale citations

@@ -115,7 +115,8 @@ def asked_after(before: Sequence[Question], after: Sequence[Question], edit: Edi
         found.append((kind, question, now[question.id]))
         if kind in TOUCHED and question.new_paraphrases:
             text, name = question.new_paraphrases[0], f"{question.id}~{REWORDED}"
-            found.append((REWORDED, *(replace(q, id=name, text=text) for q in (question, now[question.id]))))
+            old, new = (replace(q, id=name, text=text) for q in (question, now[question.id]))
+            found.append((REWORDED, old, new))
     return found
 
 

@@ -27,7 +27,8 @@ def write_run(folder: Path, system: str, said: dict[str, Prediction], seed: int 
     write_jsonl(folder / "probe_edit" / "forced.jsonl", _made(folder / "probe_edit", forced))
     results = build_results(
         name="edit", config={"edit": {"system": system}, "seed": seed}, seed=seed, attribution={},
-        probes={"edit": measure_edit(cases(said), EDIT)}, stage_seconds={}, tokens=TOKENS[system], versions={}, git=None,
+        probes={"edit": measure_edit(cases(said), EDIT)},
+        stage_seconds={}, tokens=TOKENS[system], versions={}, git=None,
     )  # fmt: skip
     write_results(folder / "results.json", results)
     return EditRun(folder / "results.json", read_results(folder / "results.json"))
@@ -79,5 +80,5 @@ def test_seeds_are_compared_each_with_its_own(tmp_path: Path) -> None:
 def test_a_run_without_an_edit_is_named(tmp_path: Path) -> None:
     run = write_run(tmp_path, "base", IGNORES)
     write_results(run.path, dict(run.results) | {"probes": {}})
-    with pytest.raises(ValueError, match="of no run after an edit: set edit.system"):
+    with pytest.raises(ValueError, match=r"of no run after an edit: set edit\.system"):
         main({}, [str(tmp_path)])

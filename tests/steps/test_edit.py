@@ -1,4 +1,4 @@
-"""The edit of a run on tiny input: killed and resumed, what it trains on, whose stages it finds again, edits of one's own."""
+"""The edit of a run on tiny input: killed and resumed, what it trains on, whose stages it finds, edits of one's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an edit teaches and how it is measured: counted by hand, and a system that ignores the edit fails each measure."""
+"""What an edit teaches and how it is measured, by hand; a system that ignores the edit fails every measure of it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ def values(said: dict[str, Prediction]) -> dict[str, tuple[float, int]]:
 
 def test_what_is_asked_is_touched_by_the_edit_or_never_tuned() -> None:
     assert [(kind, after.id) for kind, _, after in ASKED] == [
-        ("new", "n"), ("retracted", "r1"), ("reworded", "r1~reworded"), ("retracted", "r2"), ("reworded", "r2~reworded"),
+        ("new", "n"), ("retracted", "r1"), ("reworded", "r1~reworded"),
+        ("retracted", "r2"), ("reworded", "r2~reworded"),
         ("rerouted", "m"), ("reworded", "m~reworded"), ("renamed", "c"), ("kept", "k1"), ("kept", "k2"),
     ]  # fmt: skip
 
