@@ -46,6 +46,8 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
     assert ("cited_document" in results["attribution"]["never_tuned"]) == (experiment == "qa_node")
     assert ("Cited, document" in (folder / "report.html").read_text()) == (experiment == "qa_node")
     assert ("edit" in results["probes"]) == (experiment == "edit") == ("edit" in results["tokens"])
+    if experiment == "edit":
+        assert json.loads((folder / "policy.json").read_text()) == {}  # the model itself decides, as it was measured
     if config.self_questions.each:
         assert "self_questions" in results["stage_seconds"]
 

@@ -74,6 +74,12 @@ def test_what_was_retracted_is_named_but_not_shown(tmp_path: Path) -> None:
         assert tokens[label].tolist() == own.tolist()
 
 
+def test_a_question_that_is_left_out_is_not_replayed(tmp_path: Path) -> None:
+    _, _, corpus = small(tmp_path, *EDIT)
+    asked = corpus.tuned
+    assert len(corpus.questions_source(0, left_out={asked[0].id, "no question"})) == len(asked) - 1
+
+
 def test_an_edit_of_ones_own_starts_from_the_run_that_is_there(tmp_path: Path) -> None:
     document = Document("mine", (("Ada Moss works for Unicor.",),), "The Post")
     write_jsonl(tmp_path / "mine.jsonl", [document])
