@@ -121,9 +121,9 @@ class EditConfig(Section):
     documents: str = key("", "your own documents to add, as JSONL (docs/corpora.md)", FILE)
     retract: list[str] = key([], "ids of your own documents to retract")  # noqa: RUF009
     tokens: int = key(100_000, "of the further training, as in pretraining", at_least(1))
-    sequences: int = key(4, "packed sequences in an optimiser step: the fewer, the more steps", at_least(1))
-    replay: float = key(0.5, "share of them that shows what stays: documents and tuning questions", PART)
-    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=0.002))
+    sequences: int = key(2, "packed sequences in an optimiser step: the fewer, the more steps", at_least(1))
+    replay: float = key(0.85, "share of them that shows what stays: documents and tuning questions", PART)
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(name="adamw", lr=0.0005, decay=0.9))
 
     def contradictions(self, path: str) -> Iterator[str]:
         drawn = self.added or self.retracted or self.renamed

@@ -6,6 +6,7 @@ taught to be abstained on. Beside them stands, as replay, what stays: all other 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,11 @@ from steps.probes import FILE, PREFIX
 from steps.train import Course, of_questions, settings_of, train
 
 if TYPE_CHECKING:
+    from data.records import Prediction, Question
     from steps.evaluated import Evaluated
 
 FORCED = "forced.jsonl"
-SHOWN = 3  # times that a document comes while a lesson comes once: to abstain is learnt sooner than a fact
+SHOWN = 6  # times that a document comes while a lesson comes once: to abstain is learnt sooner than a fact
 
 
 def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
@@ -64,8 +66,11 @@ def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
 
 def edit_answers(evaluated: Evaluated) -> Stage:
     """The stage: what the edit touches and what it should not, asked and measured (eval/grading/edit_measures.py)."""
-    modules = [__name__, "eval.selective.edit_cases", "eval.grading.edit_measures"]
-    stage = evaluated.stage(f"{PREFIX}edit", modules, {"citations": evaluated.config.eval.citations})
+    config = evaluated.config
+    modules = [__name__, "eval.selective.edit_cases", "eval.grading.edit_measures", "eval.answerers.statements"]
+    modules += [f"eval.signals.{name}" for name in config.eval.signals]
+    settings = {"citations": config.eval.citations, "signals": config.eval.signals, "seed": config.seed}
+    stage = evaluated.stage(f"{PREFIX}edit", modules, settings | {"rewriting": asdict(config.rewriting)})
     announced(stage, stage.whole, lambda folder: _answers(evaluated, folder))
     return stage
 
@@ -78,7 +83,24 @@ def _answers(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
     corpus = evaluated.corpus
     before = list(read_jsonl(evaluated.prepare.folder / BEFORE, Question))
     asked = asked_after(before, corpus.questions, corpus.edit)
-    forced = evaluated.answerer.answer([after for _, _, after in asked])
+    forced = _cited(evaluated, [after for _, _, after in asked])
     write_jsonl(folder / FORCED, forced)
     write_json(folder / FILE, measure_edit(edit_cases(asked, forced), corpus.edit))
     return {"questions": len(asked)}
+
+
+def _cited(evaluated: Evaluated, questions: Sequence[Question]) -> list[Prediction]:
+    """Forced answers, cited as `eval.ask` cites them: by the statement that the model makes of question and answer, where
+    the run reads signals off it."""
+    from eval.answerers.statements import statements
+    from eval.signals import Asked, extractor
+
+    config, answerer = evaluated.config, evaluated.answerer
+    said = answerer.answer(questions)
+    tuning = [q for q in evaluated.corpus.questions if q.split == "tune"]
+    readers = [one for one in map(extractor, config.eval.signals) if one.statement]
+    if readers:
+        stated = statements(answerer, tuning, bool(config.rewriting.fraction)).write(questions, said)
+        for one in readers:
+            said = one.extract(Asked(answerer, stated, said, config.eval.samples, config.seed))
+    return said
