@@ -1,4 +1,4 @@
-"""The front door: prepare, pretrain (self_questions), sft (rollout, abstention_sft), answer, signals, probes, report.
+"""The front door: prepare, pretrain (self_questions), sft (rollout, abstention_sft), (edit), answer, signals, report.
 
 Each stage (steps/) is skipped if it is done and continued if it is partial.
 
@@ -30,7 +30,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from configs.command import in_one_line, one_job, refuse_what_is_merely_like_a_flag, sweep_folder
 from configs.schema import Config, register
-from stages import rank
+from stages import Stage, rank
 from steps.run_dir import check_run_dir, writable
 
 log = logging.getLogger("whence")
@@ -59,24 +59,21 @@ def _staged(config: Config, folder: Path) -> Path:
     from configs.contradictions import check_questions, without_tuning
     from data.records import Question, read_jsonl
     from steps.prepare import prepare
-    from steps.train import pretrain, sft
 
-    prepared = prepare(config)
+    before = prepared = prepare(config)
     questions = list(read_jsonl(prepared.folder / "questions.jsonl", Question))
     check_questions(config, questions)
     if said := without_tuning(config, questions):
         log.info("         %s", said)
-    stages = [pretrain(config, prepared)]
-    if config.sft.tokens:
-        if config.self_questions.each:
-            from steps.self_questions import self_questions
+    if config.edit.system != "none":
+        from steps.edit_corpus import edit_corpus
 
-            stages.append(self_questions(config, prepared, stages[0]))
-        stages.append(sft(config, prepared, stages[0], *stages[1:]))
-    if config.abstention_sft.method != "none":
-        from steps.abstention_sft import abstention_sft
+        prepared = edit_corpus(config, before)
+    stages = _trained(config, before if config.edit.system in ("base", "edited") else prepared)
+    if config.edit.system == "edited":
+        from steps.edit import edit
 
-        stages += abstention_sft(config, prepared, stages[-1])
+        stages.append(edit(config, prepared, stages[-1]))
     if rank():
         return folder  # the first process of the job does the rest
     from steps.answer import answer
@@ -88,8 +85,30 @@ def _staged(config: Config, folder: Path) -> Path:
     evaluated = Evaluated(config, prepared, stages[-1])
     answered = answer(evaluated)
     shown = [*signals(evaluated, answered), *probes(evaluated).values()]
+    if config.edit.system != "none":
+        from steps.edit import edit_answers
+
+        shown.append(edit_answers(evaluated))
     publish(config, folder, [prepared, *stages, answered, *shown])
     return folder
+
+
+def _trained(config: Config, prepared: Stage) -> list[Stage]:
+    """Pretraining and tuning on a prepared corpus, the last stage with the model."""
+    from steps.train import pretrain, sft
+
+    stages = [pretrain(config, prepared)]
+    if config.sft.tokens:
+        if config.self_questions.each:
+            from steps.self_questions import self_questions
+
+            stages.append(self_questions(config, prepared, stages[0]))
+        stages.append(sft(config, prepared, stages[0], *stages[1:]))
+    if config.abstention_sft.method != "none":
+        from steps.abstention_sft import abstention_sft
+
+        stages += abstention_sft(config, prepared, stages[-1])
+    return stages
 
 
 def _terminated(signum: int, frame: Any) -> None:

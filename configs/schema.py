@@ -12,6 +12,7 @@ from omegaconf import II, MISSING, OmegaConf
 from configs.describe import describe
 from configs.keys import (
     CHECKPOINT,
+    FILE,
     GIVEN,
     PART,
     POSITIVE,
@@ -102,6 +103,46 @@ class AbstentionSFTConfig(Section):
 
 
 @dataclass
+class EditConfig(Section):
+    """Documents added to, retracted from and renamed in what a trained model was told (steps/edit.py)."""
+
+    section: ClassVar[str] = "edit"
+
+    system: str = key(
+        "none",
+        "what is asked after the edit: the model as it was before, the edited one, or one trained from scratch on the "
+        "edited corpus; none for no edit",
+        one_of("none", "base", "edited", "retrained"),
+    )
+    added: float = key(0.0, "share of the corpus's documents that only the edit tells of, drawn", SHARE)
+    retracted: float = key(0.0, "share that it retracts, drawn", SHARE)
+    renamed: float = key(0.0, "share that it gives a new id, drawn", SHARE)
+    seed: int = key(0, "draws them", SEED)
+    documents: str = key("", "your own documents to add, as JSONL (docs/corpora.md)", FILE)
+    retract: list[str] = key([], "ids of your own documents to retract")  # noqa: RUF009
+    tokens: int = key(100_000, "of the further training, as in pretraining", at_least(1))
+    sequences: int = key(2, "packed sequences in an optimiser step: the fewer, the more steps", at_least(1))
+    replay: float = key(0.85, "share of them that shows what stays: documents and tuning questions", PART)
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(name="adamw", lr=0.0005, decay=0.9))
+
+    def contradictions(self, path: str) -> Iterator[str]:
+        drawn = self.added or self.retracted or self.renamed
+        given = self.documents or self.retract
+        if self.system != "none" and not (drawn or given):
+            yield (
+                f"{path}.system={self.system} and nothing to edit: raise {path}.added, {path}.retracted or "
+                f"{path}.renamed, or name {path}.documents or {path}.retract"
+            )
+        if self.system == "none" and (drawn or given):
+            yield f"{path}.system=none edits nothing: set {path}.system=edited, or leave out what is to be edited"
+        if drawn and given:
+            yield (
+                f"{path}.documents and {path}.retract are edits of your own, and {path}.added, {path}.retracted and "
+                f"{path}.renamed are drawn: set one or the other"
+            )
+
+
+@dataclass
 class EvalConfig(Section):
     """How answers are drawn and judged."""
 
@@ -174,6 +215,7 @@ class Config(Section):
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     sft: SFTConfig = field(default_factory=SFTConfig)
     abstention_sft: AbstentionSFTConfig = field(default_factory=AbstentionSFTConfig)
+    edit: EditConfig = field(default_factory=EditConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +20,9 @@ from data.pipeline.questions.sft_examples import SFTExample, SFTExamples
 from data.pipeline.sources import Documents, Drawn, Questions
 from data.pipeline.tokenizer import Tokenizer
 from data.records import ANSWERABLE, Document, Question, read_jsonl
+from data.storage.editing import EDIT, Edit
 from data.storage.question_checks import QuestionError
-from data.storage.shards import read_index, read_manifest
+from data.storage.shards import read_documents, read_index, read_manifest
 from data.storage.store import Cache, Store
 from stages import Stage, rank
 
@@ -71,20 +73,46 @@ class Corpus:
         except QuestionError as error:
             raise error.at(getattr(self.config.corpus, "questions", "")) from None
 
+    @cached_property
+    def edit(self) -> Edit:
+        """What was edited in it; nothing in most corpora."""
+        path = self.folder / EDIT
+        return Edit.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Edit()
+
     def documents_source(self, seed: int) -> Documents:
+        """All documents, or those that an edit has left."""
+        if gone := self.edit.gone:
+            return self.some_documents([d.id for d in self.index if d.id not in gone], seed)
         cache = Cache(Path(self.config.cache_dir), self.config.cache_bytes)
         store = Store(self.folder, read_manifest(self.folder), cache)
         return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
 
-    def questions_source(self, seed: int, further: Sequence[Question] = (), crops: bool = False) -> Questions:
-        """The tuning questions, and `further` ones, as the run has them answered; with `crops`, crops too."""
+    def some_documents(self, names: Collection[str], seed: int) -> Documents:
+        """The documents of these ids, held in memory, with the identifiers that they have among all."""
+        config, names = self.config, frozenset(names)
+        places = [place for place, document in enumerate(self.index) if document.id in names]
+        here = Identifiers(
+            tuple(self.identifiers.labels[place] for place in places),
+            [self.identifiers.tokens[place] for place in places],
+        )
+        documents = [document for document in read_documents(self.folder) if document.id in names]
+        return Documents(documents, here, self.tokenizer, config.tags, config.batch.seq_len, seed)
+
+    def questions_source(
+        self, seed: int, further: Sequence[Question] = (), *, crops: bool = False, left_out: Collection[str] = ()
+    ) -> Questions:
+        """The tuning questions but those of ids `left_out`, and `further` ones, as the run has them answered.
+
+        Args:
+            crops: whether some visits are crops instead (`crops.fraction`).
+        """
         config, tuning, room = self.config, [q for q in self.questions if q.split == "tune"], self.config.batch.seq_len
         drawn: list[Drawn] = [Rewritings(tuning, self.tokenizer, config.rewriting, room)]
         if crops:
             drawn.append(Crops(self.documents_source(seed), self.tokenizer, config.answer_format, config.crops))
         drawn.append(Askings(self.tuned, self.tokenizer, config.asking, room))
         found = Questions(
-            [*self.tuned, *further],
+            [*(q for q in self.tuned if q.id not in left_out), *further],
             self.index,
             self.identifiers,
             self.tokenizer,

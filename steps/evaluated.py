@@ -30,8 +30,11 @@ class Evaluated:
 
     @property
     def expert(self) -> bool:
-        """Whether the model had no second phase: such a one is judged by all that can be read off it."""
-        return self.config.abstention_sft.method == "none"
+        """Whether nothing taught the model to abstain: such a one is judged by all that can be read off it.
+
+        The systems that an edit is judged beside are judged as the edited one.
+        """
+        return self.config.abstention_sft.method == "none" and self.config.edit.system == "none"
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -91,7 +94,7 @@ class Evaluated:
             batch=self.config.eval.batch,
             validity=self.expert,
             forced=True,
-            marks=not self.expert,
+            marks=self.config.abstention_sft.method != "none",
             nosrc=self.config.tags.untagged == "nosrc",
             answer_format=self.config.answer_format,
             placement=self.config.tags.placement,

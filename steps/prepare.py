@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from configs.schema import Config
+from data.readers.corpus import Corpus
+from data.storage.editing import corpus_before
 from stages import Stage, announced, file_digest
+from steps.edit_corpus import drawn
 from steps.initial import tokenizer_base
 
 log = logging.getLogger("whence")
@@ -40,8 +43,14 @@ def prepare(config: Config) -> Stage:
         "duplicates": config.duplicates,
     }
 
+    if config.edit.added:
+        settings["edit"] = {"added": config.edit.added, "seed": config.edit.seed}
+
+    def before(corpus: Corpus) -> Corpus:
+        return corpus_before(corpus, drawn(config.edit, corpus)) if config.edit.added else corpus
+
     def work(folder: Path) -> dict[str, Any]:
-        manifest = prepare_corpus(config.corpus, folder, config.duplicates)
+        manifest = prepare_corpus(config.corpus, folder, config.duplicates, before)
         # Only what is trained on shapes the tokenizer: documents, and questions of the tuning split.
         asked = [q for q in read_jsonl(folder / "questions.jsonl", Question) if q.split == "tune"]
         texts = (text for q in asked for text in (q.text, *q.paraphrases, *q.answers))

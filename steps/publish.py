@@ -91,7 +91,9 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     )
     curves = {stage.name: read_metrics(stage.folder) for stage in trained}
     write_json(folder / "config.json", asdict(config))
-    write_json(folder / "policy.json", {name: p.to_json() for name, p in knowing.policies.items()} if knowing else {})
+    # After an edit the model itself decides: what was retracted is still in its weights, where a policy would find it.
+    policies = knowing.policies if knowing and config.edit.system == "none" else {}
+    write_json(folder / "policy.json", {name: p.to_json() for name, p in policies.items()})
     atomic_link(folder / "model", trained[-1].folder / "model")
     publish_uses(folder, {stage.name: stage.folder for stage in stages})
     documents = list(read_documents(prepare.folder))

@@ -36,6 +36,7 @@ class Course:
     optimizer: OptimizerConfig
     seed: int
     cooldown: float = 0.0
+    sequences: int = 0  # in an optimiser step; 0 for those of the run
 
 
 def pretrain(config: Config, prepare: Stage) -> Stage:
@@ -124,10 +125,11 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
     from train.module import SourceAwareLM
 
     config, tokenizer = corpus.config, corpus.tokenizer
-    tokens_a_step = config.batch.seq_len * config.batch.sequences
+    sequences = course.sequences or config.batch.sequences
+    tokens_a_step = config.batch.seq_len * sequences
     plan = Plan(
         seq_len=config.batch.seq_len,
-        sequences=config.batch.sequences,
+        sequences=sequences,
         steps=max(1, round(course.tokens / tokens_a_step)),
         share=course.share,
         cooldown=course.cooldown,

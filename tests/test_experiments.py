@@ -32,7 +32,7 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
     config = composed(
         f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
     )
-    config.pretrain.tokens, config.sft.tokens = 2048, min(config.sft.tokens, 1024)
+    config.pretrain.tokens, config.sft.tokens, config.edit.tokens = 2048, min(config.sft.tokens, 1024), 1024
     if getattr(config.corpus, "hard", False):
         # The fewest that its parts can be made of: what costs here is asking after everything.
         config.corpus.documents, config.corpus.exposures = (60 if config.corpus.relabel == 0 else 80), 2
@@ -45,6 +45,9 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
     assert results["tokens"]["pretrain"] == 2048
     assert ("cited_document" in results["attribution"]["never_tuned"]) == (experiment == "qa_node")
     assert ("Cited, document" in (folder / "report.html").read_text()) == (experiment == "qa_node")
+    assert ("edit" in results["probes"]) == (experiment == "edit") == ("edit" in results["tokens"])
+    if experiment == "edit":
+        assert json.loads((folder / "policy.json").read_text()) == {}  # the model itself decides, as it was measured
     if config.self_questions.each:
         assert "self_questions" in results["stage_seconds"]
 

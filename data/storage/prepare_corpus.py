@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from configs.keys import Section
 from data.readers.corpora import open_corpus
+from data.readers.corpus import Corpus
 from data.storage.prepare import prepare
 from data.storage.remote import ShardsCorpus, adopt
 from data.storage.shards import Manifest
 
 
-def prepare_corpus(config: Section, folder: Path, duplicates: str = "error") -> Manifest:
-    """Make `folder` a prepared one: see `prepare`, and `adopt` for what was prepared elsewhere."""
+def prepare_corpus(
+    config: Section,
+    folder: Path,
+    duplicates: str = "error",
+    changed: Callable[[Corpus], Corpus] | None = None,
+) -> Manifest:
+    """Make `folder` a prepared one: see `prepare`, and `adopt` for what was prepared elsewhere.
+
+    Args:
+        changed: what is prepared in place of the opened corpus; what was prepared elsewhere is taken as it is.
+    """
     if isinstance(config, ShardsCorpus):
         return adopt(config, folder)
-    return prepare(open_corpus(config), folder, duplicates=duplicates)
+    corpus = open_corpus(config)
+    return prepare(changed(corpus) if changed else corpus, folder, duplicates=duplicates)
