@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from steps.evaluated import Evaluated
 
 FORCED = "forced.jsonl"
-SHOWN = 6  # times that a document comes while a lesson comes once: to abstain is learnt sooner than a fact
+SHOWN = 3  # times that a document comes while a lesson comes once: to abstain is learnt sooner than a fact
 
 
 def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
@@ -90,7 +90,7 @@ def _answers(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
 
 
 def _cited(evaluated: Evaluated, questions: Sequence[Question]) -> list[Prediction]:
-    """Forced answers, cited as `eval.ask` does: by the statement that the model makes, where the run reads signals."""
+    """Forced answers, cited as in `eval.ask`: by the statement made of question and answer, where signals need one."""
     from eval.answerers.statements import statements
     from eval.signals import Asked, extractor
 
