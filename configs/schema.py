@@ -25,6 +25,7 @@ from configs.keys import (
     some_of,
 )
 from data.pipeline.answer_format import FORMATS
+from data.pipeline.counterfactual import CounterfactualConfig
 from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
 from data.pipeline.questions.asking import AskingConfig
@@ -167,6 +168,7 @@ class Config(Section):
     self_questions: SelfQuestionsConfig = field(default_factory=SelfQuestionsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     ids: IdsConfig = field(default_factory=IdsConfig)
+    counterfactual: CounterfactualConfig = field(default_factory=CounterfactualConfig)
     tags: TagsConfig = field(default_factory=TagsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     objective: str = key("next_token", "what the loss is (train/objectives)", one_of(*modules("train/objectives")))

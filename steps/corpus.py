@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from configs.schema import Config
+from data.pipeline.counterfactual import Counterfactual
 from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
 from data.pipeline.identifiers import Identifiers, assign
 from data.pipeline.questions.asking import Askings
@@ -46,7 +47,13 @@ class Corpus:
 
     @cached_property
     def identifiers(self) -> Identifiers:
-        return assign(self.index, self.tokenizer, self.config.ids, self.config.tags.content)
+        assigned = assign(self.index, self.tokenizer, self.config.ids, self.config.tags.content)
+        return self.counterfactual.named(assigned)
+
+    @cached_property
+    def counterfactual(self) -> Counterfactual:
+        """Which documents the run never reads, and which exchange their identifiers."""
+        return Counterfactual.draw(self.config.counterfactual, self.index, self.questions)
 
     @cached_property
     def heldout(self) -> list[Document]:
@@ -71,7 +78,15 @@ class Corpus:
     def documents_source(self, seed: int) -> Documents:
         cache = Cache(Path(self.config.cache_dir), self.config.cache_bytes)
         store = Store(self.folder, read_manifest(self.folder), cache)
-        return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
+        return Documents(
+            store,
+            self.identifiers,
+            self.tokenizer,
+            self.config.tags,
+            self.config.batch.seq_len,
+            seed,
+            left_out=self.counterfactual.left_out,
+        )
 
     def questions_source(self, seed: int, further: Sequence[Question] = ()) -> Questions:
         """The tuning questions, and `further` ones, in the form that the run has them answered."""

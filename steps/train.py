@@ -98,7 +98,8 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
 
 def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
     """What every training stage depends on."""
-    return {
+    family = {"counterfactual": asdict(config.counterfactual)} if config.counterfactual.active else {}
+    return family | {
         "prepare": prepare.key,
         "ids": asdict(config.ids),
         "tags": asdict(config.tags),
