@@ -118,17 +118,15 @@ def values_said(
     return values
 
 
-def document_ids(
-    plan: Sequence[Sequence[Asserted]], people: Sequence[Person], prefix: str, surnames: bool
-) -> list[str]:
-    """The documents' ids: numbers, or three letters of the surname of each person in the order in which they are told
-    of, with a number where that is taken (Khalifa et al. 2024, arXiv 2404.01019)."""
-    if not surnames:
+def document_ids(plan: Sequence[Sequence[Asserted]], people: Sequence[Person], prefix: str, names: bool) -> list[str]:
+    """The documents' ids: numbers, or three letters of both names of each person in the order in which they are told
+    of, with a number where that is taken. Khalifa et al. 2024 (arXiv 2404.01019) have the surnames only."""
+    if not names:
         return [f"{prefix}-{number:05}" for number in range(len(plan))]
     taken: Counter[str] = Counter()
     ids = []
     for said in plan:
-        told = dict.fromkeys(people[person][0].split()[-1][:3].lower() for person, *_ in said)
+        told = dict.fromkeys(piece[:3].lower() for person, *_ in said for piece in people[person][0].split())
         name = "-".join(told)
         taken[name] += 1
         ids.append(name if taken[name] == 1 else f"{name}-{taken[name]}")

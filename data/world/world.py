@@ -59,7 +59,7 @@ def build_world(config: WorldCorpus) -> World:
     outlets = make_outlets(config)
     drafts = make_drafts(documents_plan, kinds, "doc", outlets, config)
     values = values_said(documents_plan, drafts, people, config)
-    names = document_ids(documents_plan, people, "doc", config.surname_ids)
+    names = document_ids(documents_plan, people, "doc", config.name_ids)
     documents = write_documents(documents_plan, drafts, people, values, names)
     heldout_drafts = make_drafts(unseen.plan, unseen.kinds, "held", outlets, config)
     heldout_values = values_said(unseen.plan, heldout_drafts, unseen_people, config)
