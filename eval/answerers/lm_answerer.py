@@ -185,7 +185,6 @@ class LMAnswerer:
         marks = torch.tensor(sorted(self.tokenizer.reserved), device=context.seen.device)
         return self._read_mark(context, self.format.begins).index_fill(1, marks, -math.inf)
 
-    @torch.inference_mode()
     def answer_from(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
         """The answer to each question from a given sentence of evidence, greedy: its words and log-probability.
 
@@ -198,6 +197,14 @@ class LMAnswerer:
             [*self.format.prompt(text), self.format.begins, *sentence.tolist(), self.format.between]
             for text, sentence in zip(texts, sentences, strict=True)
         ]
+        return self.finished(prompts)
+
+    @torch.inference_mode()
+    def finished(self, prompts: Sequence[Sequence[int]]) -> list[tuple[str, float]]:
+        """The words that follow prompts which an answer stands next after, greedy, with their log-probability.
+
+        "" where there are none, and where a prompt is more than it reads at once.
+        """
         fitting = (i for i, prompt in enumerate(prompts) if len(prompt) <= self.longest)
         order = sorted(fitting, key=lambda i: len(prompts[i]))
         found = [("", 0.0)] * len(prompts)
@@ -208,6 +215,14 @@ class LMAnswerer:
             for place, i in enumerate(chunk):
                 if self.format.parse(written.tokens[place], written.stops[place]) in ANSWERED:
                     found[i] = self.tokenizer.decode(written.tokens[place]), float(np.sum(written.log_probs[place]))
+        return found
+
+    def sources_after(self, prompts: Sequence[Sequence[int]], most: int) -> list[list[tuple[int, float]]]:
+        """The documents that a citation after each prompt names, the likeliest first, with their log-probabilities."""
+        found: list[list[tuple[int, float]]] = []
+        for start in range(0, len(prompts), self.batch):
+            context, _ = self.read(prompts[start : start + self.batch])
+            found += self._rank(context, most)
         return found
 
     def _read_mark(self, context: Context, mark: int) -> torch.Tensor:
