@@ -45,7 +45,9 @@ class Attentive(LMAnswerer):
 
     def finished(self, prompts: Sequence[Sequence[int]]) -> list[tuple[str, float]]:
         self.seen = prompts
-        return [("Perth" if self.listens else city, 0.0) for city, _ in BORN.values()]
+        asked = [self.tokenizer.decode(prompt) for prompt in prompts]
+        own = [next(city for name, (city, _) in BORN.items() if name in text) for text in asked]
+        return [("Perth" if self.listens else city, 0.0) for city in own]
 
 
 class Deaf(Attentive):
