@@ -65,7 +65,7 @@ def evidence_is_cited_by_its_footnote(config: Config) -> Iterator[str]:
 
 
 def questions_are_trained_on(config: Config) -> Iterator[str]:
-    for name in ("crops", "asking"):
+    for name in ("crops", "asking", "planted"):
         fraction = getattr(config, name).fraction
         if fraction and not (config.pretrain.qa_fraction or config.sft.tokens):
             yield (

@@ -13,6 +13,7 @@ from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
 from data.pipeline.identifiers import Identifiers, assign
 from data.pipeline.questions.asking import Askings
 from data.pipeline.questions.crops import Crops
+from data.pipeline.questions.planted import Planted
 from data.pipeline.questions.question_lengths import check_lengths
 from data.pipeline.questions.rewriting import Rewritings
 from data.pipeline.questions.sft_examples import SFTExample, SFTExamples
@@ -95,6 +96,9 @@ class Corpus:
             Rewritings(tuning, self.tokenizer, config.rewriting, room),
             Crops(self.documents_source(seed), self.tokenizer, config.answer_format, config.crops),
             Askings(self.tuned, self.tokenizer, config.asking, room),
+            Planted(
+                self.tuned, self.index, self.identifiers, self.tokenizer, config.answer_format, config.planted, room
+            ),
         ]
         return Questions(
             [*self.tuned, *further],

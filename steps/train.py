@@ -113,6 +113,7 @@ def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
 def of_questions(config: Config) -> dict[str, Any]:
     """What a stage depends on that trains on questions."""
     drawn = {name: asdict(getattr(config, name)) for name in ("rewriting", "crops", "asking")}
+    drawn |= {"planted": asdict(config.planted)} if config.planted.fraction else {}
     return {"answer_format": config.answer_format, **drawn}
 
 

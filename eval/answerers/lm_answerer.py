@@ -89,7 +89,12 @@ class LMAnswerer:
 
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:
         """Similar lengths are batched together; the order of the result is that of the questions."""
-        texts = self.tokenizer.encode([question.text for question in questions])
+        return self.answer_texts(questions, self.tokenizer.encode([question.text for question in questions]))
+
+    def answer_texts(
+        self, questions: Sequence[Question], texts: Sequence[Sequence[int] | np.ndarray]
+    ) -> list[Prediction]:
+        """`answer`, asked in other words: the tokens of each question's text, which may name documents."""
         order = sorted(range(len(questions)), key=lambda i: len(texts[i]))
         predictions: dict[int, Prediction] = {}
         for start in range(0, len(order), self.batch):
@@ -322,13 +327,20 @@ class LMAnswerer:
 
     def _valid(self, context: Context) -> list[bool]:
         """Whether greedy decoding without the trie spells an identifier of the corpus. Extends `context`."""
+        return [self.trie.find([*spelled, self.tokenizer.end_src]) is not None for spelled in self._spelled(context)]
+
+    def spelled_after(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """What a citation after each prompt spells, greedy and without the trie; empty where it never ends."""
+        found: list[list[int]] = []
+        for start in range(0, len(prompts), self.batch):
+            found += self._spelled(self.read(prompts[start : start + self.batch])[0])
+        return found
+
+    def _spelled(self, context: Context) -> list[list[int]]:
         opening = torch.full((len(context.position), 1), self.tokenizer.src, device=context.seen.device)
         logits = read_on(self.model, context, opening, torch.ones_like(opening, dtype=torch.bool))
         free = generate(self.model, context, logits, [self.tokenizer.end_src], self.trie.table.shape[1])
-        return [
-            stop is not None and self.trie.find([*tokens, stop]) is not None
-            for tokens, stop in zip(free.tokens, free.stops, strict=True)
-        ]
+        return [[] if stop is None else tokens for tokens, stop in zip(free.tokens, free.stops, strict=True)]
 
     def citations(self, found: Sequence[tuple[int, float]]) -> tuple[Citation, ...]:
         """Of documents with their log-probabilities, such as `ranked_sources` finds."""
