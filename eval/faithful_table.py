@@ -28,7 +28,7 @@ from data.storage.shards import read_index
 from eval.answerers.floors import QuestionOnly
 from eval.arguments import Command
 from eval.compare import find
-from eval.grading.attribution import EVERY, grade
+from eval.grading.attribution import EVERY, RANKS, grade
 from eval.grading.counterfactual import Item, Member, exchanged, facts, left_out, untouched
 from eval.metrics.citation_effect import EXCHANGED, LEFT_OUT, measured, rates
 from eval.results.recorded import record_sweep
@@ -169,7 +169,10 @@ def _group(label: str, runs: Sequence[FamilyRun]) -> Group:
             systems.setdefault(system, []).append(member)
     rows, items = [], {}
     for system, members in systems.items():
-        values, found = _measures(members, asked, answers=system != NAMES)
+        shown = ["cited10"] if system == NAMES else ["joint", "cited10"]
+        if system != NAMES and runs[0].config["eval"]["citations"] < RANKS:
+            shown.remove("cited10")  # which needs ten
+        values, found = _measures(members, asked, shown)
         seeds = tuple(runs[member.run].seed for member in members)
         rows.append(Row(label + system, values, seeds=seeds))
         items[label + system] = found
@@ -198,25 +201,25 @@ def _said(
 
 
 def _measures(
-    members: Sequence[Member], asked: Sequence[Question], answers: bool
+    members: Sequence[Member], asked: Sequence[Question], untouched_metrics: Sequence[str]
 ) -> tuple[dict[str, Value | None], dict[str, Any]]:
     """The figures of one system by the keys of `COLUMNS`, and LCD and phantom rate by document and by fact.
 
     Args:
-        answers: whether the system says anything but citations.
+        untouched_metrics: of attribution, on what is untouched. A system without "joint" says nothing but citations.
     """
     items, of_left_out = left_out(members, asked)
     swapped, of_exchanged = exchanged(members, asked)
     values: dict[str, Value | None] = {column.key: None for column in COLUMNS}
     for key, statistic in LEFT_OUT.items():
-        if answers or key not in ("retention", "abstained", "abstained_told"):
+        if "joint" in untouched_metrics or key not in ("retention", "abstained", "abstained_told"):
             values[key] = _value(statistic(of_left_out), items)
     for key, made in EXCHANGED.items():
         values[key] = _value(made(of_exchanged), swapped)
     plain = untouched(members, asked)
     clusters = [(q.support[0], member.run) for member, q, _ in plain]
     graded = [grade([q], [p])[0] for _, q, p in plain]
-    for key in ("joint", "cited10") if answers else ("cited10",):
+    for key in untouched_metrics:
         terms = np.array([EVERY[key].term(g) for g in graded], dtype=float).reshape(-1, 2)
         values[key] = _value(lambda w, terms=terms: w @ terms[:, 0] / (w @ terms[:, 1]), _items(clusters))
     found = {

@@ -40,7 +40,13 @@ def write_member(folder: Path, number: int, scheme: str, cites: Cites) -> None:
     ]
     (folder / "statements").mkdir()
     write_jsonl(folder / "statements" / "cloze.jsonl", said)
-    config = {"seed": 0, "run_dir": str(folder), "ids": {"scheme": scheme}, "counterfactual": asdict(family_config)}
+    config = {
+        "seed": 0,
+        "run_dir": str(folder),
+        "ids": {"scheme": scheme},
+        "eval": {"citations": 10},
+        "counterfactual": asdict(family_config),
+    }
     results = build_results(
         name="trial", config=config, seed=0, attribution={}, stage_seconds={}, tokens={}, versions={}, git="1"
     )

@@ -70,7 +70,13 @@ def test_who_stands_firm(documents, tokenizer, make_model) -> None:
     assert found["known"] == 4
     for key in ("flip", "false_acceptance", "answer_flip", "matching", "wrong.hints", "nonexistent.doubts"):
         assert found[key]["value"] == 0.0, key
-    assert found["kept"]["value"] == found["right.asserts"]["value"] == found["neutral"]["value"] == 1.0
+    assert (
+        found["held"]["value"]
+        == found["kept"]["value"]
+        == found["right.asserts"]["value"]
+        == found["neutral"]["value"]
+        == 1.0
+    )
 
 
 def test_who_cites_whatever_is_planted(documents, tokenizer, make_model) -> None:
@@ -79,7 +85,7 @@ def test_who_cites_whatever_is_planted(documents, tokenizer, make_model) -> None
         assert found[key]["value"] == 1.0, key
     assert found["neutral"]["value"] == 1.0  # nobody is named: no copying, and no caving in
     assert found["matching"]["value"] == pytest.approx(0.6 / 0.9)
-    assert found["flip"]["n"] == 4
+    assert found["flip"]["n"] == 4 and found["held"]["value"] == 0.0
 
 
 def test_items_are_model_written_evaluations(documents, tokenizer, make_model) -> None:
