@@ -149,10 +149,12 @@ def table(runs: Sequence[FamilyRun]) -> list[Group]:
 
 
 def _label(run: FamilyRun, others: Sequence[FamilyRun]) -> str:
-    """Which keys tell a group from the others, with their values; its identifiers where none does."""
+    """What tells a group from the others: its identifiers, or, where these do not, every key that differs."""
     mine, theirs = flatten(run.config), [flatten(other.config) for other in others]
-    keys = [key for key in mine if key not in NOT_IDENTITY and any(mine[key] != one.get(key) for one in theirs)]
-    return ", ".join(f"{key}={mine[key]}" for key in keys or ["ids.scheme"]) + ", "
+    keys = ["ids.scheme"]
+    if sum(one["ids.scheme"] == mine["ids.scheme"] for one in theirs) > 1:
+        keys = [key for key in mine if key not in NOT_IDENTITY and any(mine[key] != one.get(key) for one in theirs)]
+    return ", ".join(f"{key}={mine[key]}" for key in keys) + ", "
 
 
 def _group(label: str, runs: Sequence[FamilyRun]) -> Group:
