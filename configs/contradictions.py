@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from data.pipeline.identifiers import OF_ITS_OWN
 from data.records import ANSWERABLE, FOLDS, Question
 
 if TYPE_CHECKING:
@@ -64,13 +65,32 @@ def evidence_is_cited_by_its_footnote(config: Config) -> Iterator[str]:
 
 
 def questions_are_trained_on(config: Config) -> Iterator[str]:
-    for name in ("crops", "asking"):
+    for name in ("crops", "asking", "planted"):
         fraction = getattr(config, name).fraction
         if fraction and not (config.pretrain.qa_fraction or config.sft.tokens):
             yield (
                 f"{name}.fraction={fraction} takes the place of tuning questions, and there are none: raise "
                 f"pretrain.qa_fraction or sft.tokens, or set {name}.fraction=0"
             )
+
+
+def counterfactuals_name_documents(config: Config) -> Iterator[str]:
+    family, content = config.counterfactual, config.tags.content
+    if family.swap_ids and content != "id":
+        yield (
+            f"counterfactual.swap_ids={family.swap_ids} exchanges identifiers, and tags.content={content} carries more "
+            "or something else: set tags.content=id, or counterfactual.swap_ids=0"
+        )
+    if family.leave_out and content not in OF_ITS_OWN:
+        yield (
+            f"counterfactual.leave_out={family.leave_out} asks which document is cited, and tags.content={content} "
+            "names none: set tags.content=id, or counterfactual.leave_out=0"
+        )
+    if family.leave_out and config.corpus.kind == "world" and config.corpus.false_premise:
+        yield (
+            f"counterfactual.leave_out={family.leave_out} would make true premises untold, unnoticed: set "
+            "corpus.false_premise=0"
+        )
 
 
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
@@ -80,6 +100,7 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     second_phase_answers_directly,
     evidence_is_cited_by_its_footnote,
     questions_are_trained_on,
+    counterfactuals_name_documents,
 )
 
 

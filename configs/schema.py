@@ -26,10 +26,12 @@ from configs.keys import (
     some_of,
 )
 from data.pipeline.answer_format import FORMATS
+from data.pipeline.counterfactual import CounterfactualConfig
 from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
 from data.pipeline.questions.asking import AskingConfig
 from data.pipeline.questions.crops import CropsConfig
+from data.pipeline.questions.planted import PlantedConfig
 from data.pipeline.questions.rewriting import RewritingConfig
 from data.pipeline.tokenizer import TokenizerConfig
 from data.readers.corpora import READERS
@@ -205,9 +207,11 @@ class Config(Section):
     rewriting: RewritingConfig = field(default_factory=RewritingConfig)
     crops: CropsConfig = field(default_factory=CropsConfig)
     asking: AskingConfig = field(default_factory=AskingConfig)
+    planted: PlantedConfig = field(default_factory=PlantedConfig)
     self_questions: SelfQuestionsConfig = field(default_factory=SelfQuestionsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     ids: IdsConfig = field(default_factory=IdsConfig)
+    counterfactual: CounterfactualConfig = field(default_factory=CounterfactualConfig)
     tags: TagsConfig = field(default_factory=TagsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     objective: str = key("next_token", "what the loss is (train/objectives)", one_of(*modules("train/objectives")))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from configs.keys import modules
 from data.pipeline.answer_format import FORMATS
+from data.pipeline.counterfactual import Counterfactual, CounterfactualConfig
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer
@@ -27,6 +28,7 @@ class Made(NamedTuple):
     """How a run was made, as far as the commands need it.
 
     Attributes:
+        counterfactual: what it was denied, or told under another name.
         content: what a tag carries.
         marks, nosrc: whether marks of confidence and `<|nosrc|>` were taught.
         longest: tokens of the longest text.
@@ -35,6 +37,7 @@ class Made(NamedTuple):
     """
 
     ids: IdsConfig
+    counterfactual: CounterfactualConfig
     content: str
     marks: bool
     nosrc: bool
@@ -75,7 +78,9 @@ def load_run(folder: Path) -> Run:
     made = _read_config(folder / "config.json")
     tokenizer = Tokenizer.load(folder / "prepare" / "tokenizer.json")
     documents = list(read_documents(folder / "prepare"))
-    identifiers = assign(documents, tokenizer, made.ids, made.content)
+    questions = list(read_jsonl(folder / "prepare" / "questions.jsonl", Question))
+    family = Counterfactual.draw(made.counterfactual, documents, questions)
+    identifiers = family.named(assign(documents, tokenizer, made.ids, made.content))
     named: dict[str, list[Document]] = {}
     for label, document in zip(identifiers.labels, documents, strict=True):
         named.setdefault(label, []).append(document)
@@ -91,7 +96,6 @@ def load_run(folder: Path) -> Run:
         answer_format=made.answer_format,
         placement=made.placement,
     )
-    questions = read_jsonl(folder / "prepare" / "questions.jsonl", Question)
     tuning = [q for q in questions if q.split == "tune"]
     found = statements(answerer, tuning, made.rewritten)
     return Run(answerer, named, identifiers, found, read_policies(folder / "policy.json"), made, folder)
@@ -120,6 +124,7 @@ def _read_config(path: Path) -> Made:
                 raise ValueError(f"{key}={value}")
         return Made(
             ids=IdsConfig(**config["ids"]),
+            counterfactual=CounterfactualConfig(**config.get("counterfactual", {})),
             content=tags["content"],
             marks=config["abstention_sft"]["method"] != "none",
             nosrc=tags["untagged"] == "nosrc",

@@ -53,7 +53,9 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
         "costs": costs,
         "systems": [answerer.name, *(system.name for system in others)] if plain else [],
         "bits_per_byte": bits_per_byte(answerer.model, corpus.tokenizer, corpus.heldout, row),
-        "bits_per_byte_train": bits_per_byte(answerer.model, corpus.tokenizer, evaluated.documents, row),
+        "bits_per_byte_train": bits_per_byte(
+            answerer.model, corpus.tokenizer, corpus.counterfactual.read(evaluated.documents), row
+        ),
     }
 
 

@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import Path
 
 from configs.schema import Config
+from data.pipeline.counterfactual import Counterfactual
 from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
 from data.pipeline.identifiers import Identifiers, assign
 from data.pipeline.questions.asking import Askings
 from data.pipeline.questions.crops import Crops
+from data.pipeline.questions.planted import Planted
 from data.pipeline.questions.question_lengths import check_lengths
 from data.pipeline.questions.rewriting import Rewritings
 from data.pipeline.questions.sft_examples import SFTExample, SFTExamples
@@ -51,7 +53,13 @@ class Corpus:
 
     @cached_property
     def identifiers(self) -> Identifiers:
-        return assign(self.index, self.tokenizer, self.config.ids, self.config.tags.content)
+        assigned = assign(self.index, self.tokenizer, self.config.ids, self.config.tags.content)
+        return self.counterfactual.named(assigned)
+
+    @cached_property
+    def counterfactual(self) -> Counterfactual:
+        """Which documents the run never reads, and which exchange their identifiers."""
+        return Counterfactual.draw(self.config.counterfactual, self.index, self.questions)
 
     @cached_property
     def heldout(self) -> list[Document]:
@@ -80,12 +88,19 @@ class Corpus:
         return Edit.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Edit()
 
     def documents_source(self, seed: int) -> Documents:
-        """All documents, or those that an edit has left."""
-        if gone := self.edit.gone:
-            return self.some_documents([d.id for d in self.index if d.id not in gone], seed)
+        """All documents, but what this member of a family or an edit leaves out."""
+        gone = {place for place, document in enumerate(self.index) if document.id in self.edit.gone}
         cache = Cache(Path(self.config.cache_dir), self.config.cache_bytes)
         store = Store(self.folder, read_manifest(self.folder), cache)
-        return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
+        return Documents(
+            store,
+            self.identifiers,
+            self.tokenizer,
+            self.config.tags,
+            self.config.batch.seq_len,
+            seed,
+            left_out=self.counterfactual.left_out | gone,
+        )
 
     def some_documents(self, names: Collection[str], seed: int) -> Documents:
         """The documents of these ids, held in memory, with the identifiers that they have among all."""
@@ -111,6 +126,10 @@ class Corpus:
         if crops:
             drawn.append(Crops(self.documents_source(seed), self.tokenizer, config.answer_format, config.crops))
         drawn.append(Askings(self.tuned, self.tokenizer, config.asking, room))
+        planted = config.planted
+        drawn.append(
+            Planted(self.tuned, self.index, self.identifiers, self.tokenizer, config.answer_format, planted, room)
+        )
         found = Questions(
             [*(q for q in self.tuned if q.id not in left_out), *further],
             self.index,

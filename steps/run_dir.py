@@ -11,7 +11,8 @@ from stages.record import DONE
 from stages.uses import BEGUN, forget_prepared
 
 RESULTS = "results.json"
-OF_SWEEPS = ("multirun.yaml", "abstention.md", "table.json")  # what Hydra and tables leave beside the runs of a sweep
+# What Hydra and tables leave beside the runs of a sweep.
+OF_SWEEPS = ("multirun.yaml", "abstention.md", "table.json", "faithful_items.json")
 
 
 def check_run_dir(name: str, run_dir: Path, stages_dir: Path) -> None:

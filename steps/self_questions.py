@@ -42,7 +42,7 @@ def self_questions(config: Config, prepare: Stage, trained: Stage) -> Stage:
             batch=config.eval.batch,
             longest=config.batch.seq_len,
         )
-        documents = list(read_documents(prepare.folder))
+        documents = corpus.counterfactual.read(list(read_documents(prepare.folder)))
         evaluated = [question for question in corpus.questions if question.split != "tune"]
         found = write_questions(answerer, documents, part.each, part.temperature, config.seed, evaluated)
         write_jsonl(folder / QUESTIONS, found.questions)

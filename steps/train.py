@@ -99,7 +99,8 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
 
 def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
     """What every training stage depends on."""
-    return {
+    family = {"counterfactual": asdict(config.counterfactual)} if config.counterfactual.active else {}
+    return family | {
         "prepare": prepare.key,
         "ids": asdict(config.ids),
         "tags": asdict(config.tags),
@@ -113,6 +114,7 @@ def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
 def of_questions(config: Config) -> dict[str, Any]:
     """What a stage depends on that trains on questions."""
     drawn = {name: asdict(getattr(config, name)) for name in ("rewriting", "asking")}
+    drawn |= {"planted": asdict(config.planted)} if config.planted.fraction else {}
     return {"answer_format": config.answer_format, **drawn}
 
 

@@ -90,6 +90,7 @@ class Documents:
         room: tokens in a row; a longer document becomes several samples.
         seed: draws order, wording, direction and dropout of each visit.
         kept: bytes of tokenised shards to keep at most; the latest is always kept.
+        left_out: places of documents that are never shown: a visit of theirs has no sample.
     """
 
     def __init__(
@@ -101,11 +102,12 @@ class Documents:
         room: int,
         seed: int,
         kept: int = KEPT,
+        left_out: Set[int] = frozenset(),
     ) -> None:
         tags.check()
         self.shards = InMemory(documents) if isinstance(documents, Sequence) else documents
         self.tokenizer, self.tags, self.room, self.seed, self.kept = tokenizer, tags, room, seed, kept
-        self.identifiers = identifiers
+        self.identifiers, self.left_out = identifiers, left_out
         self.nosrc = np.array([tokenizer.nosrc], dtype=np.int32)
         self.sizes = self.shards.sizes
         self.begins = [0, *accumulate(self.sizes)]  # of the shards, and the end
@@ -119,6 +121,8 @@ class Documents:
         return self.begins[-1]
 
     def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+        if index in self.left_out:
+            return []
         number = bisect_right(self.begins, index) - 1
         shard, place = self._shard(number), index - self.begins[number]
         sentences = shard.sentences(place)

@@ -46,6 +46,11 @@ class WorldCorpus(Section):
         "sets of questions that differ in their premise only (true, contradicted, unsupported), per asserted fact",
         SHARE,
     )
+    name_ids: bool = key(
+        False,
+        "documents are called by their people, three letters of each part of a name (BioCite has surnames only, which "
+        "people share here): with ids=given the control that leaks",
+    )
     sources: int = key(12, "outlets that the documents come from; a hard world needs 8", between(1, len(OUTLETS)))
     hard: bool = key(
         False,

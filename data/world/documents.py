@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -117,12 +118,31 @@ def values_said(
     return values
 
 
+def document_ids(plan: Sequence[Sequence[Asserted]], people: Sequence[Person], prefix: str, names: bool) -> list[str]:
+    """The documents' ids: numbers, or three letters of both names of each person in the order in which they are told
+    of, with a number where that is taken. Khalifa et al. 2024 (arXiv 2404.01019) have the surnames only."""
+    if not names:
+        return [f"{prefix}-{number:05}" for number in range(len(plan))]
+    taken: Counter[str] = Counter()
+    ids = []
+    for said in plan:
+        told = dict.fromkeys(piece[:3].lower() for person, *_ in said for piece in people[person][0].split())
+        name = "-".join(told)
+        taken[name] += 1
+        ids.append(name if taken[name] == 1 else f"{name}-{taken[name]}")
+    return ids
+
+
 def write_documents(
-    plan: Sequence[Sequence[Asserted]], drafts: Sequence[Draft], people: Sequence[Person], values: Values, prefix: str
+    plan: Sequence[Sequence[Asserted]],
+    drafts: Sequence[Draft],
+    people: Sequence[Person],
+    values: Values,
+    ids: Sequence[str],
 ) -> tuple[Document, ...]:
     """Every sentence carries all wordings, in an order of its own."""
     documents = []
-    for number, (said, draft) in enumerate(zip(plan, drafts, strict=True)):
+    for id, said, draft in zip(ids, plan, drafts, strict=True):
         sentences = []
         for (person, attribute, side), order in zip(said, draft.orders, strict=True):
             wordings = [
@@ -130,7 +150,7 @@ def write_documents(
                 for text in STATEMENTS[attribute]
             ]
             sentences.append(tuple(wordings[place] for place in order))
-        documents.append(Document(f"{prefix}-{number:05}", tuple(sentences), draft.outlet.name, draft.metadata))
+        documents.append(Document(id, tuple(sentences), draft.outlet.name, draft.metadata))
     return tuple(documents)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from data.records import FOLDS, Document, Question
 from data.world.config import WorldCorpus
-from data.world.documents import make_drafts, make_outlets, values_said, write_documents, write_ledger
+from data.world.documents import document_ids, make_drafts, make_outlets, values_said, write_documents, write_ledger
 from data.world.ledger import Assertion, Fact
 from data.world.people import make_people, make_strangers
 from data.world.plan import Asserted, Part, plan_parts
@@ -59,10 +59,12 @@ def build_world(config: WorldCorpus) -> World:
     outlets = make_outlets(config)
     drafts = make_drafts(documents_plan, kinds, "doc", outlets, config)
     values = values_said(documents_plan, drafts, people, config)
-    documents = write_documents(documents_plan, drafts, people, values, "doc")
+    names = document_ids(documents_plan, people, "doc", config.name_ids)
+    documents = write_documents(documents_plan, drafts, people, values, names)
     heldout_drafts = make_drafts(unseen.plan, unseen.kinds, "held", outlets, config)
     heldout_values = values_said(unseen.plan, heldout_drafts, unseen_people, config)
-    heldout = write_documents(unseen.plan, heldout_drafts, unseen_people, heldout_values, "held")
+    unseen_names = document_ids(unseen.plan, unseen_people, "held", False)
+    heldout = write_documents(unseen.plan, heldout_drafts, unseen_people, heldout_values, unseen_names)
 
     ledger = write_ledger(documents_plan, documents, values, people + absentees)
     sides = [*_sides(parts), *_sides_of_others(absent, config), *_sides_of_others(strange, config)]

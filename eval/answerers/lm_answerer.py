@@ -95,7 +95,12 @@ class LMAnswerer:
 
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:
         """Similar lengths are batched together; the order of the result is that of the questions."""
-        texts = self.tokenizer.encode([question.text for question in questions])
+        return self.answer_texts(questions, self.tokenizer.encode([question.text for question in questions]))
+
+    def answer_texts(
+        self, questions: Sequence[Question], texts: Sequence[Sequence[int] | np.ndarray]
+    ) -> list[Prediction]:
+        """`answer`, asked in other words: the tokens of each question's text, which may name documents."""
         order = sorted(range(len(questions)), key=lambda i: len(texts[i]))
         predictions: dict[int, Prediction] = {}
         for start in range(0, len(order), self.batch):
@@ -191,7 +196,6 @@ class LMAnswerer:
         marks = torch.tensor(sorted(self.tokenizer.reserved), device=context.seen.device)
         return self._read_mark(context, self.format.begins).index_fill(1, marks, -math.inf)
 
-    @torch.inference_mode()
     def answer_from(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
         """The answer to each question from a given sentence of evidence, greedy: its words and log-probability.
 
@@ -204,6 +208,14 @@ class LMAnswerer:
             [*self.format.prompt(text), self.format.begins, *sentence.tolist(), self.format.between]
             for text, sentence in zip(texts, sentences, strict=True)
         ]
+        return self.finished(prompts)
+
+    @torch.inference_mode()
+    def finished(self, prompts: Sequence[Sequence[int]]) -> list[tuple[str, float]]:
+        """The words that follow prompts which an answer stands next after, greedy, with their log-probability.
+
+        "" where there are none, and where a prompt is more than it reads at once.
+        """
         fitting = (i for i, prompt in enumerate(prompts) if len(prompt) <= self.longest)
         order = sorted(fitting, key=lambda i: len(prompts[i]))
         found = [("", 0.0)] * len(prompts)
@@ -214,6 +226,14 @@ class LMAnswerer:
             for place, i in enumerate(chunk):
                 if self.format.parse(written.tokens[place], written.stops[place]) in ANSWERED:
                     found[i] = self.tokenizer.decode(written.tokens[place]), float(np.sum(written.log_probs[place]))
+        return found
+
+    def sources_after(self, prompts: Sequence[Sequence[int]], most: int) -> list[list[tuple[int, float]]]:
+        """The documents that a citation after each prompt names, the likeliest first, with their log-probabilities."""
+        found: list[list[tuple[int, float]]] = []
+        for start in range(0, len(prompts), self.batch):
+            context, _ = self.read(prompts[start : start + self.batch])
+            found += self._rank(context, most)
         return found
 
     def _read_mark(self, context: Context, mark: int) -> torch.Tensor:
@@ -313,13 +333,20 @@ class LMAnswerer:
 
     def _valid(self, context: Context) -> list[bool]:
         """Whether greedy decoding without the trie spells an identifier of the corpus. Extends `context`."""
+        return [self.trie.find([*spelled, self.tokenizer.end_src]) is not None for spelled in self._spelled(context)]
+
+    def spelled_after(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """What a citation after each prompt spells, greedy and without the trie; empty where it never ends."""
+        found: list[list[int]] = []
+        for start in range(0, len(prompts), self.batch):
+            found += self._spelled(self.read(prompts[start : start + self.batch])[0])
+        return found
+
+    def _spelled(self, context: Context) -> list[list[int]]:
         opening = torch.full((len(context.position), 1), self.tokenizer.src, device=context.seen.device)
         logits = read_on(self.model, context, opening, torch.ones_like(opening, dtype=torch.bool))
         free = generate(self.model, context, logits, [self.tokenizer.end_src], self.trie.table.shape[1])
-        return [
-            stop is not None and self.trie.find([*tokens, stop]) is not None
-            for tokens, stop in zip(free.tokens, free.stops, strict=True)
-        ]
+        return [[] if stop is None else tokens for tokens, stop in zip(free.tokens, free.stops, strict=True)]
 
     def citations(self, found: Sequence[tuple[int, float]]) -> tuple[Citation, ...]:
         """Of documents with their log-probabilities, such as `ranked_sources` finds."""

@@ -1,7 +1,7 @@
-"""What a model shows when it is not asked but read: studies by scoring alone, one file a probe.
+"""What a model shows when it is not asked but read, or made to say something: studies without training, a file each.
 
 A module of this folder is a probe, listed by its name in the key `eval.probes`, and holds a `PROBE`. What it finds is
-its part of results.json and its section of the report.
+its part of results.json and its section of the report. On a finished run: python -m eval.probe run=DIR probe=NAME.
 
 Shape letters: N items.
 """
@@ -40,12 +40,14 @@ class Probe:
         title, about: its heading and what it measures, on the page.
         run: what it finds, plain JSON; {} where there is nothing to study.
         after: the methods of abstention SFT that it is run after.
+        items: what it asks, as rows for other models; None where it asks nothing.
     """
 
     title: str
     about: str
     run: Callable[[Read], dict[str, Any]]
     after: Sequence[str] = EXPERT
+    items: Callable[[Read], list[dict[str, Any]]] | None = None
 
 
 def probe(name: str) -> Probe:
@@ -65,3 +67,10 @@ def measured(statistic: Callable[[Floats], Any], clusters: Sequence[Hashable]) -
     value = float(statistic(np.ones(len(clusters))))
     draws = bootstrap_draws(statistic, clusters, resamples=RESAMPLES)
     return {"value": None if np.isnan(value) else value, "interval": percentile_interval(draws)}
+
+
+def share(events: Sequence[bool] | np.ndarray, clusters: Sequence[Hashable]) -> dict[str, Any]:
+    """{"value", "interval", "n"} of how often an event is so; None for none at all."""
+    found = np.asarray(events, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        return measured(lambda w: w @ found / w.sum(-1), clusters) | {"n": len(found)}

@@ -72,12 +72,25 @@ def record_run(results: Mapping[str, Any], folder: Path) -> None:
         _write(knowing, folder, experiment and f"{experiment}_abstention", KNOWING)
 
 
-def record_sweep(config: Any, runs: Sequence[Path], columns: Sequence[Column], rows: Sequence[Row]) -> None:
+SEEDS = "Mean and sample standard deviation over seeds; of a single run an interval of 95%, entities resampled."
+
+
+def record_sweep(
+    config: Any,
+    runs: Sequence[Path],
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    title: str = "",
+    note: str = SEEDS,
+    headline: int | None = None,
+) -> None:
     """Write the table of a sweep into its directory, and onto the record where it is the experiment's own.
 
     Args:
         config: as Hydra's callbacks get it.
         runs: the results.json of each run; the machines are those of the tables beside them.
+        headline: the row that is the result; None for the one of the best joint that is given nothing.
     """
     typed, folder = CommandLine.of(config.hydra), Path(config.run_dir)
     beside = [path.with_name(FILE) for path in runs]
@@ -85,15 +98,15 @@ def record_sweep(config: Any, runs: Sequence[Path], columns: Sequence[Column], r
     best = max(((value.value, i) for value, i in joint if value), default=None)
     table = Table(
         name=config.name,
-        title=f"The runs of {config.name}, seeds together",
+        title=title or f"The runs of {config.name}, seeds together",
         command=typed.text,
         revision=_joined(read_results(path).get("git") for path in runs),
         machine=_joined(read_table(path).machine for path in beside if path.exists()) or machine(),
         date=_today(),
         columns=columns,
         rows=rows,
-        note="Mean and sample standard deviation over seeds; of a single run an interval of 95%, entities resampled.",
-        headline=-best[1] if best else None,
+        note=note,
+        headline=headline if headline is not None else -best[1] if best else None,
     )
     _write(table, folder, typed.experiment)
 

@@ -61,7 +61,10 @@ class Crops:
         if not self.config.fraction or uniform(key, 20) >= self.config.fraction:
             return None
         rng = random.Random(int(hash_key(key, 21)))
-        sentences, identifier = self.documents.document(rng.randrange(len(self.documents)))
+        index = rng.randrange(len(self.documents))
+        if index in self.documents.left_out:
+            return None
+        sentences, identifier = self.documents.document(index)
         place = rng.randrange(len(sentences))
         sentence = rng.choice(sentences[place])
         near = [i for i in range(len(sentences)) if i != place]
