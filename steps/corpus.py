@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from configs.schema import Config
+from data.pipeline.feedback import check_scores
 from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
 from data.pipeline.identifiers import Identifiers, assign
 from data.pipeline.questions.asking import Askings
@@ -64,14 +65,18 @@ class Corpus:
     def check_questions(self) -> None:
         """Insist that every question fits a row. Raises ValueError naming it, and its line where it is in a file."""
         try:
-            check_lengths(self.questions, self.index, self.identifiers, self.tokenizer, self.config.batch.seq_len)
+            row, control = self.config.batch.seq_len, int(self.config.objective.control != "none")
+            check_lengths(self.questions, self.index, self.identifiers, self.tokenizer, row, control)
         except QuestionError as error:
             raise error.at(getattr(self.config.corpus, "questions", "")) from None
 
     def documents_source(self, seed: int) -> Documents:
         cache = Cache(Path(self.config.cache_dir), self.config.cache_bytes)
         store = Store(self.folder, read_manifest(self.folder), cache)
-        return Documents(store, self.identifiers, self.tokenizer, self.config.tags, self.config.batch.seq_len, seed)
+        config, feedback = self.config, self.config.objective
+        check_scores(self.index, feedback.score_column)
+        room = config.batch.seq_len
+        return Documents(store, self.identifiers, self.tokenizer, config.tags, room, seed, feedback=feedback)
 
     def questions_source(self, seed: int, further: Sequence[Question] = ()) -> Questions:
         """The tuning questions, and `further` ones, in the form that the run has them answered."""
@@ -90,6 +95,7 @@ class Corpus:
             config.answer_format,
             drawn,
             room,
+            config.objective,
         )
 
     def lessons_source(self, lessons: Sequence[SFTExample], seed: int) -> SFTExamples:
