@@ -1,4 +1,9 @@
-"""Every system's answers to the questions never trained on, and bits per byte."""
+"""Every system's answers to the questions never trained on, and bits per byte.
+
+After conditional training (data/pipeline/feedback.py) our model is three systems: asked as ever, and with either
+control token, the same one before every question. Such a token says nothing of the question, so all three are given its
+text only.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.pipeline.feedback import GIVEN
 from data.records import PLAIN
 from stages import Stage, announced
 from steps.evaluated import Evaluated, is_plain
@@ -23,7 +29,10 @@ def answer(evaluated: Evaluated) -> Stage:
 
 def answer_stage(evaluated: Evaluated) -> Stage:
     """Where it stands; nothing is made."""
-    return evaluated.stage("answer", [__name__], {"citations": evaluated.config.eval.citations})
+    settings: dict[str, Any] = {"citations": evaluated.config.eval.citations}
+    if evaluated.controlled:
+        settings["given"] = GIVEN
+    return evaluated.stage("answer", [__name__], settings)
 
 
 def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
@@ -36,11 +45,18 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
     write_jsonl(folder / "questions.jsonl", questions)
     for system in others:
         write_jsonl(folder / f"{system.name}.jsonl", system.answer(plain))
-    write_jsonl(folder / f"{answerer.name}.jsonl", answerer.answer(questions))
-    row = evaluated.config.batch.seq_len
+    ours = [answerer, *(answerer.under(given) for given in GIVEN if evaluated.controlled)]
+    for system in ours:
+        write_jsonl(folder / f"{system.name}.jsonl", system.answer(questions))
+    row, control = evaluated.config.batch.seq_len, evaluated.config.objective.control
+    read = (answerer.model, corpus.tokenizer, corpus.heldout, row, control)
     return {
-        "systems": [answerer.name, *(system.name for system in others)] if plain else [],
+        "systems": [system.name for system in (*ours, *others)] if plain else [],
         "bits_per_byte": bits_per_byte(answerer.model, corpus.tokenizer, corpus.heldout, row),
+        "bits_per_byte_given": {
+            system.name: bits_per_byte(*read, good=given == "hi")
+            for system, given in zip(ours[1:], GIVEN, strict=False)
+        },
         "bits_per_byte_train": bits_per_byte(answerer.model, corpus.tokenizer, evaluated.documents, row),
     }
 

@@ -33,6 +33,11 @@ class Evaluated:
         """Whether the model had no second phase: such a one is judged by all that can be read off it."""
         return self.config.abstention_sft.method == "none"
 
+    @property
+    def controlled(self) -> bool:
+        """Whether it was trained with control tokens, so that it can be asked with one."""
+        return self.config.objective.control != "none"
+
     @cached_property
     def corpus(self) -> Corpus:
         from steps.corpus import Corpus

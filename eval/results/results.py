@@ -35,7 +35,10 @@
                           difference of the first to the two-way score's, paired, with a p value after Holm
     exposure              by number of documents that say so, see eval/results/fact_frequency.py
     probes                membership, self_evidence, dominance; see the modules of these names
+    contested             by system of those asked everything: right and lied, where sources contradict each other, see
+                          eval/grading/contested.py; {} where none do
     bits_per_byte         on held-out documents; null when not measured
+    bits_per_byte_given   the same of systems that read a control token with the text, by system; {} where none do
     bits_per_byte_train   on training documents
     stage_seconds         wall-clock seconds by stage; "seconds" is their sum, null without stages
     tokens                places of the rows trained on, by stage
@@ -114,8 +117,10 @@ def build_results(
     signals: Mapping[str, Any] = EMPTY,
     exposure: Mapping[str, Any] = EMPTY,
     probes: Mapping[str, Any] = EMPTY,
+    contested: Mapping[str, Any] = EMPTY,
     given: Mapping[str, Any] = EMPTY,
     bits_per_byte: float | None = None,
+    bits_per_byte_given: Mapping[str, float | None] = EMPTY,
     bits_per_byte_train: float | None = None,
     stage_seconds: Mapping[str, float],
     tokens: Mapping[str, int],
@@ -135,8 +140,10 @@ def build_results(
         "signals": dict(signals),
         "exposure": dict(exposure),
         "probes": dict(probes),
+        "contested": dict(contested),
         "given": {part: dict(given.get(part, {})) for part in ("attribution", "abstention", "systems")},
         "bits_per_byte": bits_per_byte,
+        "bits_per_byte_given": dict(bits_per_byte_given),
         "bits_per_byte_train": bits_per_byte_train,
         "seconds": sum(stage_seconds.values()) if stage_seconds else None,
         "stage_seconds": dict(stage_seconds),
