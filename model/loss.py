@@ -24,11 +24,15 @@ def head_nll(head: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
 
 
 def head_nll_beside(head: nn.Module, x: Tensor, targets: Tensor, other: int) -> tuple[Tensor, Tensor, Tensor]:
-    """`head_nll`; and in the place of each target the nats of the token `other`, and those of the likeliest."""
+    """`head_nll`; in the place of each target the nats of the token `other`; and, without gradient, of the likeliest.
+
+    All from one sum over the vocabulary, which costs more than anything else here.
+    """
     logits = head(x).float()
-    nll = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
     total = logits.logsumexp(-1)
-    return nll, total - logits[..., other], total - logits.amax(-1)
+    said = logits.gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    nll = torch.where(targets < 0, 0.0, total - said)
+    return nll, total - logits[..., other], (total - logits.amax(-1)).detach()
 
 
 @cache

@@ -26,13 +26,13 @@ from data.pipeline.sources import Source
 from data.pipeline.stream import Cursor, Microbatch, Plan, Stream
 from data.pipeline.token_accounting import Tally
 from model.attention import training_mask
-from model.loss import compile_model, hidden_nll, hidden_nll_beside, token_nll
+from model.loss import compile_model, token_nll
 from model.transformer import Transformer
 from model.value_head import ValueHead
 from train.config import ObjectiveConfig, OptimizerConfig
 from train.fsdp import shard, shard_whole
 from train.loading import Failure, loader
-from train.objectives import Seen, named
+from train.objectives import look, named
 from train.optimizer import build_optimizer, rate
 from train.skip_step import Guard, keep_where
 
@@ -133,7 +133,7 @@ class SourceAwareLM(L.LightningModule):
                 f"{self.trainer.global_step + 1}; please report it"
             )
         self.parts += 1
-        seen = self._seen(micro.batch)
+        seen = look(self.objective, self.model, micro.batch, self.value_head, self.idk)
         self._count(seen.nll.detach(), micro)
         if self.parts == self.trainer.accumulate_grad_batches:
             self.cursor = micro.cursor
@@ -264,15 +264,6 @@ class SourceAwareLM(L.LightningModule):
         """`totals` and `seen` over all processes, each of which has to call."""
         totals, seen = (self.trainer.strategy.reduce(t.clone(), reduce_op="sum") for t in (self.totals, self.seen))
         return totals, seen
-
-    def _seen(self, batch: Batch) -> Seen:
-        mask = training_mask(batch.doc, batch.span, batch.note)
-        hidden = self.model.hidden(batch.tokens, batch.positions, mask)
-        if self.objective.idk:
-            nll, idk, best = hidden_nll_beside(self.model, hidden, batch.targets, self.idk)
-            return Seen(nll, batch, idk=idk, best=best)
-        value = None if self.value_head is None else self.value_head(hidden)
-        return Seen(hidden_nll(self.model, hidden, batch.targets), batch, value)
 
     def _nll(self, batch: Batch) -> Tensor:
         mask = training_mask(batch.doc, batch.span, batch.note)

@@ -52,7 +52,7 @@ def awr(p: Tensor, x: int, batch: Batch, at: tuple[int, int], value: Tensor) -> 
 def idk_token(p: Tensor, x: int, batch: Batch, at: tuple[int, int], value: Tensor) -> Tensor:
     if x == int(p.argmax()):
         return -p[x].log() - (1 - p[IDK]).log()
-    share = 0.2 * (1 - float(p[x]) / float(p.max()))
+    share = 0.2 * (1 - float((p[x] / p.max()).detach()))
     return -(1 - share) * p[x].log() - share * p[IDK].log()
 
 

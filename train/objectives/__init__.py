@@ -21,6 +21,10 @@ from torch import Tensor
 
 from data.pipeline.packing import Batch
 from data.pipeline.sample import JUDGED
+from model.attention import training_mask
+from model.loss import hidden_nll, hidden_nll_beside
+from model.transformer import Transformer
+from model.value_head import ValueHead
 from train.config import ObjectiveConfig
 
 
@@ -61,6 +65,17 @@ class Objective:
     losses: Callable[[Seen, ObjectiveConfig], Tensor]
     value: bool = False
     idk: bool = False
+
+
+def look(objective: Objective, model: Transformer, batch: Batch, value_head: ValueHead | None, idk: int) -> Seen:
+    """Read a batch for an objective; `value_head` where it has one, `idk` the token `<|idk|>`."""
+    mask = training_mask(batch.doc, batch.span, batch.note)
+    hidden = model.hidden(batch.tokens, batch.positions, mask)
+    if objective.idk:
+        nll, unsure, best = hidden_nll_beside(model, hidden, batch.targets, idk)
+        return Seen(nll, batch, idk=unsure, best=best)
+    value = None if value_head is None else value_head(hidden)
+    return Seen(hidden_nll(model, hidden, batch.targets), batch, value)
 
 
 def named(name: str) -> Objective:

@@ -21,7 +21,7 @@ LEAST = 1e-6  # of 1 - p(idk)
 
 def losses(seen: Seen, config: ObjectiveConfig) -> Tensor:
     assert seen.idk is not None and seen.best is not None
-    behind = (seen.nll - seen.best).detach()  # -log(p(x) / max p): 0 where x is the likeliest
+    behind = seen.nll.detach() - seen.best  # -log(p(x) / max p): 0 where x is the likeliest
     share = -config.idk * torch.expm1(-behind)
     kept = -(-torch.expm1(-seen.idk)).clamp(min=LEAST).log()
     unsure = torch.where(behind > 0, (1 - share) * seen.nll + share * seen.idk, seen.nll + kept)
