@@ -64,12 +64,18 @@ FORMULAS: dict[str, Formula] = {f.__name__: f for f in (next_token, unlikelihood
 
 
 def drawn() -> tuple[Tensor, nn.Linear, ValueHead]:
-    """Hidden states, an output layer and a value head that is not at its beginning, in float64."""
+    """Hidden states, an output layer and a value head that is not at its beginning, in float64.
+
+    Every other target is the likeliest token of its place.
+    """
     torch.manual_seed(3)
     head, value = nn.Linear(WIDTH, VOCABULARY, bias=False).double(), ValueHead(WIDTH).double()
+    x, targets = torch.randn(2, 24, WIDTH, dtype=torch.float64), batch().targets
     with torch.no_grad():
         value.linear.weight.normal_()
-    return torch.randn(2, 24, WIDTH, dtype=torch.float64, requires_grad=True), head, value
+        for row, place in torch.nonzero(targets >= 0).tolist()[::2]:
+            x[row, place] += 9 * head.weight[targets[row, place]]
+    return x.requires_grad_(), head, value
 
 
 def expected(name: str) -> tuple[Tensor, list[Tensor]]:
