@@ -124,6 +124,15 @@ def test_any_document_fits_its_rows_and_loses_only_what_is_filtered(
     assert all(len(sample) <= 64 for form in forms for sample in form)
 
 
+def test_control_tokens_have_their_room_among_many_short_sentences(tokenizer: Tokenizer) -> None:
+    sentences = [[np.array([10_000 + n], dtype=np.int32)] for n in range(40)]
+    feedback = Feedback.of(FeedbackConfig(score_column="x", control="sentence", dropout=0.0), tokenizer)
+    judged = Judged([1.0] * 40, feedback)
+    found = tag(TagsConfig("repeat", 0.0), tokenizer, sentences, tokenizer.codes[:1], 0, 64, judged)
+    assert len(found) > 1 and all(len(sample) <= 64 for sample in found)
+    assert sum(sample.tokens.tolist().count(control_tokens(tokenizer)[1]) for sample in found) == 40
+
+
 CLAIMS = (Claim("Oslo", ("doc-1",), 0.95), Claim("Lima", ("doc-0", "doc-3"), 0.55))
 
 
