@@ -18,6 +18,7 @@ import numpy as np
 
 from data.records import Prediction, Question
 from eval.grading.correctness import answer_given, exact_match, is_right
+from eval.metrics.rule_of_three import bounds
 from eval.metrics.statistics import bootstrap_ratios
 
 SHARES = ("right", "lied")
@@ -35,7 +36,7 @@ def is_disputed(question: Question) -> bool:
 def contested_results(
     questions: Sequence[Question], systems: Mapping[str, Sequence[Prediction]]
 ) -> dict[str, dict[str, Any]]:
-    """By system n, and each share with its 95% interval, entities resampled; {} where nothing is disputed.
+    """By system n, and each share with its 95% interval, entities resampled, of 0 or 1 the rule of three's; {} where nothing is disputed.
 
     Args:
         systems: by name, each with a prediction for every question in their order.
@@ -44,16 +45,15 @@ def contested_results(
     asked = [questions[index] for index in here]
     if not asked:
         return {}
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, predictions in systems.items():
         said = [answer_given(predictions[index]) for index in here]
         hits = np.array([graded(q, answer) for q, answer in zip(asked, said, strict=True)], dtype=np.float64)
-        intervals = bootstrap_ratios(hits, np.ones_like(hits), [q.entity or (q.id,) for q in asked])
-        shares = zip(SHARES, hits.mean(axis=0).tolist(), intervals, strict=True)
-        found[name] = {"n": len(asked)} | {
-            share: {"value": value, "interval": list(interval) if interval else None}
-            for share, value, interval in shares
-        }
+        drawn = bootstrap_ratios(hits, np.ones_like(hits), [q.entity or (q.id,) for q in asked])
+        found[name] = {"n": len(asked)}
+        for share, value, interval in zip(SHARES, hits.mean(axis=0).tolist(), drawn, strict=True):
+            bounded = bounds(value, interval, len(asked))
+            found[name][share] = {"value": value, "interval": list(bounded) if bounded else None}
     return found
 
 

@@ -43,4 +43,6 @@ def test_shares_are_of_all_disputed_questions_refusals_among_them() -> None:
     assert (found["n"], found["right"]["value"], found["lied"]["value"]) == (4, 0.25, 0.25)
     low, high = found["lied"]["interval"]
     assert 0 <= low < 0.25 < high <= 1
+    never = contested_results(questions, {"whence": [said(n, "Oslo") for n in range(5)]})["whence"]
+    assert never["lied"] == {"value": 0.0, "interval": [0.0, 0.75]}
     assert contested_results(questions[4:], {"whence": mine[4:]}) == {}
