@@ -36,7 +36,9 @@ def is_disputed(question: Question) -> bool:
 def contested_results(
     questions: Sequence[Question], systems: Mapping[str, Sequence[Prediction]]
 ) -> dict[str, dict[str, Any]]:
-    """By system n, and each share with its 95% interval, entities resampled, of 0 or 1 the rule of three's; {} where nothing is disputed.
+    """By system n, and each share with its 95% interval; {} where nothing is disputed.
+
+    Intervals resample entities; those of a share of 0 or 1 are the rule of three's.
 
     Args:
         systems: by name, each with a prediction for every question in their order.
