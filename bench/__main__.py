@@ -28,6 +28,7 @@ COMMANDS = """
 
 beside it:
   python -m bench.scaling          cost against the size of a corpus
+  python -m bench.objectives       a training step of each objective beside next-token prediction
   python -m bench.loss_compare     do two revisions train to the same numbers?
   python -m bench.golden_losses    write the losses that tests hold the code to"""
 

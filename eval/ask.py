@@ -5,6 +5,8 @@
 Without a question it reads questions from the terminal, one a line. It decides as it was evaluated: by the policy of
 the run (policy.json), with the statement that the model writes for the question.
 `policy=NAME` takes another one that could be fitted; `json=true` prints a JSON object a question instead of prose.
+After conditional training `given=hi` asks for what good sources say, `given=lo` for what bad ones do: the control token
+of those stands before the question.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import math
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data.pipeline.feedback import GIVEN
 from data.records import Prediction, Question
 from eval.arguments import Command, one_of
 from eval.excerpt import excerpt
@@ -34,6 +38,7 @@ COMMAND = Command(
     optional={
         "policy": "by which to decide, of those in policy.json (default: the one that the run is judged by)",
         "json": "true for a JSON object a question, one a line (default: false)",
+        "given": "hi or lo: answer as good or as bad sources do, after conditional training (default: neither)",
     },
     text="[QUESTION...]",
 )
@@ -44,6 +49,8 @@ def main(values: dict[str, str], questions: list[str]) -> None:
     from eval.load import load_run  # takes seconds to import, which neither --help nor a wrong argument should cost
 
     run = load_run(Path(values["run"]))
+    if given := values.get("given"):
+        run = conditioned(run, given)
     policy = values.get("policy", next(iter(run.policies), ""))
     if policy and policy not in run.policies:
         known = ", ".join(run.policies) or "none: its questions have no folds"
@@ -51,6 +58,15 @@ def main(values: dict[str, str], questions: list[str]) -> None:
     for text in questions or _prompted(quiet=as_json):
         said = to_json(run, asked(run, text, policy), policy) if as_json else answer(run, text, policy)
         print(said, flush=True)
+
+
+def conditioned(run: Run, given: str) -> Run:
+    """The run asked under a control token. Raises ValueError for none, or for a model that never had any."""
+    if given not in GIVEN:
+        raise ValueError(f"given={given} is not one of {', '.join(GIVEN)}")
+    if not run.made.controlled:
+        raise ValueError(f"given={given}: this run was trained without control tokens (objective.control)")
+    return replace(run, answerer=run.answerer.under(given))
 
 
 def answer(run: Run, text: str, policy: str = "") -> str:

@@ -33,6 +33,7 @@ class Made(NamedTuple):
         marks, nosrc: whether marks of confidence and `<|nosrc|>` were taught.
         longest: tokens of the longest text.
         rewritten: whether it learnt to write statements itself.
+        controlled: whether it was trained with control tokens, so that it can be asked with one.
         signals: extractors of eval/signals; `samples` of each answer and `seed` are theirs.
     """
 
@@ -45,6 +46,7 @@ class Made(NamedTuple):
     answer_format: str
     placement: str
     rewritten: bool
+    controlled: bool
     signals: list[str]
     samples: int
     seed: int
@@ -113,7 +115,7 @@ def _check_whole(folder: Path) -> None:
 def _read_config(path: Path) -> Made:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        tags, evaluated = config["tags"], config["eval"]
+        tags, evaluated, objective = config["tags"], config["eval"], config.get("objective")
         named: list[tuple[str, str, Container[str]]] = [
             ("answer_format", config["answer_format"], FORMATS),
             ("tags.placement", tags["placement"], PLACEMENTS),
@@ -132,6 +134,7 @@ def _read_config(path: Path) -> Made:
             answer_format=config["answer_format"],
             placement=tags["placement"],
             rewritten=bool(config["rewriting"]["fraction"]),
+            controlled=isinstance(objective, dict) and objective["control"] != "none",  # older have its name only
             signals=list(evaluated["signals"]),
             samples=int(evaluated["samples"]),
             seed=int(config["seed"]),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,10 +23,22 @@ def head_nll(head: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
 
 
+def head_nll_beside(head: nn.Module, x: Tensor, targets: Tensor, other: int) -> tuple[Tensor, Tensor, Tensor]:
+    """`head_nll`; in the place of each target the nats of the token `other`; and, without gradient, of the likeliest.
+
+    All from one sum over the vocabulary, which costs more than anything else here.
+    """
+    logits = head(x).float()
+    total = logits.logsumexp(-1)
+    said = logits.gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    nll = torch.where(targets < 0, 0.0, total - said)
+    return nll, total - logits[..., other], (total - logits.amax(-1)).detach()
+
+
 @cache
-def _compiled_head_nll() -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+def _compiled(nll: Callable[..., Any]) -> Callable[..., Any]:
     """At the first use: torch's compiler takes seconds to import."""
-    return torch.compile(head_nll, fullgraph=True, dynamic=False)
+    return torch.compile(nll, fullgraph=True, dynamic=False)
 
 
 def compile_model(model: Transformer) -> None:
@@ -37,5 +50,17 @@ def compile_model(model: Transformer) -> None:
 
 def token_nll(model: Transformer, tokens: Tensor, positions: Tensor, targets: Tensor, mask: Mask) -> Tensor:
     """Nats (B, T) float32 of int64 targets (B, T); 0 where the target is -100."""
-    nll = _compiled_head_nll() if model.compiled else head_nll
-    return nll(model.lm_head, model.hidden(tokens, positions, mask), targets)
+    return hidden_nll(model, model.hidden(tokens, positions, mask), targets)
+
+
+def hidden_nll(model: Transformer, hidden: Tensor, targets: Tensor) -> Tensor:
+    """`token_nll` from hidden states (B, T, C)."""
+    found: Tensor = (_compiled(head_nll) if model.compiled else head_nll)(model.lm_head, hidden, targets)
+    return found
+
+
+def hidden_nll_beside(model: Transformer, hidden: Tensor, targets: Tensor, other: int) -> tuple[Tensor, Tensor, Tensor]:
+    """`head_nll_beside` from hidden states (B, T, C)."""
+    beside = _compiled(head_nll_beside) if model.compiled else head_nll_beside
+    found: tuple[Tensor, Tensor, Tensor] = beside(model.lm_head, hidden, targets, other)
+    return found

@@ -1,4 +1,9 @@
-"""Every system's answers to the questions never trained on, and bits per byte."""
+"""Every system's answers to the questions never trained on, and bits per byte.
+
+After conditional training (data/pipeline/feedback.py) our model is three systems: asked as ever, and with either
+control token, the same one before every question. Such a token says nothing of the question, so all three are given its
+text only.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from data.pipeline.feedback import GIVEN
 from data.records import PLAIN
 from stages import Stage, announced
 from steps.evaluated import Evaluated, is_plain
@@ -31,7 +37,10 @@ def answer(evaluated: Evaluated) -> Stage:
 
 def answer_stage(evaluated: Evaluated) -> Stage:
     """Where it stands; nothing is made."""
-    return evaluated.stage("answer", [__name__], {"citations": evaluated.config.eval.citations})
+    settings: dict[str, Any] = {"citations": evaluated.config.eval.citations}
+    if evaluated.controlled:
+        settings["given"] = GIVEN
+    return evaluated.stage("answer", [__name__], settings)
 
 
 def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
@@ -43,19 +52,24 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
     others = _others(evaluated) if plain else []
     costs: dict[str, Cost] = {}
     write_jsonl(folder / "questions.jsonl", questions)
-    for system, asked in (*((other, plain) for other in others), (answerer, questions)):
+    ours = [answerer, *(answerer.under(given) for given in GIVEN if evaluated.controlled)]
+    for system, asked in (*((other, plain) for other in others), *((system, questions) for system in ours)):
         begun = perf_counter()
         write_jsonl(folder / f"{system.name}.jsonl", system.answer(asked))
         if asked and system.nbytes is not None:
             costs[system.name] = Cost(bytes=system.nbytes, seconds=(perf_counter() - begun) / len(asked))
-    row = evaluated.config.batch.seq_len
+    row, control = evaluated.config.batch.seq_len, evaluated.config.objective.control
+    read = (answerer.model, corpus.tokenizer, corpus.heldout, row, control)
+    told = corpus.counterfactual.read(evaluated.documents)
     return {
         "costs": costs,
-        "systems": [answerer.name, *(system.name for system in others)] if plain else [],
+        "systems": [system.name for system in (*ours, *others)] if plain else [],
         "bits_per_byte": bits_per_byte(answerer.model, corpus.tokenizer, corpus.heldout, row),
-        "bits_per_byte_train": bits_per_byte(
-            answerer.model, corpus.tokenizer, corpus.counterfactual.read(evaluated.documents), row
-        ),
+        "bits_per_byte_given": {
+            system.name: bits_per_byte(*read, good=given == "hi")
+            for system, given in zip(ours[1:], GIVEN, strict=False)
+        },
+        "bits_per_byte_train": bits_per_byte(answerer.model, corpus.tokenizer, told, row),
     }
 
 

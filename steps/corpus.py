@@ -11,6 +11,7 @@ from pathlib import Path
 
 from configs.schema import Config
 from data.pipeline.counterfactual import Counterfactual
+from data.pipeline.feedback import check_scores
 from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
 from data.pipeline.identifiers import Identifiers, assign
 from data.pipeline.questions.asking import Askings
@@ -77,7 +78,8 @@ class Corpus:
     def check_questions(self) -> None:
         """Insist that every question fits a row. Raises ValueError naming it, and its line where it is in a file."""
         try:
-            check_lengths(self.questions, self.index, self.identifiers, self.tokenizer, self.config.batch.seq_len)
+            row, control = self.config.batch.seq_len, int(self.config.objective.control != "none")
+            check_lengths(self.questions, self.index, self.identifiers, self.tokenizer, row, control)
         except QuestionError as error:
             raise error.at(getattr(self.config.corpus, "questions", "")) from None
 
@@ -92,14 +94,17 @@ class Corpus:
         gone = {place for place, document in enumerate(self.index) if document.id in self.edit.gone}
         cache = Cache(Path(self.config.cache_dir), self.config.cache_bytes)
         store = Store(self.folder, read_manifest(self.folder), cache)
+        config, feedback = self.config, self.config.objective
+        check_scores(self.index, feedback.score_column)
         return Documents(
             store,
             self.identifiers,
             self.tokenizer,
-            self.config.tags,
-            self.config.batch.seq_len,
+            config.tags,
+            config.batch.seq_len,
             seed,
             left_out=self.counterfactual.left_out | gone,
+            feedback=feedback,
         )
 
     def some_documents(self, names: Collection[str], seed: int) -> Documents:
@@ -111,7 +116,8 @@ class Corpus:
             [self.identifiers.tokens[place] for place in places],
         )
         documents = [document for document in read_documents(self.folder) if document.id in names]
-        return Documents(documents, here, self.tokenizer, config.tags, config.batch.seq_len, seed)
+        room = config.batch.seq_len
+        return Documents(documents, here, self.tokenizer, config.tags, room, seed, feedback=config.objective)
 
     def questions_source(
         self, seed: int, further: Sequence[Question] = (), *, crops: bool = False, left_out: Collection[str] = ()
@@ -139,6 +145,7 @@ class Corpus:
             config.answer_format,
             drawn,
             room,
+            config.objective,
         )
         if found.format.leads == "evidence" and found.without_evidence and not rank():
             log.info("         %d of %d questions are without evidence", found.without_evidence, len(found))

@@ -36,6 +36,11 @@ class Evaluated:
         """
         return self.config.abstention_sft.method == "none" and self.config.edit.system == "none"
 
+    @property
+    def controlled(self) -> bool:
+        """Whether it was trained with control tokens, so that it can be asked with one."""
+        return self.config.objective.control != "none"
+
     @cached_property
     def corpus(self) -> Corpus:
         from steps.corpus import Corpus

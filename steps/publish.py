@@ -30,6 +30,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     from data.records import Prediction, Question, read_jsonl
     from data.storage.passages import documents_of
     from data.storage.shards import read_documents, read_index
+    from eval.grading.contested import contested_results
     from eval.report.abstention_figures import abstention_figures
     from eval.report.report import write_report
     from eval.results.abstention_report import AbstentionReport
@@ -64,6 +65,8 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
     handed = systems_of(GIVEN, records[GIVEN]["systems"][::-1])  # the best first
     # Where tags carry what documents share, a citation names no passage.
     whole = documents_of(read_index(prepare.folder)) if config.tags.content in OF_ITS_OWN else {}
+    whole_files = {name: list(read_jsonl(at["answer"] / f"{name}.jsonl", Prediction)) for name in measured["systems"]}
+    asked_all = {name: said for name, said in whole_files.items() if len(said) == len(questions)}
     knowing, told = knowing_of(STATEMENTS), knowing_of(GIVEN) if records[GIVEN]["given"] else None
     results = build_results(
         name=config.name,
@@ -75,6 +78,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
         signals=knowing.by_signal() if knowing else {},
         exposure=knowing.exposure() if knowing else {},
         probes=found_by_probes(at),
+        contested=contested_results(questions, asked_all),
         given={
             "attribution": attribution_results(asked, handed, next(iter(handed)), whole) if handed else {},
             "abstention": told.by_fold() if told else {},
@@ -82,6 +86,7 @@ def publish(config: Config, folder: Path, stages: Sequence[Stage]) -> None:
         },
         costs=_costs(records),
         bits_per_byte=measured["bits_per_byte"],
+        bits_per_byte_given=measured["bits_per_byte_given"],
         bits_per_byte_train=measured["bits_per_byte_train"],
         stage_seconds={name: record["seconds"] for name, record in records.items()},
         tokens={stage.name: records[stage.name]["tokens"] for stage in trained},

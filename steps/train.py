@@ -36,6 +36,7 @@ class Course:
     optimizer: OptimizerConfig
     seed: int
     cooldown: float = 0.0
+    begins: float = 0.0
     sequences: int = 0  # in an optimiser step; 0 for those of the run
 
 
@@ -55,7 +56,8 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
         corpus.check_questions()
         torch.manual_seed(seed)
         first, second = corpus.documents_source(seed), corpus.questions_source(seed, crops=True)
-        course = Course(first, second, part.tokens, part.qa_fraction, part.optimizer, seed, config.tags.cooldown)
+        phases = config.tags.cooldown, config.objective.begins
+        course = Course(first, second, part.tokens, part.qa_fraction, part.optimizer, seed, *phases)
         model = initial_model(config, corpus.tokenizer)
         if not rank():
             log.info("         %s", estimate(config, model.config, all_devices(config.trainer)))
@@ -105,7 +107,7 @@ def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
         "ids": asdict(config.ids),
         "tags": asdict(config.tags),
         "batch": asdict(config.batch),
-        "objective": config.objective,
+        "objective": asdict(config.objective),
         "precision": config.trainer.precision,
         "seed": config.seed,
     }
@@ -120,6 +122,7 @@ def of_questions(config: Config) -> dict[str, Any]:
 
 def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course) -> dict[str, Any]:
     """Train as the course says, continuing what stands in the folder; leaves the model there and returns the record."""
+    from data.pipeline.answer_format import FORMATS
     from data.pipeline.stream import Plan, Stream
     from model.hf import save_model
     from train.fit import fit
@@ -135,6 +138,7 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
         steps=max(1, round(course.tokens / tokens_a_step)),
         share=course.share,
         cooldown=course.cooldown,
+        begins=course.begins,
         seed=course.seed,
     )
     second = course.second if course.share else None
@@ -150,6 +154,7 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
         compiled=config.trainer.compiled,
         heldout=corpus.reading if corpus.heldout else None,
         objective=config.objective,
+        idk=FORMATS[config.answer_format](tokenizer).refusals[0],
     )
     seconds = fit(stage.name, module, config.trainer, folder)
     weights = whole_weights(model)

@@ -64,7 +64,7 @@ def run(folder: Path, arguments: list[str]) -> Path:
 def test_a_placement_an_objective_a_signal_and_a_probe(extended: Path) -> None:
     together, _ = commands()
     results = json.loads((run(extended, [*together, *SMALL]) / "results.json").read_text())
-    assert (results["config"]["objective"], results["config"]["tags"]["placement"]) == ("focal", "after_first")
+    assert (results["config"]["objective"]["loss"], results["config"]["tags"]["placement"]) == ("focal", "after_first")
     assert results["probes"]["surprise"]["nats"]["value"] > 0
     handed = results["given"]["attribution"]["never_tuned"]
     assert {handed["system"], *handed["floors"]} == {"cloze", "declarative"}  # citations are read out

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from configs.keys import PART, POSITIVE, SHARE, Range, Section, at_least, key, one_of
+from configs.keys import PART, POSITIVE, SHARE, Range, Section, at_least, key, modules, one_of
+from data.pipeline.feedback import FeedbackConfig
 
+BY_SCORE = ("unlikelihood", "rwr", "awr")
 DEVICES = Range("at least 1, or -1 for all", lambda value: value == -1 or value >= 1)
 
 
@@ -36,6 +38,27 @@ class OptimizerConfig(Section):
     def contradictions(self, path: str) -> Iterator[str]:
         if self.warmup + self.decay > 1:
             yield f"{path}.warmup={self.warmup} and {path}.decay={self.decay}: together they must be at most 1"
+
+
+@dataclass
+class ObjectiveConfig(FeedbackConfig):
+    """What is learnt of a sentence that is good or not: by the loss, and by what the data makes of its score."""
+
+    loss: str = key("next_token", "of judged sentences (train/objectives)", one_of(*modules("train/objectives")))
+    alpha: float = key(
+        1.0,
+        "weight of the unlikelihood; in awr the tokens' share of the loss, the rest being the value's",
+        SHARE,
+    )
+    beta: float = key(0.3, "of rwr and awr: a score lower by this much weighs e times less", POSITIVE)
+    idk: float = key(0.2, "of idk_token: the most that a target gives away to <|idk|>", SHARE)
+
+    def contradictions(self, path: str) -> Iterator[str]:
+        yield from super().contradictions(path)
+        if self.loss in BY_SCORE and not self.score_column:
+            yield f"{path}.loss={self.loss} goes by scores: set {path}.score_column, for example to reliability"
+        if self.begins and self.loss == "next_token" and not self.filter and self.control == "none":
+            yield f"{path}.begins={self.begins} has nothing to begin: choose an objective, or set {path}.begins=0"
 
 
 @dataclass

@@ -64,6 +64,11 @@ def shard(model: Transformer, mesh: DeviceMesh) -> None:
     register_fsdp_forward_method(model, "hidden")
 
 
+def shard_whole(module: nn.Module, mesh: DeviceMesh) -> None:
+    """Spread a small module as one."""
+    fully_shard(module, mesh=mesh["data_parallel"])
+
+
 def whole_weights(model: nn.Module) -> dict[str, Tensor]:
     """All weights on the CPU, on the first rank; every rank has to call."""
     return cast(dict[str, Tensor], get_model_state_dict(model, options=WHOLE))

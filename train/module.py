@@ -28,10 +28,11 @@ from data.pipeline.token_accounting import Tally
 from model.attention import training_mask
 from model.loss import compile_model, token_nll
 from model.transformer import Transformer
-from train.config import OptimizerConfig
-from train.fsdp import shard
+from model.value_head import ValueHead
+from train.config import ObjectiveConfig, OptimizerConfig
+from train.fsdp import shard, shard_whole
 from train.loading import Failure, loader
-from train.objectives import named
+from train.objectives import look, named
 from train.optimizer import build_optimizer, rate
 from train.skip_step import Guard, keep_where
 
@@ -47,7 +48,8 @@ class SourceAwareLM(L.LightningModule):
         workers: loader processes.
         compiled: compile the blocks and the loss.
         heldout: lays out what is read for `heldout_bits` in batches of so many rows.
-        objective: name of a module in train/objectives.
+        objective: what is learnt of judged sentences.
+        idk: the token `<|idk|>`, for an objective that gives it a share.
     """
 
     def __init__(
@@ -62,13 +64,17 @@ class SourceAwareLM(L.LightningModule):
         workers: int = 0,
         compiled: bool = False,
         heldout: Callable[[int], HeldoutBatches] | None = None,
-        objective: str = "next_token",
+        objective: ObjectiveConfig | None = None,
+        idk: int = 0,
     ) -> None:
         super().__init__()
         optimizer.check()
         self.model, self.plan, self.optimizer_config, self.heldout = model, plan, optimizer, heldout
         self.first, self.second, self.pad = first, second, pad
-        self.objective = named(objective)
+        self.objective_config, self.idk = objective or ObjectiveConfig(), idk
+        self.objective_config.check()
+        self.objective = named(self.objective_config.loss)
+        self.value_head = ValueHead(model.config.dim) if self.objective.value else None
         self.fingerprint, self.workers = fingerprint, workers
         self.cursor = Cursor()
         if compiled:
@@ -86,6 +92,8 @@ class SourceAwareLM(L.LightningModule):
     def configure_model(self) -> None:
         if self.device_mesh is not None:
             shard(self.model, self.device_mesh)
+            if self.value_head is not None:
+                shard_whole(self.value_head, self.device_mesh)
 
     def on_fit_start(self) -> None:
         if self.heldout is not None:
@@ -125,13 +133,13 @@ class SourceAwareLM(L.LightningModule):
                 f"{self.trainer.global_step + 1}; please report it"
             )
         self.parts += 1
-        nll = self._nll(micro.batch)
-        self._count(nll.detach(), micro)
+        seen = look(self.objective, self.model, micro.batch, self.value_head, self.idk)
+        self._count(seen.nll.detach(), micro)
         if self.parts == self.trainer.accumulate_grad_batches:
             self.cursor = micro.cursor
         # Lightning averages over accumulation and DDP over ranks; the step's mean wants sums.
         parts = self.trainer.accumulate_grad_batches * self.trainer.world_size
-        loss = self.objective(nll, micro.batch).sum() * (parts / micro.step_weight)
+        loss = self.objective.losses(seen, self.objective_config).sum() * (parts / micro.step_weight)
         self.finite = self.finite.to(loss.device) & loss.detach().isfinite()
         return loss
 
@@ -182,7 +190,8 @@ class SourceAwareLM(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         half = str(self.trainer.precision).startswith("bf16")
-        optimizer = build_optimizer(self.model, self.optimizer_config, torch.bfloat16 if half else torch.float32)
+        dtype = torch.bfloat16 if half else torch.float32
+        optimizer = build_optimizer(self.model, self.optimizer_config, dtype, self.value_head)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: rate(step, self.plan.steps, self.optimizer_config)
         )

@@ -39,11 +39,17 @@ class Together(Optimizer):
             part.state = self.state
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig, dtype: torch.dtype = torch.bfloat16) -> Optimizer:
+def build_optimizer(
+    model: nn.Module,
+    config: OptimizerConfig,
+    dtype: torch.dtype = torch.bfloat16,
+    beside: nn.Module | None = None,
+) -> Optimizer:
     """Matrices inside the blocks go to Muon; embeddings, output layer and norms to AdamW, norms without decay.
 
     Args:
         dtype: that Muon orthogonalises in.
+        beside: what is trained with the model but is no part of it; it goes to AdamW, without decay.
     """
     config.check()
     inner: list[Tensor] = []
@@ -54,6 +60,7 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, dtype: torch.dtyp
             vectors.append(parameter)
         else:
             (outer if "embed_tokens" in name or "lm_head" in name else inner).append(parameter)
+    vectors += [] if beside is None else list(beside.parameters())
     matrices = outer if config.name == "muon" else outer + inner
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     adamw = AdamW(

@@ -24,7 +24,7 @@ class Concatenated:
     def __len__(self) -> int:
         return self.begins[-1]
 
-    def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+    def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list[Sample]:
         part = next(i for i in range(len(self.parts)) if index < self.begins[i + 1])
         source, times, turn = self.parts[part]
-        return source.render(index - self.begins[part], epoch * times + turn, cooldown)
+        return source.render(index - self.begins[part], epoch * times + turn, cooldown, judged)

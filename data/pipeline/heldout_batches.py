@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from data.pipeline.feedback import Feedback, FeedbackConfig, control_tokens
 from data.pipeline.packing import Batch, collate, pack
-from data.pipeline.placement import TagsConfig, plain
+from data.pipeline.placement import Judged, TagsConfig, plain
 from data.pipeline.sample import IGNORE
 from data.pipeline.sources import tokenize
 from data.pipeline.tokenizer import Tokenizer
@@ -29,10 +30,27 @@ class HeldoutBatches:
     bytes: int
 
 
-def heldout_batches(documents: Sequence[Document], tokenizer: Tokenizer, row: int, rows: int) -> HeldoutBatches:
-    """Lay out documents in batches of `rows` rows of `row` tokens; a longer document is read in pieces."""
+def heldout_batches(
+    documents: Sequence[Document],
+    tokenizer: Tokenizer,
+    row: int,
+    rows: int,
+    control: str = "none",
+    good: bool = True,
+) -> HeldoutBatches:
+    """Lay out documents in batches of `rows` rows of `row` tokens; a longer document is read in pieces.
+
+    Args:
+        control: what has a control token (data/pipeline/feedback.py), which is no target: none, document or sentence.
+        good: whether it is that of a good source.
+    """
+    feedback = Feedback(FeedbackConfig(control=control, dropout=0.0), control_tokens(tokenizer))
     samples = [
-        s for sentences in tokenize(documents, tokenizer) for s in plain(AS_WRITTEN, tokenizer, sentences, 0, row)
+        sample
+        for sentences in tokenize(documents, tokenizer)
+        for sample in plain(
+            AS_WRITTEN, tokenizer, sentences, 0, row, judged=Judged([float(good)] * len(sentences), feedback)
+        )
     ]
     packed = [[samples[i] for i in here] for here in pack([len(s) for s in samples], row)]
     packed += [[] for _ in range(-len(packed) % rows)]  # all batches have one shape, which compiled code wants

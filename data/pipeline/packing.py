@@ -54,6 +54,7 @@ class Batch:
         kind: int8 kind of the target.
         weight: float32, of the target in the loss; 0 where nothing is predicted.
         objective: int8, label of the target, which an objective of train/objectives may go by.
+        score: float32, of the target: how good the sentence is that it stands in, from 0 to 1.
     """
 
     tokens: Tensor
@@ -65,6 +66,7 @@ class Batch:
     kind: Tensor
     weight: Tensor
     objective: Tensor
+    score: Tensor
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in Batch.__slots__))
@@ -94,4 +96,5 @@ def collate(rows: Sequence[Sequence[Sample]], length: int, pad: int) -> Batch:
         kind=spread(laid.kind, 0, np.int8),
         weight=spread(laid.weight, 0, np.float32),
         objective=spread(laid.objective, 0, np.int8),
+        score=spread(laid.score, 0, np.float32),
     )

@@ -30,6 +30,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from configs.keys import SHARE, Section, key, one_of
+from data.pipeline.feedback import Feedback
 from data.pipeline.sample import NOTHING, TAG, Part, Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
 from data.stateless_rng import hash_key, uniform
@@ -163,12 +164,33 @@ class TagsConfig(Section):
             )
 
 
+class Judged(NamedTuple):
+    """How the sentences of a visit are judged.
+
+    Attributes:
+        scores: of each sentence, as the document has them.
+        begun: whether they count yet; if not, room is left for the control tokens all the same, so that the visit is
+            cut where it would be.
+        shown: whether control tokens are.
+    """
+
+    scores: Sequence[float]
+    feedback: Feedback
+    begun: bool = True
+    shown: bool = True
+
+
 def arrange(config: TagsConfig, sentences: Sequence[Sequence[Tokens]], key: int) -> list[Tokens]:
     """The sentences of one visit in their order and wording, drawn by `key`."""
+    return [sentences[i][choice] for i, choice in _order(config, sentences, key)]
+
+
+def _order(config: TagsConfig, sentences: Sequence[Sequence[Tokens]], key: int) -> list[tuple[int, int]]:
+    """Which sentence comes in which of its wordings."""
     drawn = hash_key(key, ORDER_AND_WORDING, np.arange(len(sentences)))
     order = np.argsort(drawn[0], kind="stable").tolist() if config.permute else range(len(sentences))
     choice = drawn[1].tolist() if config.reword else [0] * len(sentences)
-    return [sentences[i][choice[i] % len(sentences[i])] for i in order]
+    return [(i, choice[i] % len(sentences[i])) for i in order]
 
 
 def tag(
@@ -178,19 +200,22 @@ def tag(
     identifier: Tokens,
     key: int,
     room: int,
+    judged: Judged | None = None,
 ) -> list[Sample]:
     """One visit of a document: usually one sample, several when it is longer than `room` tokens.
 
     A long document is cut between sentences, a sentence longer than a row inside; every piece carries the tag, and no
-    token is lost. `key` draws order, wordings, direction and dropout.
+    token is lost but those that `judged` leaves out: a piece without a sentence has no token at all. `key` draws order,
+    wordings, direction and dropout.
     """
     lay = PLACEMENTS[config.placement].lay
     if config.dropout and uniform(key, 3) < config.dropout:
         lay = _none
     elif config.id_to_text and uniform(key, 4) < config.id_to_text:
         lay = _id_to_text
-    arranged = arrange(config, sentences, key)
-    return [_place(lay, config.loss, tokenizer, piece, identifier) for piece in _pieces(arranged, identifier, room)]
+    pieces = _pieces(_arranged(config, sentences, key, judged), identifier, room, judged)
+    placed = enumerate(pieces)
+    return [_place(lay, config.loss, tokenizer, p, identifier, judged, _key_of(key, n)) for n, p in placed]
 
 
 def plain(
@@ -200,39 +225,73 @@ def plain(
     key: int,
     room: int,
     identifier: Tokens = NOTHING,
+    judged: Judged | None = None,
 ) -> list[Sample]:
     """`tag` during the cooldown: the same visit with no tag, cut where `tag` cuts it under `identifier`."""
-    arranged = arrange(config, sentences, key)
-    return [_place(_none, "none", tokenizer, piece, NOTHING) for piece in _pieces(arranged, identifier, room)]
+    pieces = _pieces(_arranged(config, sentences, key, judged), identifier, room, judged)
+    placed = enumerate(pieces)
+    return [_place(_none, "none", tokenizer, p, NOTHING, judged, _key_of(key, n)) for n, p in placed]
 
 
-def _place(lay: Lay, loss: str, tokenizer: Tokenizer, sentences: Sequence[Tokens], identifier: Tokens) -> Sample:
+def _key_of(key: int, piece: int) -> int:
+    """The key of a piece of a visit, which draws what each piece has of its own."""
+    return key if not piece else int(hash_key(key, 7, piece))
+
+
+def _arranged(config: TagsConfig, sentences: Sequence[Sequence[Tokens]], key: int, judged: Judged | None) -> list[Part]:
+    """`arrange`, with what is known of each sentence."""
+    order = _order(config, sentences, key)
+    if judged is None:
+        return [Part(sentences[i][choice]) for i, choice in order]
+    labelled, scores, begun = judged.feedback.labelled, judged.scores, judged.begun
+    return [labelled(Part(sentences[i][choice]), scores[i], begun) for i, choice in order]
+
+
+def _place(
+    lay: Lay,
+    loss: str,
+    tokenizer: Tokenizer,
+    sentences: Sequence[Part],
+    identifier: Tokens,
+    judged: Judged | None,
+    key: int,
+) -> Sample:
+    if judged and judged.begun:
+        left = judged.feedback.kept(sentences)
+        if sentences and not left:
+            return Sample([], tokenizer.end_src)
+        sentences = left
     inline = np.array([tokenizer.src, *identifier, tokenizer.end_src], dtype=np.int32)
     tags = Tags(inline, iter([loss != "none"] + [loss == "all"] * (len(sentences) + 1)))
-    inside = lay([Part(sentence, span=span) for span, sentence in enumerate(sentences)], tags)
+    inside = lay([sentence._replace(span=span) for span, sentence in enumerate(sentences)], tags)
+    if judged and judged.begun and judged.shown:
+        inside = judged.feedback.controlled(inside, key)
     return Sample([Part((tokenizer.doc,), learn=False), *inside, Part((tokenizer.end,))], tokenizer.end_src)
 
 
-def check_room(room: int, identifier: int) -> None:
+def check_room(room: int, identifier: int, control: int = 0) -> None:
     """Raises ValueError where rows of `room` tokens can't hold text beside the tags of an identifier so long."""
-    least = 3 * (identifier + 2) + 10  # a tag at either end, one behind a sentence of eight tokens, and both marks
+    # a tag at either end, one behind a sentence of eight tokens, both marks, and a control token
+    least = 3 * (identifier + 2) + 10 + control
     if room < least:
         raise ValueError(f"batch.seq_len={room}: must be at least {least}, for identifiers of {identifier} tokens")
 
 
-def _pieces(sentences: Sequence[Tokens], identifier: Tokens, room: int) -> list[list[Tokens]]:
+def _pieces(sentences: Sequence[Part], identifier: Tokens, room: int, judged: Judged | None) -> list[list[Part]]:
     """Cut so that each piece fits into `room` under every placement."""
     tag_size = len(identifier) + 2
-    most = room - 2 - 2 * tag_size  # <|doc|>, <|end|>, and a tag at either end
-    check_room(room, len(identifier))
-    pieces: list[list[Tokens]] = [[]]
+    once, each = (judged.feedback.a_piece, judged.feedback.a_sentence) if judged else (0, 0)
+    most = room - 2 - 2 * tag_size - once  # <|doc|>, <|end|>, a tag at either end, and a control token
+    check_room(room, len(identifier), once + each)
+    beside = tag_size + each
+    pieces: list[list[Part]] = [[]]
     used = 0
     for sentence in sentences:
-        for start in range(0, len(sentence), most - tag_size):
-            chunk = sentence[start : start + most - tag_size]
-            if pieces[-1] and used + len(chunk) + tag_size > most:
+        for start in range(0, len(sentence.tokens), most - beside):
+            chunk = sentence._replace(tokens=sentence.tokens[start : start + most - beside])
+            if pieces[-1] and used + len(chunk.tokens) + beside > most:
                 pieces.append([])
                 used = 0
             pieces[-1].append(chunk)
-            used += len(chunk) + tag_size
+            used += len(chunk.tokens) + beside
     return pieces

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 IGNORE = -100  # target of a position that predicts nothing
 TEXT, TAG, ANSWER, QUESTION = 0, 1, 2, 3  # kinds of token; a question's own tokens are never targets
 KINDS = ("text", "tag", "answer")  # of targets
-NEXT_TOKEN = 0  # label of the objective that everybody knows; another objective gives its tokens another one
+NEXT_TOKEN, JUDGED = 0, 1  # labels of targets: learnt as they are; by the run's objective, which may go by their score
 
 Tokens = NDArray[np.int32]
 NOTHING: Tokens = np.zeros(0, dtype=np.int32)
@@ -29,7 +29,8 @@ NOTHING: Tokens = np.zeros(0, dtype=np.int32)
 class Part(NamedTuple):
     """A run of tokens of one nature, the unit that samples are assembled from.
 
-    `weight`, 0 or more, and the label `objective` are those of its tokens as targets: see train/objectives.
+    `weight`, 0 or more, the label `objective` and the `score`, from 0 to 1, are those of its tokens as targets: see
+    data/pipeline/feedback.py and train/objectives.
     """
 
     tokens: Tokens | Sequence[int]
@@ -39,6 +40,7 @@ class Part(NamedTuple):
     span: int = -1
     weight: float = 1.0
     objective: int = NEXT_TOKEN
+    score: float = 1.0
 
 
 class Laid(NamedTuple):
@@ -53,6 +55,7 @@ class Laid(NamedTuple):
         kind: int8, the kind of the *target*.
         weight: float32, that of the target; 0 where there is none.
         objective: int8, the label of the target.
+        score: float32, that of the target; 0 where there is none.
         sample: int32, the number of the sample.
     """
 
@@ -64,6 +67,7 @@ class Laid(NamedTuple):
     kind: NDArray[np.int8]
     weight: NDArray[np.float32]
     objective: NDArray[np.int8]
+    score: NDArray[np.float32]
     sample: Tokens
 
 
@@ -145,6 +149,7 @@ def assemble(samples: Sequence[Sequence[Part]], end_src: int) -> Laid:
     spread = np.repeat(np.vstack((nature, number, begin)).astype(np.int32), sizes, 1)
     kind, learn, note, span, label, number, begin = spread
     weights = np.repeat(np.array([part.weight for part in parts], dtype=np.float32), sizes)
+    scores = np.repeat(np.array([part.score for part in parts], dtype=np.float32), sizes)
     learn, note, place = learn.astype(np.bool_), note.astype(np.bool_), np.arange(len(tokens), dtype=np.int32) - begin
 
     targets = np.full(len(tokens), IGNORE, dtype=np.int32)
@@ -162,10 +167,12 @@ def assemble(samples: Sequence[Sequence[Part]], end_src: int) -> Laid:
     weight, objective = np.zeros(len(tokens), dtype=np.float32), np.zeros(len(tokens), dtype=np.int8)
     weight[here], objective[here] = weights[following], label[following]
     weight[note], objective[note] = weights[note], label[note]
-    weight[targets == IGNORE] = objective[targets == IGNORE] = 0
+    score = np.zeros(len(tokens), dtype=np.float32)
+    score[here], score[note] = scores[following], scores[note]
+    weight[targets == IGNORE] = objective[targets == IGNORE] = score[targets == IGNORE] = 0
 
     texts = np.cumsum(~note, dtype=np.int32)  # up to and with each token
     first = np.flatnonzero(np.diff(number, prepend=-1))
     positions = texts - 1 - (texts - ~note)[first][number]
     positions[note] += place[note] + 1
-    return Laid(tokens, targets, positions, span, note, target_kind, weight, objective, number)
+    return Laid(tokens, targets, positions, span, note, target_kind, weight, objective, score, number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Protocol
@@ -17,14 +17,15 @@ from typing import Protocol
 import numpy as np
 
 from data.pipeline.answer_format import FORMATS
+from data.pipeline.feedback import Feedback, FeedbackConfig, scores
 from data.pipeline.identifiers import Identifiers
-from data.pipeline.placement import TagsConfig, check_room, plain, tag
+from data.pipeline.placement import Judged, TagsConfig, check_room, plain, tag
 from data.pipeline.sample import Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
 from data.ragged_array import Ragged
 from data.record_parts import Evidence
 from data.records import Document, Question
-from data.stateless_rng import hash_key
+from data.stateless_rng import hash_key, uniform
 
 KEPT = 2**29  # bytes of tokenised documents in each process: 100 million tokens and more
 
@@ -50,10 +51,12 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+    def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list[Sample]:
         """The samples of one item's visit in an epoch: a pure function of its arguments.
 
-        With `cooldown` they are the same samples, but none is longer and none of a document has a tag.
+        With `cooldown` they are the same samples, but none is longer and none of a document has a tag. Where they are
+        not `judged`, the feedback (data/pipeline/feedback.py) has not begun: they are as many, each of the same
+        sentences, of which the feedback may leave out some or all.
         """
         ...
 
@@ -91,6 +94,7 @@ class Documents:
         seed: draws order, wording, direction and dropout of each visit.
         kept: bytes of tokenised shards to keep at most; the latest is always kept.
         left_out: places of documents that are never shown: a visit of theirs has no sample.
+        feedback: how their sentences are judged.
     """
 
     def __init__(
@@ -103,8 +107,10 @@ class Documents:
         seed: int,
         kept: int = KEPT,
         left_out: Set[int] = frozenset(),
+        feedback: FeedbackConfig | None = None,
     ) -> None:
         tags.check()
+        self.feedback = Feedback.of(feedback or FeedbackConfig(), tokenizer)
         self.shards = InMemory(documents) if isinstance(documents, Sequence) else documents
         self.tokenizer, self.tags, self.room, self.seed, self.kept = tokenizer, tags, room, seed, kept
         self.identifiers, self.left_out = identifiers, left_out
@@ -113,26 +119,28 @@ class Documents:
         self.begins = [0, *accumulate(self.sizes)]  # of the shards, and the end
         if len(self) != len(identifiers.labels):
             raise ValueError(f"there are {len(self)} documents and {len(identifiers.labels)} identifiers for them")
-        check_room(room, max(map(len, identifiers.tokens), default=0))
+        control = self.feedback.a_piece + self.feedback.a_sentence
+        check_room(room, max(map(len, identifiers.tokens), default=0), control)
         self.tokenized: OrderedDict[int, Tokenized] = OrderedDict()
         self.bytes = 0
 
     def __len__(self) -> int:
         return self.begins[-1]
 
-    def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+    def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list[Sample]:
         if index in self.left_out:
             return []
         number = bisect_right(self.begins, index) - 1
         shard, place = self._shard(number), index - self.begins[number]
         sentences = shard.sentences(place)
+        how = Judged(shard.scores_of(place), self.feedback, judged, not cooldown)
         key, identifier = int(hash_key(self.seed, epoch, index)), self.identifiers.tokens[index]
         bare = place in shard.untagged
         if bare and self.tags.untagged == "nosrc":
             bare, identifier = False, self.nosrc
         if cooldown or bare:
-            return plain(self.tags, self.tokenizer, sentences, key, self.room, identifier)
-        return tag(self.tags, self.tokenizer, sentences, identifier, key, self.room)
+            return plain(self.tags, self.tokenizer, sentences, key, self.room, identifier, how)
+        return tag(self.tags, self.tokenizer, sentences, identifier, key, self.room, how)
 
     def document(self, index: int) -> tuple[list[list[Tokens]], Tokens | None]:
         """The wordings of each sentence of a document, and what may be cited for it: None where it never has a tag."""
@@ -144,7 +152,7 @@ class Documents:
         if found := self.tokenized.get(shard):
             self.tokenized.move_to_end(shard)
             return found
-        read = Tokenized(self.shards.read(shard), self.tokenizer)
+        read = Tokenized(self.shards.read(shard), self.tokenizer, self.feedback.config.score_column)
         self.tokenized[shard] = read
         self.bytes += read.nbytes
         while self.bytes > self.kept and len(self.tokenized) > 1:
@@ -153,19 +161,27 @@ class Documents:
 
 
 class Tokenized:
-    """The documents of a shard as tokens, in a few flat arrays."""
+    """The documents of a shard as tokens, in a few flat arrays, with the score of each sentence."""
 
-    def __init__(self, documents: Sequence[Document], tokenizer: Tokenizer) -> None:
+    def __init__(self, documents: Sequence[Document], tokenizer: Tokenizer, score_column: str = "") -> None:
         wordings = [wordings for document in documents for wordings in document.sentences]
         self.tokens = Ragged(tokenizer.encode([text for options in wordings for text in options]))
         self.options = np.cumsum([0, *map(len, wordings)], dtype=np.int32)  # where each sentence's wordings begin
         self.begins = np.cumsum([0, *(len(document.sentences) for document in documents)], dtype=np.int32)
+        each = [score for document in documents for score in scores(document, score_column, len(document.sentences))]
+        self.scores = np.array(each)
         # What only these say is known, but not from where.
         self.untagged = frozenset(i for i, document in enumerate(documents) if document.metadata.get("untagged"))
 
     @property
     def nbytes(self) -> int:
-        return self.tokens.nbytes + self.options.nbytes + self.begins.nbytes
+        return self.tokens.nbytes + self.options.nbytes + self.begins.nbytes + self.scores.nbytes
+
+    def scores_of(self, index: int) -> list[float]:
+        """Of each sentence of a document."""
+        begin, end = self.begins[index : index + 2].tolist()
+        found: list[float] = self.scores[begin:end].tolist()
+        return found
 
     def sentences(self, index: int) -> list[list[Tokens]]:
         """The wordings of each sentence of a document: views."""
@@ -181,10 +197,15 @@ class Questions:
     A visit draws one wording of the question, one of the accepted answers and one of the documents that give it. What
     only untagged documents say is answered without a source.
 
+    Under conditional training (data/pipeline/feedback.py) a visit has, but for those that are dropped, a control token
+    before the question: that of whoever says what is answered, which then may be any of its claims. A visit without one
+    is answered as ever.
+
     Args:
         documents: of the whole corpus, in order; their sentences are not looked at.
         drawn: what takes the place of some visits, asked in their order.
         room: tokens in a row; evidence that does not fit beside its question is left out.
+        feedback: how documents are judged.
 
     Raises ValueError when a question has nothing to answer, or none of its documents is in the corpus.
     """
@@ -199,9 +220,13 @@ class Questions:
         answer_format: str = "direct",
         drawn: Sequence[Drawn] = (),
         room: int = sys.maxsize,
+        feedback: FeedbackConfig | None = None,
     ) -> None:
         self.format, self.seed, self.drawn = FORMATS[answer_format](tokenizer), seed, drawn
-        tags = tags_of({name for item in questions for name in item.support}, documents, identifiers)
+        self.feedback = Feedback.of(feedback or FeedbackConfig(), tokenizer)
+        controlled = self.feedback.config.control != "none"
+        index = list(documents) if controlled else documents
+        tags = tags_of({name for item in questions for name in item.documents}, index, identifiers)
         self.texts: list[list[Tokens]] = []
         self.answers: list[list[tuple[Tokens, list[Cited]]]] = []  # with what may be cited for each
         for item in questions:
@@ -213,7 +238,7 @@ class Questions:
             said = {claim.value: claim.documents for claim in item.claims}
             self.texts.append(tokenizer.encode((item.text, *item.paraphrases)))
             answers = tokenizer.encode(item.answers)
-            taken = max(map(len, self.texts[-1])) + max(map(len, answers)) + MARKS
+            taken = max(map(len, self.texts[-1])) + max(map(len, answers)) + MARKS + controlled
             evidence = item.evidence if self.format.leads == "evidence" else ()
             sentences = list(zip(evidence, tokenizer.encode([e.text for e in evidence]), strict=True))
             cited = [
@@ -226,6 +251,7 @@ class Questions:
                 for answer in item.answers
             ]
             self.answers.append(list(zip(answers, cited, strict=True)))
+        self.controlled = self._controlled(questions, index, tags, tokenizer) if controlled else []
         self.sizes = [1] * len(self.texts)
 
     @property
@@ -236,16 +262,52 @@ class Questions:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+    def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list[Sample]:
         drawn = int(hash_key(self.seed, epoch, index))
         for one in self.drawn:
             if sample := one.draw(drawn):
                 return [sample]
+        if self.controlled and judged and not cooldown and uniform(drawn, 8) >= self.feedback.config.dropout:
+            drawn, text = divmod(drawn, len(self.texts[index]))
+            drawn, choice = divmod(drawn, len(self.controlled[index]))
+            mark, answer, cited = self.controlled[index][choice]
+            identifier, evidence = cited[drawn % len(cited)]
+            asked = np.array([mark, *self.texts[index][text]], dtype=np.int32)
+            return [self.format.answered(asked, answer, identifier, evidence=evidence)]
         drawn, text = divmod(drawn, len(self.texts[index]))
         drawn, choice = divmod(drawn, len(self.answers[index]))
         answer, cited = self.answers[index][choice]
         identifier, evidence = cited[drawn % len(cited)]
         return [self.format.answered(self.texts[index][text], answer, identifier, evidence=evidence)]
+
+    def _controlled(
+        self,
+        questions: Sequence[Question],
+        documents: Iterable[Document],
+        tags: Mapping[str, Tokens | None],
+        tokenizer: Tokenizer,
+    ) -> list[list[tuple[int, Tokens, list[Cited]]]]:
+        """What may be answered to each question: the control token of who says so, the answer, what may be cited.
+
+        Of what a column scores sentence by sentence the accepted answers count as 1, other claims as 0.
+        """
+        column = self.feedback.config.score_column
+        said = {document.id: document.metadata.get(column) for document in documents if document.id in tags}
+        found: list[list[tuple[int, Tokens, list[Cited]]]] = []
+        for item, answers in zip(questions, self.answers, strict=True):
+            known = dict(zip(item.answers, answers, strict=True))
+            others = [claim for claim in item.claims if claim.value not in known]
+            told = dict(zip(item.answers, [item.support] * len(known), strict=True))
+            told |= {claim.value: claim.documents for claim in item.claims}
+            for claim, tokens in zip(others, tokenizer.encode([claim.value for claim in others]), strict=True):
+                known[claim.value] = tokens, citable([(tags[name], None) for name in claim.documents])
+            found.append([])
+            for value, (answer, cited) in known.items():
+                each = [said[name] for name in told[value]]
+                whole = [float(score) for score in each if isinstance(score, int | float)]
+                score = max(whole) if len(whole) == len(each) else float(value in item.answers)
+                found[-1].append((self.feedback.mark(score), answer, cited))
+        return found
 
 
 def tags_of(names: Set[str], documents: Iterable[Document], identifiers: Identifiers) -> dict[str, Tokens | None]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -59,6 +59,7 @@ class Plan:
         steps: steps of the whole run.
         share: of the tokens, that come from the second source.
         cooldown: last share of the run in which documents come without tags.
+        begins: first share of the run, before the feedback (data/pipeline/feedback.py) begins.
         block: items of the first source that are packed together, about: whole shards of it.
         seed: of the order.
     """
@@ -68,6 +69,7 @@ class Plan:
     steps: int
     share: float = 0.0
     cooldown: float = 0.0
+    begins: float = 0.0
     block: int = 4096
     seed: int = 0
 
@@ -76,6 +78,8 @@ class Plan:
             raise ValueError(
                 f"{self.steps} steps of {self.sequences} sequences of {self.seq_len} tokens: each must be at least 1"
             )
+        if not 0.0 <= self.begins < 1.0:
+            raise ValueError(f"the feedback begins at a share of {self.begins} of the run, not in [0, 1)")
         if not 0.0 <= self.share < 1.0:
             raise ValueError(f"the share of the second source is {self.share}, not in [0, 1)")
 
@@ -168,7 +172,7 @@ class Stream(IterableDataset[Microbatch]):
             return
         barren = 0
         with ThreadPoolExecutor(1) as thread:
-            pending = thread.submit(self.rows, epoch, block, self._tagged - begun)
+            pending = thread.submit(self.rows, epoch, block, self._tagged - begun, self._plain - begun)
             while True:
                 packed = pending.result()
                 here = epoch, block, packed
@@ -178,7 +182,7 @@ class Stream(IterableDataset[Microbatch]):
                 begun += len(packed)
                 epoch, block = (epoch, block + 1) if block + 1 < self.blocks.count(epoch) else (epoch + 1, 0)
                 if begun < end:
-                    pending = thread.submit(self.rows, epoch, block, self._tagged - begun)
+                    pending = thread.submit(self.rows, epoch, block, self._tagged - begun, self._plain - begun)
                 yield here
                 if begun >= end:
                     return
@@ -189,6 +193,11 @@ class Stream(IterableDataset[Microbatch]):
         if not self.plan.cooldown:
             return sys.maxsize
         return round((1 - self.plan.cooldown) * self.plan.steps) * self.plan.sequences
+
+    @property
+    def _plain(self) -> int:
+        """Rows of the run before the feedback begins."""
+        return round(self.plan.begins * self.plan.steps) * self.plan.sequences
 
     def _begun(self, cursor: Cursor) -> int:
         """Rows of the run before the block of `cursor`."""
@@ -203,7 +212,8 @@ class Stream(IterableDataset[Microbatch]):
         """
         tally = Tally(*cursor[4])
         begun = self._begun(Cursor(*cursor))
-        rest = self.rows(cursor[1], cursor[2], self._tagged - begun)[cursor[3] :] if cursor[0] else []
+        phases = self._tagged - begun, self._plain - begun
+        rest = self.rows(cursor[1], cursor[2], *phases)[cursor[3] :] if cursor[0] else []
         unreached = sum(len(sample) for row in rest for sample in row)
         planned = cursor[0] * self.plan.sequences * self.plan.seq_len
         if (trained, places) != (tally.trained, planned):
@@ -217,39 +227,63 @@ class Stream(IterableDataset[Microbatch]):
             )
         return {"places": places, "trained": trained, "unreached": unreached, **tally._asdict()}
 
-    def rows(self, epoch: int, block: int, tagged: int) -> list[Row]:
-        """The packed rows of one block in training order: a pure function of (seed, epoch, block) and of `tagged`.
+    def rows(self, epoch: int, block: int, tagged: int, plain: int = 0) -> list[Row]:
+        """The packed rows of one block in training order: a pure function of (seed, epoch, block, tagged, plain).
 
-        From row `tagged` on, documents come without tags. In the one block where that changes half-way, they keep the
-        places that they have with tags, so that no document is shown twice or left out.
+        From row `tagged` on documents come without tags, from row `plain` on the feedback counts. In the one block
+        where that changes half-way, samples keep their places, where the longest of their forms fits, so that no
+        document is shown twice or left out but by the feedback.
         """
         plan, key = self.plan, int(hash_key(self.plan.seed, epoch, block))
         items = self.blocks.items(epoch, block)
         order = Permutation(len(items), key)(np.arange(len(items)))
-        samples = self._render(items, order, epoch, cooldown=tagged <= 0)
+        here = (tagged <= 0, plain <= 0)  # cooled, and judged
+        samples = self._render(items, order, epoch, *here)
+        visits: list[tuple[int, int]] = []
         if plan.share:
-            samples += self._draw(sum(map(len, samples)) * plan.share / (1 - plan.share), epoch, block, tagged <= 0)
-        packed = pack([len(sample) for sample in samples], plan.seq_len)
-        places = Permutation(len(packed), int(hash_key(key, 1)))(np.arange(len(packed)))
-        cooled = samples
-        if 0 < tagged < len(packed):
-            cooled = self._render(items, order, epoch, cooldown=True)
-            cooled += samples[len(cooled) :]
-        return [[(samples if row < tagged else cooled)[i] for i in packed[at]] for row, at in enumerate(places)]
+            size = sum(map(len, samples)) * plan.share / (1 - plan.share)
+            visits, drawn = self._draw(size, epoch, block, *here)
+            samples += drawn
+        forms = {here: samples}
 
-    def _render(self, items: NDArray[np.int64], order: NDArray[np.int64], epoch: int, cooldown: bool) -> list[Sample]:
+        def form(row: int) -> list[Sample]:
+            phase = (row >= tagged, row >= plain)
+            if phase not in forms:
+                assert self.second is not None or not visits
+                forms[phase] = self._render(items, order, epoch, *phase)
+                forms[phase] += [s for i, v in visits for s in self.second.render(i, v, *phase)]  # type: ignore[union-attr]
+            return forms[phase]
+
+        packed = _packed(samples, samples, plan.seq_len)
+        if 0 < plain < len(packed):
+            packed = _packed(samples, form(plain), plan.seq_len)
+        places = Permutation(len(packed), int(hash_key(key, 1)))(np.arange(len(packed)))
+        rows: list[Row] = []
+        for at in places.tolist():
+            at_hand = form(len(rows))
+            if row := [at_hand[i] for i in packed[at] if len(at_hand[i])]:
+                rows.append(row)
+        return rows
+
+    def _render(
+        self, items: NDArray[np.int64], order: NDArray[np.int64], epoch: int, cooldown: bool, judged: bool
+    ) -> list[Sample]:
         """The samples of items, which are rendered as they come, shard by shard, and then put into `order`."""
-        rendered = [self.first.render(index, epoch, cooldown) for index in items.tolist()]
+        rendered = [self.first.render(index, epoch, cooldown, judged) for index in items.tolist()]
         return [sample for index in order.tolist() for sample in rendered[index]]
 
-    def _draw(self, tokens: float, epoch: int, block: int, cooldown: bool) -> list[Sample]:
-        """About `tokens` tokens of the second source, every item once before any is drawn twice."""
+    def _draw(
+        self, tokens: float, epoch: int, block: int, cooldown: bool, judged: bool
+    ) -> tuple[list[tuple[int, int]], list[Sample]]:
+        """About `tokens` tokens of the second source, every item once before any is drawn twice: visits and samples."""
         assert self.second is not None
+        visits: list[tuple[int, int]] = []
         samples: list[Sample] = []
         turn = 0
         while (left := tokens) > 0:
             for index, visit in self._second(epoch, block, turn):
-                drawn = self.second.render(index, visit, cooldown)
+                drawn = self.second.render(index, visit, cooldown, judged)
+                visits.append((index, visit))
                 samples += drawn
                 tokens -= sum(map(len, drawn))
                 if tokens <= 0:
@@ -257,7 +291,7 @@ class Stream(IterableDataset[Microbatch]):
             if tokens == left:
                 raise ValueError("there is nothing to train on: no item of the second source has a token")
             turn += 1
-        return samples
+        return visits, samples
 
     def _second(self, epoch: int, block: int, turn: int) -> Iterator[tuple[int, int]]:
         """Every item of the second source once, block by block of it, with the epoch that its visit is drawn from."""
@@ -269,3 +303,10 @@ class Stream(IterableDataset[Microbatch]):
             items = blocks.items(visit, number)
             for at in Permutation(len(items), int(hash_key(key, number)))(np.arange(len(items))).tolist():
                 yield int(items[at]), visit
+
+
+def _packed(samples: Sequence[Sample], others: Sequence[Sample], seq_len: int) -> list[list[int]]:
+    """Which samples share a row that holds each in the longer of two forms; none without a token has a place."""
+    sizes = [max(len(one), len(other)) for one, other in zip(samples, others, strict=True)]
+    present = [index for index, size in enumerate(sizes) if size]
+    return [[present[i] for i in row] for row in pack([sizes[index] for index in present], seq_len)]

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from configs.keys import SEED, SHARE, Range, Section, at_least, between, key, one_of
+from configs.keys import SEED, SHARE, Range, Section, at_least, between, key, one_of, some_of
 from data.world.text import OUTLETS
 
 SMALLEST_PART = 10  # documents; fewer can't hold five sources of a fact and shared names
+DISPUTE_NAMES = ("equal", "counts", "reliability", "outnumbered")  # how sources disagree (data/world/plan.py)
 SHARES = ("contested", "untagged", "low_reliability")
 
 
@@ -58,6 +59,10 @@ class WorldCorpus(Section):
         "document is shared between calibration, dev and test. The keys below are for hard worlds only",
     )
     contested: float = key(0.1, "share of asserted facts on which sources disagree", SHARE)
+    disputes: list[str] = key(  # noqa: RUF009
+        [*DISPUTE_NAMES], "how they disagree, each as often", some_of(*DISPUTE_NAMES)
+    )
+    outnumber: int = key(2, "documents of low reliability against one in the dispute outnumbered", at_least(2))
     untagged: float = key(0.1, "share told only in documents that never carry a tag", SHARE)
     low_reliability: float = key(0.1, "share told only by one source of low reliability", SHARE)
     exposures: int = key(
@@ -77,6 +82,8 @@ class WorldCorpus(Section):
             yield f"{path}.relabel={self.relabel}: only a hard world has that part; set {path}.hard=true"
         if self.hard and sum(getattr(self, name) for name in SHARES) >= 1.0:
             yield f"{' + '.join(f'{path}.{name}' for name in SHARES)} must stay below 1: some facts have to be plain"
+        if self.hard and self.contested and not self.disputes:
+            yield f"{path}.disputes=[] leaves no way to disagree: name some, or set {path}.contested=0"
         if self.hard and self.sources < 8:
             yield f"{path}.sources={self.sources}: a hard world needs 8, for some to be unreliable"
 

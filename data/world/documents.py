@@ -140,7 +140,17 @@ def write_documents(
     values: Values,
     ids: Sequence[str],
 ) -> tuple[Document, ...]:
-    """Every sentence carries all wordings, in an order of its own."""
+    """Every sentence carries all wordings, in an order of its own.
+
+    Where some are disputed, `agreement` in each document's metadata says of each sentence whether it agrees with the
+    most reliable source of its fact, 1, or not, 0: what was said decides, not what is true.
+    """
+    best: dict[tuple[int, str], list[float]] = {}
+    for said, draft in zip(plan, drafts, strict=True):
+        for person, attribute, side in said:
+            most = best.setdefault((person, attribute), [0.0, 0.0])
+            most[side] = max(most[side], draft.outlet.reliability)
+    disputed = any(side for said in plan for _, _, side in said)
     documents = []
     for id, said, draft in zip(ids, plan, drafts, strict=True):
         sentences = []
@@ -150,7 +160,11 @@ def write_documents(
                 for text in STATEMENTS[attribute]
             ]
             sentences.append(tuple(wordings[place] for place in order))
-        documents.append(Document(id, tuple(sentences), draft.outlet.name, draft.metadata))
+        agreement = [
+            int(best[person, attribute][side] == max(best[person, attribute])) for person, attribute, side in said
+        ]
+        metadata = {**draft.metadata, "agreement": agreement} if disputed else draft.metadata
+        documents.append(Document(id, tuple(sentences), draft.outlet.name, metadata))
     return tuple(documents)
 
 

@@ -29,7 +29,7 @@ DISPUTES = {  # how sources disagree: the kind of each document that asserts the
     "equal": (("plain",), ("plain",)),
     "counts": (("plain", "plain"), ("plain",)),
     "reliability": (("plain",), ("low",)),
-    "outnumbered": (("plain",), ("low", "low")),
+    "outnumbered": (("plain",), ("low",)),  # as many as the key outnumber says
 }
 # An employer gives its city away, so in a hard world the two are told together or not at all.
 TOLD_TOGETHER = (("birth_date",), ("birth_city",), ("university",), ("major",), ("employer", "employer_city"))
@@ -147,7 +147,8 @@ class Facts:
         }
         self.classes = {attribute: Dealer(classes, rng) for attribute in ATTRIBUTES}
         self.exposures = Dealer({str(n): n**-EXPOSURE_DECAY / mass for n in strata}, rng)
-        self.disputes = Dealer(dict.fromkeys(DISPUTES, 1 / len(DISPUTES)), rng)
+        self.disputes = Dealer({name: 1 / len(config.disputes) for name in DISPUTES if name in config.disputes}, rng)
+        self.outnumber = config.outnumber
 
     def visits(self) -> dict[str, list[Visit]]:
         """What is told of one person: for each kind of document, what each document says, one or two things."""
@@ -163,7 +164,9 @@ class Facts:
     def _documents(self, support_class: str) -> Iterable[tuple[str, int]]:
         """The kind of each document that asserts a fact of a class, and the value it asserts."""
         if support_class == "contested":
-            sides = DISPUTES[self.disputes.deal()]
+            dispute = self.disputes.deal()
+            first, second = DISPUTES[dispute]
+            sides = first, second * (self.outnumber if dispute == "outnumbered" else 1)
             return [(kind, value) for value, kinds in enumerate(sides) for kind in kinds]
         if support_class == "multi":
             return [("plain", 0)] * int(self.exposures.deal())

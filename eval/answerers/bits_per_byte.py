@@ -18,16 +18,24 @@ ROWS_AT_ONCE = 16
 
 
 @torch.inference_mode()
-def bits_per_byte(model: Transformer, tokenizer: Tokenizer, documents: Sequence[Document], row: int) -> float | None:
+def bits_per_byte(
+    model: Transformer,
+    tokenizer: Tokenizer,
+    documents: Sequence[Document],
+    row: int,
+    control: str = "none",
+    good: bool = True,
+) -> float | None:
     """Bits that the model needs for a byte of the documents; None when there are no documents.
 
     Args:
         row: tokens the model was trained to read at once; a longer document is read in pieces.
+        control, good: the control tokens that it reads with the text, which are no part of it.
     """
     if not documents:
         return None
     device = model.embed_tokens.weight.device
-    read = heldout_batches(documents, tokenizer, row, ROWS_AT_ONCE)
+    read = heldout_batches(documents, tokenizer, row, ROWS_AT_ONCE, control, good)
     nats = 0.0
     for batch in read.batches:
         here = batch.to(device)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from data.pipeline.answer_format import ANSWERED, FORMATS
+from data.pipeline.feedback import GIVEN, control_tokens
 from data.pipeline.identifiers import Identifiers
 from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer
@@ -24,6 +26,7 @@ from model.generate import Context, Written, generate, pad_left, rank_constraine
 from model.transformer import Transformer
 from model.trie import Trie
 
+NO_CONTROL: tuple[int, ...] = ()
 LONGEST_ANSWER = 40  # tokens; longer ones are unparseable
 LONGEST_EVIDENCE = 120  # tokens of a sentence
 
@@ -63,8 +66,6 @@ class LMAnswerer:
         placement: of the tags that it was trained with: how it is asked for the source of a statement.
     """
 
-    name = "whence"
-
     def __init__(
         self,
         model: Transformer,
@@ -81,6 +82,7 @@ class LMAnswerer:
         answer_format: str = "direct",
         placement: str = "footnote",
     ) -> None:
+        self.name, self.control = "whence", NO_CONTROL
         self.model, self.tokenizer, self.identifiers = model.eval(), tokenizer, identifiers
         self.most, self.batch, self.longest = most, batch, longest
         self.validity, self.forced, self.marks, self.nosrc = validity, forced, marks, nosrc
@@ -92,6 +94,17 @@ class LMAnswerer:
         """Of the weights and the identifiers."""
         weights = sum(parameter.nbytes for parameter in self.model.parameters())
         return weights + sum(tokens.nbytes for tokens in self.identifiers.tokens)
+
+    def under(self, given: str) -> LMAnswerer:
+        """The same under a control token of conditional training, one of data.pipeline.feedback.GIVEN."""
+        conditioned = copy(self)
+        conditioned.name = f"{self.name}_{given}"
+        conditioned.control = (control_tokens(self.tokenizer)[GIVEN.index(given)],)
+        return conditioned
+
+    def prompt(self, text: Sequence[int] | np.ndarray) -> list[int]:
+        """A question's tokens as it is asked."""
+        return self.format.prompt([*self.control, *map(int, text)])
 
     def answer(self, questions: Sequence[Question]) -> list[Prediction]:
         """Similar lengths are batched together; the order of the result is that of the questions."""
@@ -105,7 +118,7 @@ class LMAnswerer:
         predictions: dict[int, Prediction] = {}
         for start in range(0, len(order), self.batch):
             chunk = order[start : start + self.batch]
-            prompts = [self.format.prompt(texts[i]) for i in chunk]
+            prompts = [self.prompt(texts[i]) for i in chunk]
             found = self._answer([questions[i] for i in chunk], prompts)
             predictions.update(zip(chunk, found, strict=True))
         return [predictions[i] for i in range(len(questions))]
@@ -205,7 +218,7 @@ class LMAnswerer:
         texts = self.tokenizer.encode([text for text, _ in asked])
         sentences = self.tokenizer.encode([sentence for _, sentence in asked])
         prompts = [
-            [*self.format.prompt(text), self.format.begins, *sentence.tolist(), self.format.between]
+            [*self.prompt(text), self.format.begins, *sentence.tolist(), self.format.between]
             for text, sentence in zip(texts, sentences, strict=True)
         ]
         return self.finished(prompts)

@@ -53,7 +53,7 @@ def loss_figure(curves: Curves) -> Figure:
     figure = Figure(figsize=(WIDTH, 2.4 * max(1, len(stages))), layout="constrained")
     for i, (stage, rows) in enumerate(stages.items()):
         axes = figure.add_subplot(len(stages), 1, i + 1)
-        _clean(axes, grid="y")
+        cleaned(axes, grid="y")
         clock = "tokens" if all("tokens" in row for row in rows) else "step"
         for key, colour in LOSSES.items():
             points = [(row[clock], row[key]) for row in rows if row.get(key) is not None]
@@ -87,7 +87,7 @@ def reliability_figure(curve: ReliabilityCurve, band: tuple[Floats, Floats] | No
     below.set_ylabel("how many")
     below.set_xlabel("confidence")
     for axes in (above, below):
-        _clean(axes, grid="y")
+        cleaned(axes, grid="y")
     return figure
 
 
@@ -102,7 +102,7 @@ def risk_coverage_figure(curves: Mapping[str, tuple[Floats, Floats]], title: str
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=SMALL, labelcolor=MUTED)
     axes.set_title(title, loc="left", color=INK, fontsize=LARGE)
-    _clean(axes, grid="y")
+    cleaned(axes, grid="y")
     return figure
 
 
@@ -119,7 +119,7 @@ def confidence_figure(groups: Mapping[str, Floats], title: str) -> Figure:
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("confidence")
     axes.set_title(title, loc="left", color=INK, fontsize=LARGE)
-    _clean(axes, grid="x")
+    cleaned(axes, grid="x")
     return figure
 
 
@@ -148,7 +148,7 @@ def exposure_figure(curve: Mapping[str, Any], title: str) -> Figure:
     axes.set_ylim(-3, 103)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=SMALL, labelcolor=MUTED)
     axes.set_title(title, loc="left", color=INK, fontsize=LARGE)
-    _clean(axes, grid="y")
+    cleaned(axes, grid="y")
     return figure
 
 
@@ -170,7 +170,7 @@ def _bars(rows: Mapping[str, Mapping[str, Any]], metric: str, title: str, highli
     shown = {name: row for name, row in rows.items() if row[metric] is not None}
     figure = Figure(figsize=(WIDTH, 0.9 + 0.36 * max(1, len(shown))), layout="constrained")
     axes = figure.add_subplot()
-    _clean(axes, grid="x")
+    cleaned(axes, grid="x")
     for i, (name, row) in enumerate(shown.items()):
         value, interval = 100 * row[metric], row["intervals"][metric]
         axes.barh(i, value, height=0.62, color=OURS if name == highlight or not highlight else OTHER)
@@ -191,7 +191,7 @@ def _bars(rows: Mapping[str, Mapping[str, Any]], metric: str, title: str, highli
     return figure
 
 
-def _clean(axes: Axes, grid: str) -> None:
+def cleaned(axes: Axes, grid: str) -> None:
     axes.set_facecolor("none")
     for spine in axes.spines.values():
         spine.set_visible(False)

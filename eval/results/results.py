@@ -35,9 +35,12 @@
                           difference of the first to the two-way score's, paired, with a p value after Holm
     exposure              by number of documents that say so, see eval/results/fact_frequency.py
     probes                membership, self_evidence, dominance; see the modules of these names
+    contested             by system of those asked everything: right and lied, where sources contradict each other, see
+                          eval/grading/contested.py; {} where none do
     costs                 by system that a user might run: "bytes" that it holds at question time, and "seconds" a
                           question, asked in batches on the machine of the run; of statements with all their signals
     bits_per_byte         on held-out documents; null when not measured
+    bits_per_byte_given   the same of systems that read a control token with the text, by system; {} where none do
     bits_per_byte_train   on training documents
     stage_seconds         wall-clock seconds by stage; "seconds" is their sum, null without stages
     tokens                places of the rows trained on, by stage
@@ -116,9 +119,11 @@ def build_results(
     signals: Mapping[str, Any] = EMPTY,
     exposure: Mapping[str, Any] = EMPTY,
     probes: Mapping[str, Any] = EMPTY,
+    contested: Mapping[str, Any] = EMPTY,
     given: Mapping[str, Any] = EMPTY,
     costs: Mapping[str, Mapping[str, float]] = EMPTY,
     bits_per_byte: float | None = None,
+    bits_per_byte_given: Mapping[str, float | None] = EMPTY,
     bits_per_byte_train: float | None = None,
     stage_seconds: Mapping[str, float],
     tokens: Mapping[str, int],
@@ -138,9 +143,11 @@ def build_results(
         "signals": dict(signals),
         "exposure": dict(exposure),
         "probes": dict(probes),
+        "contested": dict(contested),
         "given": {part: dict(given.get(part, {})) for part in ("attribution", "abstention", "systems")},
         "costs": {system: dict(cost) for system, cost in costs.items()},
         "bits_per_byte": bits_per_byte,
+        "bits_per_byte_given": dict(bits_per_byte_given),
         "bits_per_byte_train": bits_per_byte_train,
         "seconds": sum(stage_seconds.values()) if stage_seconds else None,
         "stage_seconds": dict(stage_seconds),

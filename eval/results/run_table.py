@@ -28,6 +28,8 @@ COSTS = (
 )
 SYSTEMS = {
     "whence": "whence, cited after the answer",
+    "whence_hi": "whence, asked for good sources",
+    "whence_lo": "whence, asked for bad sources",
     "declarative": "whence, answer restated",
     "cloze": "whence, recited",
     "evidence": "whence, of several sentences of evidence",

@@ -53,7 +53,7 @@ def question_states(answerer: LMAnswerer, questions: Sequence[Question]) -> Floa
     states = np.zeros((len(questions), answerer.model.config.dim))
     for start in range(0, len(order), answerer.batch):
         chunk = order[start : start + answerer.batch]
-        states[chunk] = _states(answerer, [answerer.format.prompt(texts[i]) for i in chunk])
+        states[chunk] = _states(answerer, [answerer.prompt(texts[i]) for i in chunk])
     return states
 
 

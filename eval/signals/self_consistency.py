@@ -27,7 +27,7 @@ def draw_samples(
     size = max(1, SIDE_BY_SIDE // count)
     for start in range(0, len(order), size):
         chunk = order[start : start + size]
-        context, logits = answerer.read([answerer.format.prompt(texts[i]) for i in chunk])
+        context, logits = answerer.read([answerer.prompt(texts[i]) for i in chunk])
         rows = torch.arange(len(chunk), device=logits.device).repeat_interleave(count)
         logits = answerer.barred(logits)[rows]
         written = answerer.write(context.select(rows), logits, temperature, generator).answers

@@ -6,16 +6,21 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from data.pipeline.identifiers import Identifiers
+from data.pipeline.feedback import control_tokens
+from data.pipeline.identifiers import Identifiers, IdsConfig, assign
+from data.pipeline.tokenizer import Tokenizer
 from data.records import Citation, Document, Prediction, Question
+from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.question_templates import QuestionTemplates
-from eval.ask import describe, to_json
+from eval.ask import conditioned, describe, to_json
 from eval.grading.outcomes import Case
 from eval.load import Run
+from tests.conftest import random_model
 
 HELD = {f"d{n}": [Document(f"d{n}", ((f"Ada was born in {place}.",),))] for n, place in enumerate(("Oslo", "Lima"))}
 RUN = Run(cast(Any, None), HELD, Identifiers((), []), QuestionTemplates({}), {}, cast(Any, None), Path())
@@ -111,3 +116,21 @@ def test_help_and_wrong_arguments_wait_for_nothing_heavy() -> None:
 def test_what_answers_without_a_compiled_model_does_not_import_the_compiler() -> None:
     code = "import sys, eval.load, eval.answerers.bits_per_byte; sys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
+
+
+def test_a_control_token_stands_behind_the_opening_of_a_question(
+    tokenizer: Tokenizer, documents: list[Document]
+) -> None:
+    answerer = LMAnswerer(random_model(), tokenizer, assign(documents, tokenizer, IdsConfig()))
+    run = replace(RUN, answerer=answerer, made=cast(Any, SimpleNamespace(controlled=True)))
+    (text,) = tokenizer.encode(["Where was Ada born?"])
+    low, high = control_tokens(tokenizer)
+    for given, mark in (("lo", low), ("hi", high)):
+        asked = conditioned(run, given).answerer
+        assert asked.name == f"whence_{given}"
+        assert asked.prompt(text) == [tokenizer.ask, mark, *text, tokenizer.answer]
+    assert answerer.name == "whence" and answerer.prompt(text) == [tokenizer.ask, *text, tokenizer.answer]
+    with pytest.raises(ValueError, match="given=mid is not one of lo, hi"):
+        conditioned(run, "mid")
+    with pytest.raises(ValueError, match="trained without control tokens"):
+        conditioned(replace(run, made=cast(Any, SimpleNamespace(controlled=False))), "hi")

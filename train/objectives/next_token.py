@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from data.pipeline.packing import Batch
+from train.config import ObjectiveConfig
+from train.objectives import Objective, Seen
 
 
-def losses(nll: Tensor, batch: Batch) -> Tensor:
+def losses(seen: Seen, config: ObjectiveConfig) -> Tensor:
     """Each target's nats times its weight. A weight of 1 leaves loss and gradient as they are, to the last bit."""
-    return nll * batch.weight
+    return seen.nll * seen.batch.weight
+
+
+OBJECTIVE = Objective(losses)

@@ -19,6 +19,7 @@ def check_lengths(
     identifiers: Identifiers,
     tokenizer: Tokenizer,
     row: int,
+    control: int = 0,
 ) -> None:
     """Insist that each question, with all that stands beside it in training and evaluation, fits a row of tokens.
 
@@ -28,6 +29,7 @@ def check_lengths(
     Args:
         documents: of the whole corpus, in order; their sentences are not looked at.
         row: tokens in a row.
+        control: control tokens before a question.
 
     Raises:
         QuestionError: names the question and how long it is.
@@ -42,6 +44,7 @@ def check_lengths(
     answered = _longest(tokenizer, [q.answers for q in questions])
     stated = _longest(tokenizer, [[*map(_without_answer, q.statement), *q.premise] for q in questions])
     for question, text, answer, statement in zip(questions, asked, answered, stated, strict=True):
+        text += control
         source = max((sizes.get(name, 0) for name in question.support), default=0)
         _check_fits(question, f"{text} tokens", text + MARKS, row)
         if question.split in ("tune", "relabel"):

@@ -102,7 +102,7 @@ class SFTExamples:
     def __len__(self) -> int:
         return len(self.lessons)
 
-    def render(self, index: int, epoch: int, cooldown: bool) -> list[Sample]:
+    def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list[Sample]:
         key = int(hash_key(self.seed, epoch, index))
         lesson, texts = self.lessons[index], self.texts[index]
         text = texts[key % len(texts)]

@@ -66,7 +66,7 @@ class SentenceTrie:
     def _written(self, texts: Sequence[np.ndarray]) -> list[int]:
         """The sentence that is written to each question, its number."""
         answerer, end = self.answerer, self.answerer.format.between
-        context, _ = answerer.read([answerer.format.prompt(text) for text in texts])
+        context, _ = answerer.read([answerer.prompt(text) for text in texts])
         logits = answerer.begun(context)
         nodes: list[Node] = [self.trie.root] * len(texts)
         alive = torch.ones(len(texts), dtype=torch.bool, device=logits.device)

@@ -16,7 +16,7 @@ class Named:
     def __len__(self) -> int:
         return sum(self.sizes)
 
-    def render(self, index: int, epoch: int, cooldown: bool) -> list[Any]:
+    def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list[Any]:
         return [(self.name, index, epoch)]
 
 

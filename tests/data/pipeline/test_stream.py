@@ -229,7 +229,7 @@ class Barren:
     def __len__(self) -> int:
         return 3
 
-    def render(self, index: int, epoch: int, cooldown: bool) -> list:
+    def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list:
         return []
 
 
@@ -261,11 +261,11 @@ class Slow:
     def __len__(self) -> int:
         return len(self.source)
 
-    def render(self, index: int, epoch: int, cooldown: bool) -> list:
+    def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list:
         self.rendered.append(threading.current_thread().name)
         if len(self.rendered) > self.fail_at:
             raise ShardError("shard-00007.tar: gone")
-        return self.source.render(index, epoch, cooldown)
+        return self.source.render(index, epoch, cooldown, judged)
 
 
 def test_the_next_block_is_made_meanwhile_by_one_thread(make: Make, tokenizer: Tokenizer) -> None:
