@@ -56,7 +56,7 @@ POSITIONS = torch.arange(WHOLE).expand(2, -1)
 def random_model(family: str, settings: Mapping[str, Any]) -> PreTrainedModel:
     """A model of transformers with every weight random, norms and biases too."""
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **(SIZES | settings))).eval()
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **{**SIZES, **settings})).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_((parameter.ndim < 2 and "bias" not in name) + 0.25 * torch.randn(parameter.shape))
