@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pyarrow
 from datasets import Dataset
 from pyarrow import parquet
 
-from data.records import Document, write_jsonl
+from data.records import Document, Question, write_jsonl
 from data.world.config import WorldCorpus
 from data.world.world import build_world
 from eval.results.results import read_results
@@ -31,7 +32,7 @@ from stages.environment import machine, revision
 DOCUMENTS = 40
 SETTINGS = (
     "corpus=files", "model=pico", "tags.permute=true", "tokenizer.vocab_size=1024", "batch.sequences=8",
-    "pretrain.tokens=120000", "sft.tokens=20000", "trainer.compiled=false", "eval.probes=[]", "eval.signals=[]",
+    "pretrain.tokens=500000", "sft.tokens=20000", "trainer.compiled=false", "eval.probes=[]", "eval.signals=[]",
 )  # fmt: skip
 Rows = list[dict[str, str]]
 
@@ -99,16 +100,18 @@ FORMATS: Mapping[str, Callable[[Path, Rows], Path]] = {
     "Parquet": _parquet,
     "save_to_disk": _saved,
 }
+SUFFIXES = {name: ".md" if "Markdown" in name else ".txt" for name in FORMATS if " files" in name}  # parts of ids there
 
 
 def main() -> None:
     world = build_world(WorldCorpus(documents=DOCUMENTS))
     rows, found = _rows(world.documents), []
     with tempfile.TemporaryDirectory() as where:
-        write_jsonl(Path(where) / "questions.jsonl", world.questions)
         for name, write in FORMATS.items():
             folder = Path(where) / name.replace(" ", "_").replace(",", "")
             folder.mkdir()
+            suffix = SUFFIXES.get(name, "")
+            write_jsonl(folder / "questions.jsonl", (_named(question, suffix) for question in world.questions))
             found.append(_measured(name, write(folder, rows), folder))
             print(name, {key: value and value.value for key, value in found[-1].values.items()}, flush=True)
     columns = [
@@ -125,7 +128,7 @@ def main() -> None:
         date=date.today().isoformat(),
         columns=columns,
         rows=found,
-        note=f"{DOCUMENTS} generated documents, 140,000 tokens; a single run of each.",
+        note=f"{DOCUMENTS} generated documents, 520,000 tokens; a single run of each.",
     )
     write_table(Path("docs") / "results" / "formats_read.json", table)
 
@@ -135,9 +138,13 @@ def _rows(documents: Iterable[Document]) -> Rows:
     return [{"id": d.id, "text": d.text} for d in sorted(documents, key=lambda d: d.id)]
 
 
+def _named(question: Question, suffix: str) -> Question:
+    return replace(question, support=tuple(name + suffix for name in question.support))
+
+
 def _measured(name: str, path: Path, folder: Path) -> Row:
     command = [sys.executable, "run.py", *SETTINGS, f"corpus.path={path}", f"run_dir={folder}/run"]
-    command += [f"corpus.questions={folder.parent}/questions.jsonl", f"stages_dir={folder}/stages"]
+    command += [f"corpus.questions={folder}/questions.jsonl", f"stages_dir={folder}/stages"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     results = read_results(folder / "run" / "results.json")
     part = results["attribution"]["never_tuned"]
