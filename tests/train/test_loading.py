@@ -68,7 +68,7 @@ def test_a_mistake_of_ours_in_a_loader_process(prepared: Path, tmp_path: Path) -
 
 def test_the_training_fails_and_its_loader_processes_end(prepared: Path, tmp_path: Path) -> None:
     copied(prepared, tmp_path, "prepare")
-    nan = Strike("train.module:SourceAwareLM._nll", 3, value=math.nan)
+    nan = Strike("train.objectives:hidden_nll", 3, value=math.nan)
     assert_refused(start(tmp_path, "trainer.workers=2", strike=nan), "not finite")
 
 

@@ -100,7 +100,7 @@ def test_a_run_stops_with_its_last_checkpoint_whole(whole: Path, tmp_path: Path,
     """In step 5 of 10, in the first microbatch of it; no metrics are written at this step."""
     copied(whole, tmp_path, "prepare")
     arguments = (f"trainer.accumulation={accumulation}", "trainer.log_every=100", "trainer.validate_every=0")
-    strike = Strike("train.module:token_nll", 4 * accumulation + 1, value=float(value))
+    strike = Strike("train.objectives:hidden_nll", 4 * accumulation + 1, value=float(value))
     job = start(tmp_path, *arguments, strike=strike)
     assert job.end() == 2, job.said
     assert len(re.findall(r"^error: .*not finite.*optimizer\.skip.*$", job.said, re.MULTILINE)) == 1
@@ -117,7 +117,7 @@ def test_a_run_leaves_steps_out_and_counts_them(whole: Path, tmp_path: Path) -> 
     arguments = ("pretrain.optimizer.skip=5", "trainer.validate_every=0", "trainer.save_every=1")
     for folder in (tmp_path / "whole", tmp_path / "killed"):
         copied(whole, folder, "prepare")
-    spoilt = Strike("train.module:token_nll", 5, value=math.nan)
+    spoilt = Strike("train.objectives:hidden_nll", 5, value=math.nan)
     job = start(tmp_path / "whole", *arguments, strike=spoilt)
     job.until(lambda: list(tmp_path.glob("whole/runs/stages/pretrain-*/done.json")))
     job.process.kill()
