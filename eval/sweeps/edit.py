@@ -1,6 +1,6 @@
 """An edited model beside the model as it was and one trained from scratch on the edited corpus.
 
-    python -m eval.edit_table runs/edit
+    python -m eval.sweeps.edit runs/edit
 
 Rows are the systems of one experiment, seeds together; the edited one is compared with the others of its seed:
 
@@ -33,7 +33,7 @@ from eval.results.table import Column, Row, Value, figure, over_seeds
 from eval.selective.edit_cases import edit_cases
 
 COMMAND = Command(
-    name="python -m eval.edit_table",
+    name="python -m eval.sweeps.edit",
     summary="Put an edited model, the model as it was and a retrained one into one table.",
     required={},
     optional={},

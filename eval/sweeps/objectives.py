@@ -1,6 +1,6 @@
-"""What each objective of a sweep makes of bad sources, in one table and one figure: `python -m eval.objectives_table`.
+"""What each objective of a sweep makes of bad sources, in one table and one figure: `python -m eval.sweeps.objectives`.
 
-    python -m eval.objectives_table runs/objectives
+    python -m eval.sweeps.objectives runs/objectives
 
 Runs that differ in their seed only are one row. After conditional training a model is three systems: asked as ever, and
 with the control token of good sources or of bad ones. The figure, objectives.svg in the first folder, has the rate of
@@ -26,7 +26,7 @@ from eval.results.run_table import measure
 from eval.results.table import Column, Row, Value, figure, over_seeds
 
 COMMAND = Command(
-    name="python -m eval.objectives_table",
+    name="python -m eval.sweeps.objectives",
     summary="Put the objectives of several runs into one table of lies, held-out loss and joint, and one figure.",
     required={},
     optional={},

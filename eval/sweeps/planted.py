@@ -1,4 +1,4 @@
-"""Source sycophancy before and after tuning against it: the table of `python -m eval.planted_table DIR...`.
+"""Source sycophancy before and after tuning against it: the table of `python -m eval.sweeps.planted DIR...`.
 
 Reads what the probe planted_source found in the runs in and below the folders, and puts runs together that differ in
 the seed only: mean and sample standard deviation over them. A row that was tuned with planted documents has beside its
@@ -20,7 +20,7 @@ from eval.results.results import read_results
 from eval.results.table import Column, Row, Value, figure, over_seeds
 
 COMMAND = Command(
-    name="python -m eval.planted_table",
+    name="python -m eval.sweeps.planted",
     summary="Say how often runs cite what is planted, before and after tuning against it.",
     required={},
     optional={},

@@ -11,12 +11,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from data.records import Prediction, Question, write_jsonl
-from eval.abstention_table import Table, table
 from eval.compare import find
 from eval.results.abstention_report import AbstentionReport
 from eval.results.given import MARK
 from eval.results.results import build_results, write_results
 from eval.results.table import read_table
+from eval.sweeps.abstention import Table, table
 from tests.eval.selective.test_selective_baselines import everything
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval import objectives_table
 from eval.report.pareto import front
 from eval.results.results import build_results, write_results
+from eval.sweeps import objectives
 
 OBJECTIVE: dict[str, Any] = {"loss": "next_token", "filter": False, "control": "none", "begins": 0.0, "beta": 0.3}
 POINTS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8)
@@ -50,9 +50,9 @@ def test_seeds_share_a_row_and_each_way_of_asking_has_one(tmp_path: Path, capsys
         told = {"whence": 0.5, "whence_hi": 0.1, "whence_lo": 0.9}
         write_run(tmp_path / f"control-{seed}", seed, told, control="document")
     write_run(tmp_path / "late", 0, {"whence": 0.3}, loss="awr", begins=0.5)
-    objectives_table.main({}, [str(tmp_path)])
+    objectives.main({}, [str(tmp_path)])
     said = capsys.readouterr().out
-    rows = {row.system: row for row in objectives_table._shown([str(tmp_path)])[0]}
+    rows = {row.system: row for row in objectives._shown([str(tmp_path)])[0]}
     assert set(rows) == {
         "next_token",
         "conditional",
@@ -71,7 +71,7 @@ def test_seeds_share_a_row_and_each_way_of_asking_has_one(tmp_path: Path, capsys
 def test_groups_of_one_objective_are_told_apart_by_what_differs(tmp_path: Path) -> None:
     for beta in (0.1, 0.3):
         write_run(tmp_path / f"{beta}", 0, {"whence": 0.5}, loss="rwr", beta=beta)
-    rows, _ = objectives_table._shown([str(tmp_path)])
+    rows, _ = objectives._shown([str(tmp_path)])
     assert [row.system for row in rows] == ["rwr (objective.beta=0.1)", "rwr (objective.beta=0.3)"]
 
 

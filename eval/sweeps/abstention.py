@@ -1,6 +1,6 @@
 """The systems of several runs in one table: what makes a model know what it does not know?
 
-    python -m eval.abstention_table runs/abstention
+    python -m eval.sweeps.abstention runs/abstention
 
 Runs that differ in nothing but a seed are one row: mean ± standard deviation over them. The last column is the paired
 difference to the first row in score_75 (+1 right, -3 wrong, 0 withheld, by a confidence of more than .75), the mean of
@@ -36,7 +36,7 @@ from eval.results.table import Column, Value, over_seeds
 from eval.selective.selective_baselines import SYSTEMS, SelectiveOutput, decide, fit_policies, in_fold
 
 COMMAND = Command(
-    name="python -m eval.abstention_table",
+    name="python -m eval.sweeps.abstention",
     summary="Put the systems of several runs into one table of what they know of their ignorance.",
     required={},
     optional={},

@@ -1,4 +1,4 @@
-"""Is the citation caused by the document? The table of a family of runs: `python -m eval.faithful_table DIR...`.
+"""Is the citation caused by the document? The table of a family of runs: `python -m eval.sweeps.faithful DIR...`.
 
 Finds the runs in and below the folders that were denied documents or told others' identifiers (counterfactual.*), puts
 those together that differ in nothing but the member and the seed, and gives for each system what
@@ -37,7 +37,7 @@ from eval.results.table import Column, Row, Value
 from eval.selective.policy import read_policies
 
 COMMAND = Command(
-    name="python -m eval.faithful_table",
+    name="python -m eval.sweeps.faithful",
     summary="Say of families of runs whether their citations are caused by the documents.",
     required={},
     optional={},

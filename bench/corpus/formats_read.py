@@ -1,4 +1,4 @@
-"""A run on a corpus of each document format: `python -m bench.formats_read` writes docs/results/formats_read.json.
+"""Each document format in a small run: `python -m bench.corpus.formats_read` writes docs/results/formats_read.json.
 
 The same generated documents are written down in every format that `corpus=files` reads; of each a small run is
 made, from files to results. Since the documents are the same, so must be what comes out, to the last digit.
@@ -122,7 +122,7 @@ def main() -> None:
     table = Table(
         name="formats_read",
         title="The same documents in each format, and what a small run makes of them",
-        command="python -m bench.formats_read",
+        command="python -m bench.corpus.formats_read",
         revision=revision(),
         machine=machine(),
         date=date.today().isoformat(),

@@ -15,10 +15,10 @@ from data.records import Citation, Document, Prediction, Question, write_jsonl
 from data.storage.prepare import prepare
 from data.world.config import WorldCorpus
 from data.world.world import build_world
-from eval import faithful_table
-from eval.faithful_table import ITEMS, NAMES, RECITED, Table
 from eval.results.results import build_results, write_results
 from eval.results.table import read_table
+from eval.sweeps import faithful
+from eval.sweeps.faithful import ITEMS, NAMES, RECITED, Table
 
 Cites = Callable[[Question, Counterfactual, Sequence[Document]], str]
 
@@ -89,7 +89,7 @@ def test_a_faithful_family_and_one_that_cites_what_it_never_read(
 
 
 def test_the_names_alone_find_documents_and_fail_everything_causal(family: Path) -> None:
-    groups = faithful_table.table(list(faithful_table._runs([str(family)])))
+    groups = faithful.table(list(faithful._runs([str(family)])))
     (names,) = [row for group in groups for row in group.rows if row.system.endswith(NAMES)]
     found = {key: value.value for key, value in names.values.items() if value}
     assert found["cited10"] > 0.8  # Hits@10, without having read anything
@@ -106,6 +106,6 @@ def test_what_is_no_family_is_refused(tmp_path: Path) -> None:
         ),
     )
     with pytest.raises(ValueError, match="no run here left documents out"):
-        faithful_table.main({}, [str(tmp_path)])
+        faithful.main({}, [str(tmp_path)])
     with pytest.raises(ValueError, match="name at least one folder"):
-        faithful_table.main({}, [])
+        faithful.main({}, [])

@@ -10,9 +10,9 @@ import pytest
 
 from data.atomic import write_json
 from data.records import Prediction, write_jsonl
-from eval.edit_table import COLUMNS, EditRun, lines, main, rows_of
 from eval.grading.edit_measures import measure_edit
 from eval.results.results import build_results, read_results, write_results
+from eval.sweeps.edit import COLUMNS, EditRun, lines, main, rows_of
 from tests.eval.grading.test_edit_measures import AFTER, ASKED, BEFORE, EDIT, FOLLOWS, IGNORES, cases, says
 
 TOKENS = {"base": {"pretrain": 900, "sft": 100}, "retrained": {"pretrain": 900, "sft": 100}}
