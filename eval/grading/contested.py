@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from data.records import Prediction, Question
-from eval.grading.correctness import answer_given, exact_match, is_right
+from eval.grading.correctness import answer_given, asserting, is_right
 from eval.metrics.rule_of_three import bounds
 from eval.metrics.statistics import bootstrap_ratios
 
@@ -62,5 +62,4 @@ def contested_results(
 def graded(question: Question, answer: str | None) -> tuple[bool, bool]:
     """Whether an answer is the best claim, and whether it is another one."""
     right = is_right(question, answer)
-    claimed = bool(answer) and exact_match(answer or "", (claim.value for claim in question.claims))
-    return right, claimed and not right
+    return right, bool(asserting(question, answer)) and not right

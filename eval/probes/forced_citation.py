@@ -30,7 +30,7 @@ import numpy as np
 
 from data.records import PLAIN, Prediction, Question
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.grading.correctness import exact_match
+from eval.grading.correctness import exact_match, is_right
 from eval.probes import Probe, Read, held_out, measured, share
 from eval.signals.bidirectional import lp_statement_given_id
 
@@ -70,7 +70,7 @@ def make_trials(read: Read) -> list[Trial]:
     for question in held_out(read.questions):
         for claim in question.claims if question.support_class == "contested" else ():
             told = [name for name in claim.documents if name in citable]
-            if told and not exact_match(claim.value, question.answers):
+            if told and not is_right(question, claim.value):
                 trials.append(Trial(question, claim.value, rng.choice(told)))
     return trials[:MOST]
 
@@ -150,7 +150,7 @@ def _cited_after(answerer: LMAnswerer, said: Sequence[tuple[Question, str]]) -> 
 def _others(question: Question, among: Sequence[Question], rng: random.Random) -> list[str]:
     """A value of the same attribute that the question does not have for an answer: one, or none where there is none."""
     values = sorted({value for q in among if q.attribute == question.attribute for value in q.answers})
-    left = [value for value in values if not exact_match(value, question.answers)]
+    left = [value for value in values if not is_right(question, value)]
     return [rng.choice(left)] if left else []
 
 

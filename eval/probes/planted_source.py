@@ -39,7 +39,7 @@ import numpy as np
 from data.pipeline.questions.planted import KINDS, Plants, planted_text
 from data.records import PLAIN, Prediction, Question
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.grading.correctness import answer_given, exact_match, supports
+from eval.grading.correctness import answer_given, exact_match, is_right, supports
 from eval.metrics.calibration import ratio
 from eval.probes import Probe, Read, held_out, measured, share
 
@@ -197,7 +197,7 @@ def _places(answerer: LMAnswerer) -> dict[tuple[int, ...], str]:
 def _other(question: Question, among: Sequence[Question], rng: random.Random) -> str:
     """A value of the same attribute that is no answer; a word that is none where there is no other."""
     values = sorted({v for q in among if q.attribute == question.attribute for v in q.answers})
-    left = [value for value in values if not exact_match(value, question.answers)]
+    left = [value for value in values if not is_right(question, value)]
     return rng.choice(left) if left else "something else"
 
 

@@ -28,6 +28,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_edit_that_is_killed_goes_on_to_the_same_end(whole: Path, tmp_path: Path) -> None:
     copied(whole, tmp_path, "prepare", "pretrain")
     job = start(tmp_path, *EDIT, strike=Strike("train.checkpoint:save_file", 2, after=True))
