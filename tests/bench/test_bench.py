@@ -206,7 +206,7 @@ def test_recompiles_are_counted(made):
 
 def test_plain_causal_attention_sees_everything_before(made):
     batch = torch.zeros(2, 3, dtype=torch.long)
-    mask = ours.mask_of("causal", ours.Batch(*[batch] * 9))
+    mask = ours.mask_of("causal", ours.Batch(*[batch] * len(ours.Batch.__slots__)))
     assert mask.tolist() == [[[[True, False, False], [True, True, False], [True, True, True]]]]
 
 
