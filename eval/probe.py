@@ -12,7 +12,7 @@ from typing import Any
 
 from configs.keys import modules
 from data.records import Question, read_jsonl
-from eval.arguments import Command
+from eval.arguments import Command, one_of, whole_number
 
 FOLDER = "eval/probes"
 COMMAND = Command(
@@ -30,11 +30,8 @@ COMMAND = Command(
 
 
 def main(values: dict[str, str], _: list[str]) -> None:
-    name, seed = values["probe"], values.get("seed", "")
-    if name not in modules(FOLDER):
-        raise ValueError(f"probe={name} is not one of {', '.join(modules(FOLDER))}")
-    if seed and not seed.isdecimal():
-        raise ValueError(f"seed={seed} is not a whole number")
+    name = one_of(values, "probe", modules(FOLDER))
+    seed = whole_number(values, "seed", 0, least=0) if "seed" in values else None
     from data.storage.shards import read_documents  # they take seconds to import, which --help should not cost
     from eval.load import load_run
     from eval.probes import Read, probe
@@ -47,7 +44,7 @@ def main(values: dict[str, str], _: list[str]) -> None:
         if question.split == "never_tuned" and question.fold in ("", "test")
     ]
     documents = list(read_documents(folder / "prepare"))
-    read = Read(run.answerer, questions, documents, int(seed) if seed else run.made.seed)
+    read = Read(run.answerer, questions, documents, run.made.seed if seed is None else seed)
     if "items" in values:
         if chosen.items is None:
             raise ValueError(f"items={values['items']}: probe {name} has no items to write")

@@ -31,6 +31,7 @@ from eval.compare import find
 from eval.grading.attribution import EVERY, RANKS, grade
 from eval.grading.counterfactual import Item, Member, exchanged, facts, left_out, untouched
 from eval.metrics.citation_effect import EXCHANGED, LEFT_OUT, measured, rates
+from eval.metrics.rule_of_three import bounds
 from eval.results.recorded import record_sweep
 from eval.results.results import flatten, read_results
 from eval.results.table import Column, Row, Value
@@ -215,7 +216,7 @@ def _measures(
     values: dict[str, Value | None] = {column.key: None for column in COLUMNS}
     for key, statistic in LEFT_OUT.items():
         if "joint" in untouched_metrics or key not in ("retention", "abstained", "abstained_told"):
-            values[key] = _value(statistic(of_left_out), items)
+            values[key] = _value(statistic(of_left_out), items, share=key not in ("lcd", "lcd_multi"))
     for key, made in EXCHANGED.items():
         values[key] = _value(made(of_exchanged), swapped)
     plain = untouched(members, asked)
@@ -235,11 +236,16 @@ def _items(clusters: Sequence[tuple[str, int]]) -> list[Item]:
     return [Item(run, document, "") for document, run in clusters]
 
 
-def _value(statistic: Any, items: Sequence[Item]) -> Value | None:
+def _value(statistic: Any, items: Sequence[Item], share: bool = True) -> Value | None:
     if not items:
         return None
-    found = measured(statistic, [item.document for item in items], [item.run for item in items])
-    return None if found["value"] is None else Value(found["value"], found["interval"], None, len(items))
+    documents = [item.document for item in items]
+    found = measured(statistic, documents, [item.run for item in items])
+    if found["value"] is None:
+        return None
+    # What never happened, or always did, has no width by resampling; of trials there are as many as documents, at most.
+    bounded = bounds(found["value"], found["interval"], len({*documents}) if share else None)
+    return Value(found["value"], bounded, None, len(items))
 
 
 def _words(value: Value) -> str:

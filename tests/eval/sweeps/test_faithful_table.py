@@ -84,6 +84,8 @@ def test_a_faithful_family_and_one_that_cites_what_it_never_read(
     assert faithful["surname_tracking"] == 1.0 and faithful["joint"] == faithful["cited10"] == 1.0
     assert blind["lcd"] == 0.0 and blind["phantom"] > 0.5 and blind["reroute"] < 0.8
     assert blind["surname_tracking"] is None and blind["abstained"] == 0.0
+    phantom, leak = (table.rows[0].values[key] for key in ("phantom", "leak"))  # what never was may still be
+    assert phantom and leak and phantom.interval and leak.interval and phantom.interval[1] > 0 < leak.interval[1]
     assert '"facts"' in (family / ITEMS).read_text()
     assert "lcd 1.000 [1.000, 1.000]" in capsys.readouterr().out
 
