@@ -69,8 +69,6 @@ class Table(Callback):
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
-    if not folders:
-        raise ValueError("name at least one folder with results")
     _shown(folders)
 
 
@@ -85,8 +83,10 @@ def find(folders: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """The results.json files in and below each folder: as the folders are given, then by path; each file once.
 
     Raises:
-        ValueError: a folder that is none, or has no results.
+        ValueError: no folder, one that is none, or one that has no results.
     """
+    if not folders:
+        raise ValueError("name at least one folder with results")
     found: dict[Path, Path] = {}
     for folder in folders:
         if not Path(folder).is_dir():

@@ -105,8 +105,6 @@ class Group:
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
-    if not folders:
-        raise ValueError("name at least one folder with results")
     _shown(folders)
 
 

@@ -52,8 +52,6 @@ class Table(Callback):
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
-    if not folders:
-        raise ValueError("name at least one folder with results")
     _shown(folders)
 
 

@@ -85,3 +85,8 @@ def test_a_run_without_an_edit_is_named(tmp_path: Path) -> None:
     write_results(run.path, dict(run.results) | {"probes": {}})
     with pytest.raises(ValueError, match=r"of no run after an edit: set edit\.system"):
         main({}, [str(tmp_path)])
+
+
+def test_no_folder_is_asked_for() -> None:
+    with pytest.raises(ValueError, match="name at least one folder"):
+        main({}, [])
