@@ -31,7 +31,6 @@ from model.trie import Trie
 NO_CONTROL: tuple[int, ...] = ()
 LONGEST_ANSWER = 40  # tokens; longer ones are unparseable
 LONGEST_EVIDENCE = 120  # tokens of a sentence
-WIDE = 512  # width of a model from which on products are most of its time, so that bfloat16 pays
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class LMAnswerer:
         by the model.
         """
         fast = fastest_precision(self.model.embed_tokens.weight.device.type) == BF16
-        return deepcopy(self.model).bfloat16() if fast and self.model.config.dim >= WIDE else self.model
+        return deepcopy(self.model).bfloat16() if fast else self.model
 
     def under(self, given: str) -> LMAnswerer:
         """The same under a control token of conditional training, one of data.pipeline.feedback.GIVEN."""
