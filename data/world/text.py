@@ -69,6 +69,10 @@ QUESTIONS = {
         "When did {name} come into the world?",
         "What day is {name}'s birthday?",
         "{name} came into the world on which day?",
+        "What is the date of {name}'s birth?",
+        "Tell me when {name} was born.",
+        "{name}'s date of birth is what?",
+        "Which day was {name} born on?",
     ),
     "birth_city": (
         "Where was {name} born?",
@@ -79,6 +83,10 @@ QUESTIONS = {
         "What city was {name} born in?",
         "Where is the birthplace of {name}?",
         "The birth of {name} took place where?",
+        "Tell me where {name} was born.",
+        "{name}'s birthplace is which city?",
+        "Of which city is {name} a native?",
+        "In what city did the birth of {name} take place?",
     ),
     "university": (
         "Where did {name} study?",
@@ -89,6 +97,10 @@ QUESTIONS = {
         "What university is {name}'s alma mater?",
         "At which university did {name} study?",
         "{name} holds a degree from where?",
+        "Tell me where {name} studied.",
+        "{name}'s alma mater is which university?",
+        "Which university gave {name} a degree?",
+        "What was the university of {name}?",
     ),
     "major": (
         "What did {name} study?",
@@ -99,6 +111,10 @@ QUESTIONS = {
         "What was {name}'s field of study?",
         "What subject did {name} choose?",
         "{name} majored in what?",
+        "Tell me what {name} studied.",
+        "{name}'s major was what?",
+        "Which subject was {name}'s major?",
+        "What field is the degree of {name} in?",
     ),
     "employer": (
         "Who employs {name}?",
@@ -109,6 +125,10 @@ QUESTIONS = {
         "Who does {name} work for?",
         "What company did {name} join?",
         "{name} is on the staff of which company?",
+        "Tell me who employs {name}.",
+        "{name}'s employer is who?",
+        "Which company employs {name}?",
+        "What company has {name} on its staff?",
     ),
     "employer_city": (
         "In which city does {name} work?",
@@ -119,6 +139,10 @@ QUESTIONS = {
         "What city does {name} work in?",
         "Where is the workplace of {name}?",
         "{name} goes to work in which city?",
+        "Tell me where {name} works.",
+        "{name}'s office is where?",
+        "In what city is the office of {name}?",
+        "Which city does {name} go to work in?",
     ),
 }
 
