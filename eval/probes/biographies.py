@@ -3,8 +3,8 @@
 What documents say of a person is written in a row, "Ada Moss was born in ... Ada Moss works for ...". The statements
 are the corpus's up to where an answer stands, so that figures are given the statement form; the answers are drawn from
 the model's own probabilities, `TIMES` for each person. Three ways: after what it wrote itself (`chain`), after the
-right answers (`corrected`), and each statement alone (`alone`). `chain` against `corrected` tells an error that brings the
-next from a person about whom little is known.
+right answers (`corrected`), and each statement alone (`alone`). `chain` against `corrected` tells an error that brings
+the next from a person about whom little is known.
 
     claims.N         P(the first N claims are right), what independent claims would give, and the difference `excess`
                      (eval/metrics/compounding.py); law: (1 - e)^N with e the share wrong of all claims
@@ -31,7 +31,7 @@ from data.records import ANSWERABLE, Question
 from eval.answerers.cloze import endings, opening
 from eval.answerers.lm_answerer import LONGEST_ANSWER, LMAnswerer
 from eval.grading.correctness import is_right
-from eval.metrics.calibration import equal_mass_bins, smooth_ece
+from eval.metrics.calibration import equal_mass_bins, ratio, smooth_ece
 from eval.metrics.compounding import compounding, snowball
 from eval.metrics.long_form import correlation, ece_m, selective_f1
 from eval.metrics.statistics import Floats
@@ -104,7 +104,7 @@ def figures(entities: Sequence[str], written: dict[str, list[list[Claim]]]) -> d
     found: dict[str, Any] = {"n": len(entities), "by": "given the statement form"}
     for way, texts in right.items():
         hits = np.array([sum(text) for text in texts], dtype=np.float64)
-        found[f"right.{way}"] = measured(lambda w, hits=hits: w @ hits / (w @ counts), entities)
+        found[f"right.{way}"] = measured(partial(_share, hits, counts), entities)
     for n in range(2, LONGEST + 1):
         long = [text for text in right["chain"] if len(text) >= n]
         if len(long) < FEWEST:
@@ -129,11 +129,15 @@ def figures(entities: Sequence[str], written: dict[str, list[list[Claim]]]) -> d
     return found
 
 
+def _share(hits: Floats, counts: Floats, weights: Floats) -> Floats:
+    return ratio(weights @ hits, weights @ counts)
+
+
 def _compounded(texts: Sequence[Sequence[bool]], n: int, key: str, weights: Floats) -> Floats:
     return compounding(texts, n, weights)._asdict()[key]
 
 
-def _as_if(chain: Sequence[Sequence[bool]], corrected: Sequence[Sequence[bool]], weights: np.ndarray) -> Any:
+def _as_if(chain: Sequence[Sequence[bool]], corrected: Sequence[Sequence[bool]], weights: Floats) -> Floats:
     """`snowball` of claims written after right answers, with before each the errors that the chain had there."""
     hits, times = np.zeros((2, 2, len(chain)))
     for place, (own, mended) in enumerate(zip(chain, corrected, strict=True)):
@@ -141,9 +145,7 @@ def _as_if(chain: Sequence[Sequence[bool]], corrected: Sequence[Sequence[bool]],
             after = int(all(own[:i]))
             hits[after, place] += mended[i]
             times[after, place] += 1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = [weights @ hits[after] / (weights @ times[after]) for after in (0, 1)]
-    return share[0] - share[1]
+    return _share(hits[0], times[0], weights) - _share(hits[1], times[1], weights)
 
 
 def _completed(

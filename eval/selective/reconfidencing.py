@@ -120,7 +120,7 @@ def _grow(fitting: Fold, checking: Fold, level: float, depth: int) -> Tree:
 
 
 def _part(fold: Fold, here: NDArray[np.bool_]) -> Fold:
-    return Fold(*(values[here] for values in fold))
+    return Fold(fold.confidence[here], fold.correct[here], fold.features[here])
 
 
 def _level(confidence: Floats, edges: tuple[float, ...]) -> NDArray[np.int64]:

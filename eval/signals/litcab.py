@@ -67,7 +67,7 @@ def fit(head: Tensor, right: Read, wrong: Read) -> Tensor:
     with torch.enable_grad():
         for _ in range(STEPS):
             adam.zero_grad()
-            loss(head, layer, right, wrong).backward()  # type: ignore[no-untyped-call]
+            loss(head, layer, right, wrong).backward()
             adam.step()
     return layer.detach()
 

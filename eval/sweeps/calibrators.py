@@ -39,6 +39,7 @@ from eval.results.results import read_results
 from eval.results.table import Column, Row, Value, figure
 from eval.selective.calibration_methods import BASELINE, STATED, TOLD, Agent, confidences
 from eval.selective.seen_groups import Wordings, seen
+from eval.sweeps.probed import record_probes
 
 COMMAND = Command(
     name="python -m eval.sweeps.calibrators",
@@ -109,6 +110,7 @@ class Table(Callback):
             note=NOTE,
             headline=rows.index(best) if best else None,
         )
+        record_probes(config, runs)
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
