@@ -143,7 +143,7 @@ def read_agent(folder: Path) -> Agent:
 
 def rows(agents: Sequence[Agent], seeds: tuple[int, ...]) -> list[Row]:
     """A row for each method. Raises ValueError where the runs were asked other questions."""
-    tests = [tested(agent) for agent in agents]
+    tests = [reported(agent) for agent in agents]
     here = agents[0].part("test")
     asked = [[q for q, inside in zip(agent.questions, agent.part("test"), strict=True) if inside] for agent in agents]
     if any([q.id for q in one] != [q.id for q in asked[0]] for one in asked):
@@ -180,7 +180,7 @@ def rows(agents: Sequence[Agent], seeds: tuple[int, ...]) -> list[Row]:
     return [*made, Row(CHANCE, _chance(found[BASELINE], tests), seeds=seeds)]
 
 
-def tested(agent: Agent) -> Tested:
+def reported(agent: Agent) -> Tested:
     """The test fold of a run, with the groups of it that are large enough to be reported on."""
     here = agent.part("test")
     regions = [q.support_class for q, inside in zip(agent.questions, here, strict=True) if inside]
