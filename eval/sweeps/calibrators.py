@@ -1,6 +1,6 @@
 """Does a confidence mean what it says, in every group? The table of `python -m eval.sweeps.calibrators DIR...`.
 
-Takes the runs in and below the folders, which may differ in the seed only, and puts every calibrator of
+Takes the runs in and below the folders, which may differ in their seeds only, and puts every calibrator of
 eval/selective/calibration_methods.py over their predictions. Every figure is the mean over the runs of what it is on
 the test fold; intervals resample entities and runs, each for themselves, and all methods are resampled alike, so that
 differences are paired. Compared is with isotonic regression, which knows no group:
@@ -15,6 +15,7 @@ chance where nothing is wrong.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,14 +29,14 @@ from numpy.typing import NDArray
 from data.records import SUPPORT_CLASSES, Prediction, Question, read_jsonl
 from data.storage.shards import read_index
 from eval.arguments import Command
-from eval.compare import Run, find, grouped
+from eval.compare import Run, find
 from eval.metrics.calibration import equal_mass_bins, signed_error, smooth_ece
 from eval.metrics.group_calibration import worst_ece
 from eval.metrics.grouping_loss import grouping_loss
 from eval.metrics.selective_prediction import aurc, auroc
 from eval.metrics.statistics import Floats, crossed_draws, holm, p_value, percentile_interval
 from eval.results.recorded import record_sweep
-from eval.results.results import read_results
+from eval.results.results import flatten, read_results
 from eval.results.table import Column, Row, Value, figure
 from eval.selective.calibration_methods import BASELINE, STATED, TOLD, Agent, confidences
 from eval.selective.seen_groups import Wordings, seen
@@ -43,11 +44,12 @@ from eval.sweeps.probed import record_probes
 
 COMMAND = Command(
     name="python -m eval.sweeps.calibrators",
-    summary="Put calibrators over the predictions of runs that differ in the seed, and say what they mend.",
+    summary="Put calibrators over the predictions of runs that differ in their seeds, and say what they mend.",
     required={},
     optional={},
     text="DIR...",
 )
+TUNING = "sft.seed"
 RESAMPLES = 1000
 LEAST = 40  # questions of the test fold in a group that is reported on
 LEVELS = 10  # bins of the grouping loss
@@ -110,7 +112,7 @@ class Table(Callback):
             note=NOTE,
             headline=rows.index(best) if best else None,
         )
-        record_probes(config, runs)
+        record_probes(config, runs, rows[0].seeds)
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
@@ -118,16 +120,21 @@ def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
 
 
 def _shown(folders: Sequence[str]) -> tuple[list[Row], list[Run]]:
-    groups, warnings = grouped([Run(path, read_results(path)) for path in find(folders)])
-    if len(groups) != 1:
-        raise ValueError(f"{len(groups)} kinds of runs here; calibrators are compared over runs of one, of any seeds")
-    runs = groups[0]
-    found = rows([read_agent(run.path.parent) for run in runs], tuple(run.results["seed"] for run in runs))
+    runs = [Run(path, read_results(path)) for path in find(folders)]
+    kinds = {json.dumps({k: v for k, v in run.identity.items() if k != TUNING}, sort_keys=True) for run in runs}
+    if len(kinds) > 1:
+        raise ValueError(f"{len(kinds)} kinds of runs here; calibrators are compared over runs of one, of any seeds")
+    found = rows([read_agent(run.path.parent) for run in runs], tuple(map(seed_of, runs)))
     for row in found:
         told = (f"{column.title} {figure(row.values[column.key], column)}" for column in COLUMNS)
         print(f"{row.system}: {', '.join(told)}")
-    print("\n".join(f"Warning: {warning}" for warning in warnings))
     return found, runs
+
+
+def seed_of(run: Run) -> int:
+    """Of tuning, which is the run's own where nothing else was said."""
+    seed: int = flatten(run.results["config"]).get(TUNING, run.results["seed"])
+    return seed
 
 
 def read_agent(folder: Path) -> Agent:

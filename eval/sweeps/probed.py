@@ -41,10 +41,9 @@ CHOICES = {
 }
 
 
-def record_probes(config: Any, runs: Sequence[Run]) -> None:
+def record_probes(config: Any, runs: Sequence[Run], seeds: tuple[int, ...]) -> None:
     """Write the tables of those probes that the runs were made with; `config` as Hydra's callbacks get it."""
     probes = [run.results["probes"] for run in runs]
-    seeds = tuple(run.results["seed"] for run in runs)
     paths = [run.path for run in runs]
     if all(found.get("options") for found in probes):
         rows = options_rows([found["options"] for found in probes], seeds)
