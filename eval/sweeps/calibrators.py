@@ -50,7 +50,7 @@ COMMAND = Command(
     text="DIR...",
 )
 TUNING = "sft.seed"
-RESAMPLES = 1000
+RESAMPLES, SMOOTHED = 1000, 200  # smooth ECE costs ten times the others, and no p is made of it
 LEAST = 40  # questions of the test fold in a group that is reported on
 LEVELS = 10  # bins of the grouping loss
 SIMULATED = 20  # draws of the floor
@@ -166,7 +166,8 @@ def rows(agents: Sequence[Agent], seeds: tuple[int, ...]) -> list[Row]:
         for key, statistic in MEASURES.items():
             pooled = partial(_mean_over_runs, statistic, each, tests)
             values[name][key] = float(pooled(np.ones(here.sum() * len(agents))))
-            draws[name][key] = crossed_draws(pooled, persons, runs, resamples=RESAMPLES)
+            times = min(SMOOTHED, RESAMPLES) if key == "smooth_ece" else RESAMPLES
+            draws[name][key] = crossed_draws(pooled, persons, runs, resamples=times)
     compared = [name for name in found if name not in (STATED, BASELINE)]
     differences = {name: draws[name]["worst_seen"] - draws[BASELINE]["worst_seen"] for name in compared}
     adjusted = holm({name: p for name in compared if (p := p_value(differences[name])) is not None})
