@@ -14,6 +14,9 @@ def test_by_hand() -> None:
     assert compounding(TEXTS, 2) == pytest.approx((0.5, 0.75 * 0.5, 0.125))
     assert compounding(TEXTS, 3) == pytest.approx((0.0, 0.0, 0.0))  # the last text only
     assert snowball(TEXTS) == pytest.approx(0 / 1 - 2 / 4)
+    assert snowball([[False, True, True], [True, False]]) == pytest.approx(
+        2 / 2 - 0 / 1
+    )  # any error before, not the last
 
 
 def test_texts_that_are_too_short_do_not_count_and_none_is_nan() -> None:

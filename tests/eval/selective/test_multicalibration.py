@@ -22,6 +22,14 @@ def test_ighb_by_hand() -> None:
     assert fitted.apply(FOLD.confidence, MEMBERS) == pytest.approx(RIGHT.astype(float))
 
 
+def test_gaps_count_squared() -> None:
+    """.2 (.5)^2 is more than .8 (.2)^2, though .2 x .5 is less than .8 x .2."""
+    right = np.array([True] * 56 + [False] * 44)
+    large = np.arange(100) < 80
+    found = worst_cell(Fold(np.full(100, 0.5), right, np.column_stack([large, ~large])))
+    assert found == Shift(1, 5, pytest.approx(-0.5))
+
+
 def test_without_groups_only_the_mean_is_mended() -> None:
     whole = FOLD._replace(members=MEMBERS[:, :1])
     found = Multicalibrator.fit(worst_cell, whole, whole).apply(whole.confidence, whole.members)
