@@ -2,7 +2,8 @@
 
 Every method gets the same: questions of split relabel to learn from, the calibration and dev folds to fit on, and no
 label of the test fold. What is learnt on relabel (LitCab, the reader) is mapped by isotonic regression on the other two
-where a row says so; maps of the stated confidence are fitted on both, and those that stop early choose by dev.
+where a row says so; maps of the stated confidence are fitted on both. IGHB and IGLB patch a logistic regression of it,
+fitted on the calibration fold, and like the regions go by dev in what they keep.
 
     stated confidence      P(answer), of the model's own tokens
     maps of it             temperature, isotonic; group by group: GCULR, IGHB, IGLB, learned regions
@@ -105,7 +106,11 @@ def _grouped(agent: Agent, cells: Sequence[str]) -> Floats:
 def _patched(propose: multicalibration.Proposal) -> Callable[[Agent], Floats]:
     def method(agent: Agent) -> Floats:
         parts = [agent.part(name) for name in ("calibration", "dev", "test")]
-        folds = [multicalibration.Fold(agent.stated[p], agent.correct[p], agent.seen.members[p]) for p in parts]
+        platt = GroupLogistic.fit(agent.stated[parts[0]], agent.correct[parts[0]], ["all"] * parts[0].sum())
+        begun = [platt.apply(agent.stated[p], ["all"] * p.sum()) for p in parts]
+        folds = [
+            multicalibration.Fold(c, agent.correct[p], agent.seen.members[p]) for c, p in zip(begun, parts, strict=True)
+        ]
         return multicalibration.Multicalibrator.fit(propose, *folds[:2]).apply(folds[2].confidence, folds[2].members)
 
     return method

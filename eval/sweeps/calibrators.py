@@ -51,7 +51,7 @@ COMMAND = Command(
 )
 TUNING = "sft.seed"
 RESAMPLES, SMOOTHED = 1000, 200  # smooth ECE costs ten times the others, and no p is made of it
-LEAST = 40  # questions of the test fold in a group that is reported on
+LEAST = 50  # questions of the test fold in a group that is reported on
 LEVELS = 10  # bins of the grouping loss
 SIMULATED = 20  # draws of the floor
 CHANCE = "if isotonic were right"
