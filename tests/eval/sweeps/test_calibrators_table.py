@@ -26,7 +26,7 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_figures_are_means_over_runs_and_cuts_are_against_isotonic() -> None:
-    agents = [agent(0, 40), agent(1, 40)]
+    agents = [agent(0, 60), agent(1, 60)]
     found = {row.system: row for row in rows(agents, (0, 1))}
     said, tests = confidences(agents), [reported(one) for one in agents]
     stated = [float(smooth_ece(c, t.correct)) for c, t in zip(said[STATED], tests, strict=True)]
@@ -49,21 +49,21 @@ def test_figures_are_means_over_runs_and_cuts_are_against_isotonic() -> None:
 
 
 def test_a_run_that_was_not_drawn_does_not_count() -> None:
-    agents = [agent(0, 40), agent(1, 40)]
+    agents = [agent(0, 60), agent(1, 60)]
     tests = [reported(one) for one in agents]
-    half = [np.full(80, 0.5)] * 2
-    weights = np.r_[np.ones(80), np.zeros(80)]
+    half = [np.full(120, 0.5)] * 2
+    weights = np.r_[np.ones(120), np.zeros(120)]
     found = calibrators._mean_over_runs(calibrators.MEASURES["smooth_ece"], half, tests, weights)
     assert found == pytest.approx(float(smooth_ece(half[0], tests[0].correct)))
 
 
 def test_other_questions_are_refused() -> None:
     with pytest.raises(ValueError, match="asked other questions"):
-        rows([agent(0, 30), agent(0, 40)], (0, 1))
+        rows([agent(0, 30), agent(0, 60)], (0, 1))
 
 
 def write_run(folder: Path, seed: int, **config: object) -> None:
-    one = agent(seed, 40)
+    one = agent(seed, 60)
     for name in ("answer", "signals", "prepare"):
         (folder / name).mkdir(parents=True)
     write_jsonl(folder / "answer" / "questions.jsonl", one.questions)
