@@ -70,7 +70,7 @@ COLUMNS = (
     Column("p", "p, Holm", "", 3, ""),
 )
 NOTE = (
-    "Intervals hold 95% and resample entities and seeds, each for themselves; all rows alike. The worst of groups reads "
+    "Intervals hold 95% and resample entities and seeds, each for themselves; all rows alike. The worst group reads "
     "high in a draw, so that its interval may lie above it. Cuts, the change and p are against isotonic regression."
 )
 
