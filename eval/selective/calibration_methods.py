@@ -1,9 +1,11 @@
-"""The calibrators of the literature over the same predictions: from what models showed to confidences on the test fold.
+"""The calibrators of the literature over the same predictions: from what models showed to confidences.
 
 Every method gets the same: questions of split relabel to learn from, the calibration and dev folds to fit on, and no
-label of the test fold. What is learnt on relabel (LitCab, the reader) is mapped by isotonic regression on the other two
-where a row says so; maps of the stated confidence are fitted on both. IGHB and IGLB patch a logistic regression of it,
-fitted on the calibration fold, and like the regions go by dev in what they keep.
+label of the test fold. No threshold is chosen, so that each of the three folds, which share no person, can be the test
+fold once, with the others in the place of calibration and dev (`cross_fitted`). What is learnt on relabel (LitCab, the
+reader) is mapped by isotonic regression on the other two where a row says so; maps of the stated confidence are fitted
+on both. IGHB and IGLB patch a logistic regression of it, fitted on the calibration fold, and like the regions go by dev
+in what they keep.
 
     stated confidence      P(answer), of the model's own tokens
     maps of it             temperature, isotonic; group by group: GCULR, IGHB, IGLB, learned regions
@@ -15,13 +17,13 @@ Shape letters: N questions, G groups, A agents (runs that differ in the seed).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.records import Prediction, Question
+from data.records import FOLDS, Prediction, Question
 from eval.grading.correctness import answer_given, right
 from eval.metrics.calibration import worst_confidence
 from eval.metrics.statistics import Floats
@@ -39,11 +41,16 @@ STATED, BASELINE, TOLD = "as stated, P(answer)", "isotonic", "GCULR, told the su
 
 @dataclass(frozen=True)
 class Agent:
-    """One run: N questions of the splits relabel and never_tuned, what it said, and what is seen of them."""
+    """One run: N questions of the splits relabel and never_tuned, what it said, and what is seen of them.
+
+    Attributes:
+        turn: how many places each fold is moved on among `FOLDS`.
+    """
 
     questions: Sequence[Question]
     predictions: Sequence[Prediction]
     seen: Seen
+    turn: int = 0
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:
@@ -55,7 +62,8 @@ class Agent:
 
     def part(self, *names: str) -> NDArray[np.bool_]:
         """Which questions are of the folds, or of the split, so called."""
-        return np.array([(q.fold or q.split) in names for q in self.questions], dtype=bool)
+        called = {fold: FOLDS[(n + self.turn) % len(FOLDS)] for n, fold in enumerate(FOLDS)}
+        return np.array([(called.get(q.fold) or q.split) in names for q in self.questions], dtype=bool)
 
     def probability(self, name: str) -> Floats:
         """exp of a log-probability, or a share as it is: [N]; where it is missing, the worst for the item."""
@@ -65,6 +73,20 @@ class Agent:
 
     def filled(self, confidence: Sequence[float | None]) -> Floats:
         return worst_confidence([None if c is None else min(1.0, max(0.0, c)) for c in confidence], self.correct)
+
+
+def cross_fitted(agents: Sequence[Agent]) -> dict[str, list[Floats]]:
+    """Of each method the confidences of each agent on the questions of all folds, in their order: `confidences`, with
+    each fold as the test fold once."""
+    folded = [agent.part(*FOLDS) for agent in agents]
+    found: dict[str, list[Floats]] = {}
+    for turn in range(len(FOLDS)):
+        turned = [replace(agent, turn=turn) for agent in agents]
+        for name, each in confidences(turned).items():
+            whole = found.setdefault(name, [np.full(int(here.sum()), np.nan) for here in folded])
+            for number, (agent, here) in enumerate(zip(turned, folded, strict=True)):
+                whole[number][agent.part("test")[here]] = each[number]
+    return found
 
 
 def confidences(agents: Sequence[Agent]) -> dict[str, list[Floats]]:

@@ -2,8 +2,9 @@
 
 Takes the runs in and below the folders, which may differ in their seeds only, and puts every calibrator of
 eval/selective/calibration_methods.py over their predictions. Every figure is the mean over the runs of what it is on
-the test fold; intervals resample entities and runs, each for themselves, and all methods are resampled alike, so that
-differences are paired. Compared is with isotonic regression, which knows no group:
+the never-tuned questions, each fold fitted on the two others; intervals resample entities and runs, each for
+themselves, and all methods are resampled alike, so that differences are paired. Compared is with isotonic regression,
+which knows no group:
 
     cut            1 - worst-group ECE / that of isotonic regression
     auroc_change   AUROC - that of isotonic regression
@@ -26,7 +27,7 @@ import numpy as np
 from hydra.experimental.callback import Callback
 from numpy.typing import NDArray
 
-from data.records import SUPPORT_CLASSES, Prediction, Question, read_jsonl
+from data.records import FOLDS, SUPPORT_CLASSES, Prediction, Question, read_jsonl
 from data.storage.shards import read_index
 from eval.arguments import Command
 from eval.compare import Run, find
@@ -38,7 +39,7 @@ from eval.metrics.statistics import Floats, crossed_draws, holm, p_value, percen
 from eval.results.recorded import record_sweep
 from eval.results.results import flatten, read_results
 from eval.results.table import Column, Row, Value, figure
-from eval.selective.calibration_methods import BASELINE, STATED, TOLD, Agent, confidences
+from eval.selective.calibration_methods import BASELINE, STATED, TOLD, Agent, cross_fitted
 from eval.selective.seen_groups import Wordings, seen
 from eval.sweeps.probed import record_probes
 
@@ -51,7 +52,7 @@ COMMAND = Command(
 )
 TUNING = "sft.seed"
 RESAMPLES, SMOOTHED = 1000, 200  # smooth ECE costs ten times the others, and no p is made of it
-LEAST = 50  # questions of the test fold in a group that is reported on
+LEAST = 50  # questions in a group that is reported on
 LEVELS = 10  # bins of the grouping loss
 SIMULATED = 20  # draws of the floor
 CHANCE = "if isotonic were right"
@@ -77,7 +78,7 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Tested:
-    """The test fold of one run: whether right [N], which seen groups and which classes each is in, its class."""
+    """Never-tuned questions of one run: whether right [N], which seen groups and classes each is in, its class."""
 
     correct: NDArray[np.bool_]
     groups: NDArray[np.bool_]
@@ -151,21 +152,20 @@ def read_agent(folder: Path) -> Agent:
 def rows(agents: Sequence[Agent], seeds: tuple[int, ...]) -> list[Row]:
     """A row for each method. Raises ValueError where the runs were asked other questions."""
     tests = [reported(agent) for agent in agents]
-    here = agents[0].part("test")
-    asked = [[q for q, inside in zip(agent.questions, agent.part("test"), strict=True) if inside] for agent in agents]
+    asked = [[question for question in agent.questions if question.fold] for agent in agents]
     if any([q.id for q in one] != [q.id for q in asked[0]] for one in asked):
         raise ValueError("the runs were asked other questions: corpus.* must be the same for all seeds")
     entities = [q.entity or q.id for q in asked[0]]
     persons = entities * len(agents)
     runs = [number for number in range(len(agents)) for _ in entities]
-    found = confidences(agents)
+    found = cross_fitted(agents)
     values: dict[str, dict[str, float]] = {}
     draws: dict[str, dict[str, Floats]] = {}
     for name, each in found.items():
         values[name], draws[name] = {}, {}
         for key, statistic in MEASURES.items():
             pooled = partial(_mean_over_runs, statistic, each, tests)
-            values[name][key] = float(pooled(np.ones(here.sum() * len(agents))))
+            values[name][key] = float(pooled(np.ones(len(persons))))
             times = min(SMOOTHED, RESAMPLES) if key == "smooth_ece" else RESAMPLES
             draws[name][key] = crossed_draws(pooled, persons, runs, resamples=times)
     compared = [name for name in found if name not in (STATED, BASELINE)]
@@ -174,7 +174,7 @@ def rows(agents: Sequence[Agent], seeds: tuple[int, ...]) -> list[Row]:
     made = []
     for name in found:
         row: dict[str, Value | None] = {
-            key: _value(values[name][key], draws[name][key], int(here.sum())) for key in MEASURES
+            key: _value(values[name][key], draws[name][key], len(entities)) for key in MEASURES
         }
         row |= dict.fromkeys(("cut", "cut_class", "auroc_change", "p"))
         if name in compared:
@@ -189,8 +189,8 @@ def rows(agents: Sequence[Agent], seeds: tuple[int, ...]) -> list[Row]:
 
 
 def reported(agent: Agent) -> Tested:
-    """The test fold of a run, with the groups of it that are large enough to be reported on."""
-    here = agent.part("test")
+    """The never-tuned questions of a run, with the groups of them that are large enough to be reported on."""
+    here = agent.part(*FOLDS)
     regions = [q.support_class for q, inside in zip(agent.questions, here, strict=True) if inside]
     classes = np.array([[region == name for name in SUPPORT_CLASSES] for region in regions], dtype=bool)
     groups = agent.seen.members[here]

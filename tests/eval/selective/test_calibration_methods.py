@@ -11,7 +11,7 @@ from agents import agent, relabelled
 from eval.metrics.calibration import smooth_ece
 from eval.metrics.group_calibration import worst_ece
 from eval.metrics.selective_prediction import auroc
-from eval.selective.calibration_methods import BASELINE, STATED, TOLD, Agent, confidences
+from eval.selective.calibration_methods import BASELINE, STATED, TOLD, Agent, confidences, cross_fitted
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,21 @@ def test_labels_of_the_test_fold_change_nothing(agents: Sequence[Agent]) -> None
         assert np.array_equal(before[name][0], after[name][0]), name
     fitted = relabelled(one, one.part("calibration", "dev"))
     assert not np.array_equal(confidences([fitted])[BASELINE][0], before[BASELINE][0])
+
+
+def test_each_fold_is_the_test_fold_once(agents: Sequence[Agent]) -> None:
+    whole, once = cross_fitted(agents), confidences(agents)
+    one, here = agents[1], agents[1].part("calibration", "dev", "test")
+    assert whole.keys() == once.keys()
+    for name, each in whole.items():
+        assert np.array_equal(each[1][one.part("test")[here]], once[name][1]), name  # unmoved, test is test
+        assert not np.isnan(each[1]).any()
+    assert np.array_equal(whole[STATED][1], one.stated[here])
+    turned = relabelled(one, one.part("dev"))
+    again = cross_fitted([turned])[BASELINE][0]
+    before = cross_fitted([one])[BASELINE][0]
+    same = again == before
+    assert same[one.part("dev")[here]].all() and not same[one.part("test")[here]].all()
 
 
 def test_one_agent_does_not_deliberate(agents: Sequence[Agent]) -> None:

@@ -14,7 +14,7 @@ from eval.metrics.calibration import smooth_ece
 from eval.metrics.group_calibration import worst_ece
 from eval.results.results import build_results, write_results
 from eval.results.table import read_table
-from eval.selective.calibration_methods import BASELINE, STATED, TOLD, confidences
+from eval.selective.calibration_methods import BASELINE, STATED, TOLD, cross_fitted
 from eval.sweeps import calibrators
 from eval.sweeps.calibrators import CHANCE, COLUMNS, Table, reported, rows
 
@@ -28,7 +28,7 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_figures_are_means_over_runs_and_cuts_are_against_isotonic() -> None:
     agents = [agent(0, 60), agent(1, 60)]
     found = {row.system: row for row in rows(agents, (0, 1))}
-    said, tests = confidences(agents), [reported(one) for one in agents]
+    said, tests = cross_fitted(agents), [reported(one) for one in agents]
     stated = [float(smooth_ece(c, t.correct)) for c, t in zip(said[STATED], tests, strict=True)]
     assert found[STATED].values["smooth_ece"].value == pytest.approx(np.mean(stated))
     low, high = found[STATED].values["smooth_ece"].interval
@@ -51,8 +51,8 @@ def test_figures_are_means_over_runs_and_cuts_are_against_isotonic() -> None:
 def test_a_run_that_was_not_drawn_does_not_count() -> None:
     agents = [agent(0, 60), agent(1, 60)]
     tests = [reported(one) for one in agents]
-    half = [np.full(120, 0.5)] * 2
-    weights = np.r_[np.ones(120), np.zeros(120)]
+    half = [np.full(360, 0.5)] * 2
+    weights = np.r_[np.ones(360), np.zeros(360)]
     found = calibrators._mean_over_runs(calibrators.MEASURES["smooth_ece"], half, tests, weights)
     assert found == pytest.approx(float(smooth_ece(half[0], tests[0].correct)))
 
