@@ -84,6 +84,7 @@ def record_sweep(
     title: str = "",
     note: str = SEEDS,
     headline: int | None = None,
+    part: str = "",
 ) -> None:
     """Write the table of a sweep into its directory, and onto the record where it is the experiment's own.
 
@@ -91,13 +92,14 @@ def record_sweep(
         config: as Hydra's callbacks get it.
         runs: the results.json of each run; the machines are those of the tables beside them.
         headline: the row that is the result; None for the one of the best joint that is given nothing.
+        part: what a further table of the same sweep is of, which its name ends with.
     """
     typed, folder = CommandLine.of(config.hydra), Path(config.run_dir)
     beside = [path.with_name(FILE) for path in runs]
     joint = [(row.values.get("joint"), -i) for i, row in enumerate(rows) if not row.given]
     best = max(((value.value, i) for value, i in joint if value), default=None)
     table = Table(
-        name=config.name,
+        name=f"{config.name}_{part}" if part else config.name,
         title=title or f"The runs of {config.name}, seeds together",
         command=typed.text,
         revision=_joined(read_results(path).get("git") for path in runs),
@@ -108,7 +110,11 @@ def record_sweep(
         note=note,
         headline=headline if headline is not None else -best[1] if best else None,
     )
-    _write(table, folder, typed.experiment)
+    experiment = typed.experiment
+    if part:
+        _write(table, folder, experiment and f"{experiment}_{part}", f"table_{part}.json")
+    else:
+        _write(table, folder, experiment)
 
 
 def _write(table: Table, folder: Path, experiment: str | None, file: str = FILE) -> None:

@@ -48,7 +48,7 @@ class Temperature:
     def fit(cls, confidence: ArrayLike, correct: ArrayLike) -> Self:
         """The temperature in `TEMPERATURES` with the least log loss. Raises ValueError without an item."""
         c, r, _ = _fittable(confidence, correct)
-        z = _logit(c)
+        z = logit(c)
 
         def loss(log_temperature: float) -> float:
             scaled = z / math.exp(log_temperature)
@@ -60,7 +60,7 @@ class Temperature:
 
     def apply(self, confidence: ArrayLike) -> Floats:
         """Calibrated confidence [N]."""
-        return expit(_logit(confidence) / self.temperature)
+        return expit(logit(confidence) / self.temperature)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "temperature", "temperature": self.temperature}
@@ -122,7 +122,7 @@ class GroupLogistic:
         names, member = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
         if member.shape != c.shape:
             raise ValueError(f"need one group for each of {len(c)} items, got {member.shape}")
-        design = np.column_stack([_logit(c), np.eye(len(names))[member]])
+        design = np.column_stack([logit(c), np.eye(len(names))[member]])
         found = fit_logistic(design, r, np.r_[1.0, np.zeros(len(names))], RIDGE)
         return cls(float(found[0]), {str(name): float(b) for name, b in zip(names, found[1:], strict=True)})
 
@@ -130,7 +130,7 @@ class GroupLogistic:
         """Calibrated confidence [N]. Raises ValueError for a group that was not there when fitting."""
         if unknown := sorted(set(groups) - set(self.intercepts)):
             raise ValueError(f'group "{unknown[0]}" was not fitted (only {", ".join(sorted(self.intercepts))})')
-        z = _logit(confidence)
+        z = logit(confidence)
         if len(groups) != len(z):
             raise ValueError(f"need one group for each of {len(z)} items, got {len(groups)}")
         return expit(self.slope * z + np.array([self.intercepts[group] for group in groups]))
@@ -168,7 +168,8 @@ def _fittable(confidence: ArrayLike, correct: ArrayLike, *, unit: bool = True) -
     return pairs
 
 
-def _logit(confidence: ArrayLike) -> Floats:
+def logit(confidence: ArrayLike) -> Floats:
+    """Log-odds [N], of confidences `CLIP` within (0, 1) at most. Raises ValueError outside [0, 1]."""
     c = np.asarray(confidence, dtype=np.float64)
     if c.ndim != 1 or not ((c >= 0) & (c <= 1)).all():
         raise ValueError("every confidence must be in [0, 1], in one row")
