@@ -8,7 +8,9 @@ from typing import ClassVar
 
 from configs.keys import PART, POSITIVE, SHARE, Range, Section, at_least, key, modules, one_of
 from data.pipeline.feedback import FeedbackConfig
+from model.config import SOURCES
 
+BEGINS = ("pretrain", "abstention_sft")
 BY_SCORE = ("unlikelihood", "rwr", "awr")
 DEVICES = Range("at least 1, or -1 for all", lambda value: value == -1 or value >= 1)
 
@@ -59,6 +61,25 @@ class ObjectiveConfig(FeedbackConfig):
             yield f"{path}.loss={self.loss} goes by scores: set {path}.score_column, for example to reliability"
         if self.begins and self.loss == "next_token" and not self.filter and self.control == "none":
             yield f"{path}.begins={self.begins} has nothing to begin: choose an objective, or set {path}.begins=0"
+
+
+@dataclass
+class SurprisalConfig(Section):
+    """Surprisal of what was read, fed back to the model in a second pass (model/surprisal.py)."""
+
+    section: ClassVar[str] = "surprisal"
+
+    source: str = key(
+        "none",
+        "whose surprisal: each token's own, or a control; off keeps the second pass from any, none is no second pass",
+        one_of("none", *SOURCES),
+    )
+    begins: str = key("pretrain", "the stage that it begins with", one_of(*BEGINS))
+    dropout: float = key(0.1, "share of rows of training that nothing is fed to, as in the first pass", PART)
+
+    def fed(self, stage: str) -> bool:
+        """Whether a stage of `BEGINS` trains with it."""
+        return self.source != "none" and BEGINS.index(stage) >= BEGINS.index(self.begins)
 
 
 @dataclass
