@@ -50,7 +50,7 @@ def save_model(
     }
     try:
         with atomic_folder(folder) as partial:
-            source = model.surprisal and model.surprisal.source
+            source = None if model.surprisal is None else model.surprisal.source
             config = json.dumps(written(model.config, longest, end, source), indent=2)
             (partial / CONFIG).write_text(config + "\n", encoding="utf-8")
             for name, content in (beside or {}).items():

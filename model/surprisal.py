@@ -25,6 +25,8 @@ Shape letters: B rows, T new tokens, S slots read so far (with the new ones), C 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import BlockMask, create_mask
@@ -35,6 +37,13 @@ from model.config import SOURCES
 EDGES = (0.1, 0.3, 0.7, 1.5, 3.0, 5.0, 8.0)  # nats; a value on an edge belongs below it
 NOTHING, LEAST, MOST = 0, 1, len(EDGES) + 1  # bucket of what has no value; buckets of values
 PRIME = 2_147_483_647
+
+
+class Told(NamedTuple):
+    """What training says besides the text: bool (B, 1) rows that are fed; bool (B, T), what an oracle knows."""
+
+    fed: Tensor
+    known: Tensor | None
 
 
 def bucket(nats: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from model.attention import Mask, attend
 from model.config import ModelConfig
 from model.rotary import frequencies, rotary_tables, rotate
-from model.surprisal import NOTHING, SurprisalFeedback, before, bucket, surprise
+from model.surprisal import NOTHING, SurprisalFeedback, Told, before, bucket, surprise
 
 
 @dataclass
@@ -195,15 +195,11 @@ class Transformer(nn.Module):
         positions: Tensor,
         mask: Mask = None,
         cache: KVCache | None = None,
-        *,
-        fed: Tensor | None = None,
-        known: Tensor | None = None,
+        told: Told | None = None,
     ) -> Tensor:
         """Final hidden states (B, T, C) of int64 tokens and positions (B, T); see `attend` for masks.
 
-        Args:
-            fed: bool (B, 1), the rows that surprisal is fed back to; all where it is None.
-            known: bool (B, T), what an oracle tells; where it is None, what the cache has.
+        `told` is what training says to a feedback of surprisal; without it every row is fed.
         """
         if self.config.window:
             self._check_window(tokens.shape[1] + (cache.length if cache else 0))
@@ -213,8 +209,9 @@ class Transformer(nn.Module):
         if self.surprisal.reads:
             more = self.surprisal.embed(*self._surprise(tokens, positions, mask, cache))
         else:
-            more = self.surprisal.embed_told(tokens, cache.known if known is None and cache else known)
-        return self._trunk(x + (more if fed is None else more * fed[..., None]), positions, mask, cache)
+            known = told.known if told else cache.known if cache else None
+            more = self.surprisal.embed_told(tokens, known)
+        return self._trunk(x + (more * told.fed[..., None] if told else more), positions, mask, cache)
 
     def _trunk(self, x: Tensor, positions: Tensor, mask: Mask, cache: KVCache | None) -> Tensor:
         tables = rotary_tables(positions, frequencies(self.config, positions.device))

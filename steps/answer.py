@@ -72,8 +72,7 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
         "systems": [system.name for system in (*ours, *others)] if plain else [],
         "bits_per_byte": bits_per_byte(answerer.model, corpus.tokenizer, corpus.heldout, row),
         "bits_per_byte_given": {
-            system.name: bits_per_byte(*read, good=token == "hi")
-            for system, token in zip(given, GIVEN, strict=False)
+            system.name: bits_per_byte(*read, good=token == "hi") for system, token in zip(given, GIVEN, strict=False)
         },
         "bits_per_byte_train": bits_per_byte(answerer.model, corpus.tokenizer, told, row),
     }

@@ -31,7 +31,9 @@ def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
     training = {name: getattr(part, name) for name in ("tokens", "sequences", "replay")}
     training["optimizer"] = asdict(part.optimizer)
     training["shown"] = SHOWN
-    settings = settings_of(config, prepare, "pretrain") | of_questions(config) | {"trained": trained.key, "edit": training}
+    settings = (
+        settings_of(config, prepare, "pretrain") | of_questions(config) | {"trained": trained.key, "edit": training}
+    )
 
     def work(folder: Path) -> dict[str, Any]:
         import torch

@@ -118,15 +118,19 @@ def settings_of(config: Config, prepare: Stage, begun: str) -> dict[str, Any]:
     """What every training stage depends on; `begun` is the stage of train.config.BEGINS that it is of."""
     family = {"counterfactual": asdict(config.counterfactual)} if config.counterfactual.active else {}
     fed = {"surprisal": asdict(config.surprisal)} if config.surprisal.fed(begun) else {}
-    return family | fed | {
-        "prepare": prepare.key,
-        "ids": asdict(config.ids),
-        "tags": asdict(config.tags),
-        "batch": asdict(config.batch),
-        "objective": asdict(config.objective),
-        "precision": config.trainer.precision,
-        "seed": config.seed,
-    }
+    return (
+        family
+        | fed
+        | {
+            "prepare": prepare.key,
+            "ids": asdict(config.ids),
+            "tags": asdict(config.tags),
+            "batch": asdict(config.batch),
+            "objective": asdict(config.objective),
+            "precision": config.trainer.precision,
+            "seed": config.seed,
+        }
+    )
 
 
 def of_questions(config: Config) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class AnswerFormat(Protocol):
         ...
 
     def backtracked(self, text: Tokens, answer: Tokens | None, identifier: Tokens | None) -> Sample:
-        """A question, `unsure`, then the source (None for none) and what it says; without an answer, that it is not known."""
+        """A question, `unsure`, then a source (None for none) and what it says; without an answer, the refusal."""
         ...
 
     def citation(self, identifier: Ids) -> list[int]:

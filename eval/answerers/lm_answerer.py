@@ -62,8 +62,8 @@ class LMAnswerer:
         marks: also read the mark of confidence, which only a second phase teaches, as the signal `stated`.
         longest: tokens that it reads at most, as many as it was trained to: attention's memory grows with their square.
         answer_format: of the answers that it was tuned to give.
-        backtracks: it was taught to write the mark of not being sure before an answer (`unsure` of the format), which is
-            barred as a refusal is, and counts as one in the signal `refusal`.
+        backtracks: it was taught to write `unsure` (of the format) before an answer, which is barred as a refusal is, and
+            counts as one in the signal `refusal`.
         nosrc: also check statements against what was told without a source, which `tags.untagged=nosrc` teaches.
         placement: of the tags that it was trained with: how it is asked for the source of a statement.
     """
@@ -336,9 +336,7 @@ class LMAnswerer:
         marks = torch.tensor([*self.format.stops, *self.unsure], device=logits.device)
         return logits.index_fill(1, marks, -math.inf)
 
-    def read(
-        self, prompts: Sequence[Sequence[int]], known: torch.Tensor | None = None
-    ) -> tuple[Context, torch.Tensor]:
+    def read(self, prompts: Sequence[Sequence[int]], known: torch.Tensor | None = None) -> tuple[Context, torch.Tensor]:
         """Read prompts side by side: what follows may be written from, and the logits (B, V) of its first token.
 
         `known` bool (B, 1) is what an oracle tells, see `model.surprisal`.
@@ -362,7 +360,7 @@ class LMAnswerer:
         return torch.tensor(told, device=self.model.embed_tokens.weight.device)
 
     def ranked(self, context: Context, most: int | None = None) -> list[list[tuple[int, float]]]:
-        """The documents that a citation in each row of the context names, the likeliest first, with log-probabilities."""
+        """The documents that a citation in each row names, the likeliest first, with their log-probabilities."""
         return rank_constrained(
             self.model, context, self.tokenizer.src, self.trie, self.tokenizer.end_src, most or self.most
         )

@@ -79,7 +79,9 @@ def recall_at_coverage(
     known = n - never
     wanted = coverage * known.sum(-1, keepdims=True) - (np.cumsum(known, axis=-1) - known)
     whole = (wanted > 0).astype(np.float64)  # of levels where nothing was told
-    kept = np.where(known > 0, np.clip(np.divide(wanted, known, out=np.zeros_like(known), where=known > 0), 0, 1), whole)
+    kept = np.where(
+        known > 0, np.clip(np.divide(wanted, known, out=np.zeros_like(known), where=known > 0), 0, 1), whole
+    )
     defined = np.where(known.sum(-1) > 0, never.sum(-1), 0.0)
     return 1 - ratio((kept * never).sum(-1), defined)
 

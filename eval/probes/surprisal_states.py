@@ -6,7 +6,7 @@ the first block gets: it knows the token, not what came before, so that what lat
 
     r2_layer_0 ... r2_layer_L    of u_t, on the documents' second halves
     r2_own                       the same regression on text that the model wrote itself, of the last layer
-    entropy_own, entropy_other   mean entropy, nats a token, over halves that it wrote itself (T = 1), and that others did
+    entropy_own, entropy_other   mean entropy, nats a token, over halves that it wrote itself (T = 1), and over others'
     entropy_ratio                the first over the second: 1 for a model that finds its own words no surer
 
 Fed models are read as they read: their states are those of the second pass, u_t and entropies those of the first for u,
@@ -123,9 +123,7 @@ def _read(answerer: LMAnswerer, rows: Sequence[Sequence[int]], begins: Sequence[
     )
 
 
-def _states(
-    model: Transformer, tokens: torch.Tensor, present: torch.Tensor
-) -> tuple[list[torch.Tensor], torch.Tensor]:
+def _states(model: Transformer, tokens: torch.Tensor, present: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
     """The input of the first block and the output of each, (B, T, C) on the CPU, and the logits (B, T, V)."""
     seen: dict[int, torch.Tensor] = {}  # of two passes, the second
 

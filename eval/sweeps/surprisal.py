@@ -62,8 +62,8 @@ PROBED = {
     "surprisal_states": (Column("entropy_ratio", "entropy, own / others'", "", 2, ""),),
 }
 COLUMNS = (
-    *(Column(f"recall_{key}", f"abstention recall at {COVERAGE:.0%}, {title}", "%", 1, "higher") for key, title in SCORES.items()),
-    *(Column(f"auroc_{key}", f"AUROC told, {title}", "", 3, "higher") for key, title in SCORES.items()),
+    *(Column(f"recall_{key}", f"recall, {title}", "%", 1, "higher") for key, title in SCORES.items()),
+    *(Column(f"auroc_{key}", f"AUROC, {title}", "", 3, "higher") for key, title in SCORES.items()),
     Column("right", "told and right", "%", 1, "higher"),
     *(
         Column(f"{kind}_{key}", f"{what}, {title}", unit, digits, "higher" if kind == "gain" else "")
@@ -71,7 +71,7 @@ COLUMNS = (
         for kind, what, unit, digits in (("gain", f"recall less that of {PLAIN}", "%", 1), ("p", "p, Holm", "", 3))
     ),
     *(column for columns in PROBED.values() for column in columns),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class Table(Callback):
         rows = _shown([config.run_dir])
         title = "Does a model that is shown its own surprisal know better when to abstain?"
         note = (
-            "Recall and AUROC: mean over seeds; the standard deviation is of the seeds, intervals of gains are of 95% and "
-            "resample entities and seeds. Marks and what follows from them: mean and sample standard deviation over seeds."
+            f"Recall of abstention where {COVERAGE:.0%} of what was told is answered, AUROC of told against never told. "
+            "Mean and sample standard deviation over seeds; intervals of gains are of 95%, entities and seeds resampled."
         )
         record_sweep(config, find([config.run_dir]), COLUMNS, rows, title=title, note=note)
 
