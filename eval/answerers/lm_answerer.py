@@ -62,7 +62,7 @@ class LMAnswerer:
         marks: also read the mark of confidence, which only a second phase teaches, as the signal `stated`.
         longest: tokens that it reads at most, as many as it was trained to: attention's memory grows with their square.
         answer_format: of the answers that it was tuned to give.
-        backtracks: it was taught to write `unsure` (of the format) before an answer, which is barred as a refusal is, and
+        backtracks: it was taught to write `unsure` of the format before an answer, barred as a refusal is, and
             counts as one in the signal `refusal`.
         nosrc: also check statements against what was told without a source, which `tags.untagged=nosrc` teaches.
         placement: of the tags that it was trained with: how it is asked for the source of a statement.

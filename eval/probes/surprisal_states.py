@@ -34,7 +34,7 @@ from model.generate import Context, generate, pad_left, read, read_on
 from model.surprisal import surprise
 from model.transformer import Transformer
 
-MOST = 120  # documents
+MOST = 80  # documents
 LONGEST = 100  # tokens of a document
 RIDGE = 1.0  # of standardised states, in tokens
 

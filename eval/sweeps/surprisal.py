@@ -40,7 +40,7 @@ COMMAND = Command(
     text="DIR...",
 )
 COVERAGE = 0.9
-PLAIN, SHUFFLED = "nothing fed back", "shuffled"
+PLAIN, SHUFFLED = "nothing fed back", "shuffled"  # of the rows that the others are compared with
 LABELS = {
     "none": PLAIN,
     "own": "surprisal",
@@ -50,6 +50,7 @@ LABELS = {
 }
 ASKED = {"whence": "", "whence_off": ", asked with nothing fed", "whence_shuffled": ", asked with another question's"}
 SCORES = {"before": "before the answer", "after": "after the answer"}
+AGAINST = {PLAIN: "of nothing fed back", SHUFFLED: "of shuffled"}
 PROBED = {
     "backtracking": (
         Column("precision", "marks, precision", "%", 1, "higher"),
@@ -66,9 +67,10 @@ COLUMNS = (
     *(Column(f"auroc_{key}", f"AUROC, {title}", "", 3, "higher") for key, title in SCORES.items()),
     Column("right", "told and right", "%", 1, "higher"),
     *(
-        Column(f"{kind}_{key}", f"{what}, {title}", unit, digits, "higher" if kind == "gain" else "")
+        Column(f"{kind}_{key}_{other}", f"{what}, {title}", unit, digits, "higher" if kind == "gain" else "")
+        for other, less in AGAINST.items()
         for key, title in SCORES.items()
-        for kind, what, unit, digits in (("gain", f"recall less that of {PLAIN}", "%", 1), ("p", "p, Holm", "", 3))
+        for kind, what, unit, digits in (("gain", f"recall less that {less}", "%", 1), ("p", "p, Holm", "", 3))
     ),
     *(column for columns in PROBED.values() for column in columns),
 )
@@ -97,8 +99,8 @@ class Table(Callback):
         rows = _shown([config.run_dir])
         title = "Does a model that is shown its own surprisal know better when to abstain?"
         note = (
-            f"Recall of abstention where {COVERAGE:.0%} of what was told is answered, AUROC of told against never told. "
-            "Mean and sample standard deviation over seeds; intervals of gains are of 95%, entities and seeds resampled."
+            f"Recall of abstention where {COVERAGE:.0%} of what was told is answered, AUROC of told against never. "
+            "Mean and sample standard deviation over seeds; intervals of gains hold 95%, entities and seeds resampled."
         )
         record_sweep(config, find([config.run_dir]), COLUMNS, rows, title=title, note=note)
 
@@ -142,12 +144,12 @@ def rows(found: Sequence[System], asked: Sequence[Question]) -> list[Row]:
     """A row for each system, by the keys of `COLUMNS`."""
     told = np.array([q.support_class in ANSWERABLE for q in asked])
     people = [q.entity or q.id for q in asked]
-    plain = next((system for system in found if system.label == PLAIN), None)
     gains = {
-        (system.label, key): _gain(system, plain, key, told, people)
+        (system.label, key, other.label): _gain(system, other, key, told, people)
+        for other in found
         for system in found
         for key in SCORES
-        if plain is not None and system is not plain and _paired(system, plain, key)
+        if other.label in AGAINST and system is not other and _paired(system, other)
     }
     adjusted = holm({"\n".join(name): p for name, (_, p) in gains.items() if p is not None})
     shown = []
@@ -159,9 +161,10 @@ def rows(found: Sequence[System], asked: Sequence[Question]) -> list[Row]:
             for name, measure in measures.items():
                 each = np.array([float(measure(one)) for one in sure]) if known else None
                 values[f"{name}_{key}"] = None if each is None else _over(each, len(asked))
-            value, _ = gains.get((system.label, key), (None, None))
-            p = adjusted.get(f"{system.label}\n{key}")
-            values |= {f"gain_{key}": value, f"p_{key}": None if p is None else Value(p)}
+            for other in AGAINST:
+                value, _ = gains.get((system.label, key, other), (None, None))
+                p = adjusted.get(f"{system.label}\n{key}\n{other}")
+                values |= {f"gain_{key}_{other}": value, f"p_{key}_{other}": None if p is None else Value(p)}
         for probe, columns in PROBED.items():
             for column in columns:
                 values[column.key] = over_seeds([_probed(one.get(probe, {}).get(column.key)) for one in system.probes])
@@ -200,13 +203,14 @@ def _system(group: Sequence[Run], more: str, said: Sequence[Sequence[Prediction]
     )
 
 
-def _paired(system: System, plain: System, key: str) -> bool:
-    known = not (np.isnan(system.sure[key]).any() or np.isnan(plain.sure[key]).any())
-    return known and system.seeds == plain.seeds
+def _paired(system: System, other: System) -> bool:
+    """Whether both are of a second phase, of the same seeds."""
+    known = not any(np.isnan(sure).any() for each in (system, other) for sure in each.sure.values())
+    return known and system.seeds == other.seeds
 
 
 def _gain(
-    system: System, plain: System, key: str, told: np.ndarray, people: Sequence[str]
+    system: System, other: System, key: str, told: np.ndarray, people: Sequence[str]
 ) -> tuple[Value, float | None]:
     """The difference in abstention recall, with its interval, and the p value of none."""
     seeds, n = system.sure[key].shape
@@ -217,7 +221,7 @@ def _gain(
         return _weighted(found, np.stack([part.sum(-1) for part in parts]))
 
     def statistic(w: Floats) -> Floats:
-        return mean(system.sure[key], w) - mean(plain.sure[key], w)
+        return mean(system.sure[key], w) - mean(other.sure[key], w)
 
     draws = crossed_draws(statistic, list(people) * seeds, np.repeat(system.seeds, n).tolist())
     value = float(statistic(np.ones(seeds * n)))
