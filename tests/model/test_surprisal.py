@@ -35,8 +35,8 @@ from train.optimizer import build_optimizer
 Make = Callable[..., Transformer]
 IDS = [np.array(tokens, dtype=np.int32) for tokens in ([10, 11], [10], [10, 12, 13], [14, 10], [14, 11])]
 OPEN, END = 2, 3
-TOKENS = torch.randint(4, 640, (3, 14), generator=torch.Generator().manual_seed(5))
-POSITIONS = torch.arange(14).expand(3, -1)
+TOKENS = torch.randint(4, 640, (4, 14), generator=torch.Generator().manual_seed(5))
+POSITIONS = torch.arange(14).expand(4, -1)
 
 
 def fed(model: Transformer, source: str = "own") -> Transformer:
@@ -197,14 +197,14 @@ def test_sources(make_model: Make) -> None:
     shuffled = model.fed_from("shuffled")
     assert torch.equal(shuffled(TOKENS[:1], POSITIONS[:1]), model.fed_from("off")(TOKENS[:1], POSITIONS[:1]))
     values = model._surprise(TOKENS, POSITIONS, None, None)
-    assert torch.equal(shuffled.surprisal.embed(*values), model.surprisal.embed(*values)[[2, 0, 1]])
+    assert torch.equal(shuffled.surprisal.embed(*values), model.surprisal.embed(*values)[[2, 3, 0, 1]])
     assert model.surprisal.source == "own"  # a copy of another source leaves it as it is
     table = model.surprisal.embed_surprisal.weight
     constant = model.fed_from("constant").surprisal.embed_told(TOKENS, None)
     assert torch.equal(constant, table[1].expand_as(constant))
     oracle = model.fed_from("oracle").surprisal
-    known = torch.tensor([[True], [False], [True]])
-    assert torch.equal(oracle.embed_told(TOKENS, known)[:, 3], table[[8, 1, 8]])
+    known = torch.tensor([[True], [False], [True], [True]])
+    assert torch.equal(oracle.embed_told(TOKENS, known)[:, 3], table[[8, 1, 8, 8]])
     assert not oracle.embed_told(TOKENS, None).any()  # it is not told, so it says nothing
 
 
