@@ -81,6 +81,10 @@ class SurprisalConfig(Section):
         """Whether a stage of `BEGINS` trains with it."""
         return self.source != "none" and BEGINS.index(stage) >= BEGINS.index(self.begins)
 
+    def read_twice(self, stage: str) -> bool:
+        """Whether that needs a first pass; what the other controls are fed is no reading."""
+        return self.fed(stage) and self.source in ("own", "shuffled")
+
 
 @dataclass
 class TrainerConfig(Section):
