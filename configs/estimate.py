@@ -8,6 +8,7 @@ Bytes are those that are held at once when the backward pass begins, so that mor
 
 Operations are those of model/flops.py under a causal mask of whole rows, S T of them a step. Documents of a row never
 see each other, so attention's share is somewhat less; what a compiler computes twice is not counted.
+A first pass of surprisal that is fed back is one more forward, a third of forward and backward.
 
 Shape letters: C width, F inner width, L layers, R rows of a microbatch, S rows of a step, T tokens of a row, V
 vocabulary.
@@ -52,6 +53,7 @@ def estimate(config: Config, model: ModelConfig, devices: int) -> Estimate:
     tokens_a_step = batch.seq_len * batch.sequences
     steps = max(1, round(part.tokens / tokens_a_step))
     at_once = tokens_a_step // devices // trainer.accumulation
+    passes = 4 / 3 if config.surprisal.read_twice("pretrain") else 1
     state = (16 if part.optimizer.name == "adamw" else 12) * model.parameters(model.vocab_size)
     return Estimate(
         devices=devices,
@@ -60,7 +62,7 @@ def estimate(config: Config, model: ModelConfig, devices: int) -> Estimate:
         logits=4.0 * at_once * model.vocab_size,
         steps=steps,
         tokens=steps * tokens_a_step,
-        flops=steps * tokens_a_step * flops_per_token(model, causal_keys(batch.seq_len)),
+        flops=passes * steps * tokens_a_step * flops_per_token(model, causal_keys(batch.seq_len)),
     )
 
 

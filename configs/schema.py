@@ -37,7 +37,7 @@ from data.pipeline.tokenizer import TokenizerConfig
 from data.readers.corpora import READERS
 from data.storage.remote import ShardsCorpus
 from model.config import ModelConfig
-from train.config import ObjectiveConfig, OptimizerConfig, TrainerConfig
+from train.config import ObjectiveConfig, OptimizerConfig, SurprisalConfig, TrainerConfig
 
 CORPORA: tuple[Any, ...] = (*(reader.config for reader in READERS.values()), ShardsCorpus)
 METHODS = ("none", *modules("eval/grading/methods"))
@@ -215,6 +215,7 @@ class Config(Section):
     tags: TagsConfig = field(default_factory=TagsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    surprisal: SurprisalConfig = field(default_factory=SurprisalConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     sft: SFTConfig = field(default_factory=SFTConfig)

@@ -18,6 +18,8 @@ from data.records import Document, Prediction, Question, read_jsonl
 from data.storage.shards import read_documents
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.statements import Statements, statements
+from eval.grading.methods import FOLDER as METHODS
+from eval.grading.methods import NONE, method
 from eval.selective.policy import Policy, read_policies
 from eval.signals import FOLDER
 from model.hf import load_model
@@ -30,7 +32,8 @@ class Made(NamedTuple):
     Attributes:
         counterfactual: what it was denied, or told under another name.
         content: what a tag carries.
-        marks, nosrc: whether marks of confidence and `<|nosrc|>` were taught.
+        marks, backtracks, nosrc: whether marks of confidence, that of not being sure before an answer, and `<|nosrc|>`
+            were taught.
         longest: tokens of the longest text.
         rewritten: whether it learnt to write statements itself.
         controlled: whether it was trained with control tokens, so that it can be asked with one.
@@ -41,6 +44,7 @@ class Made(NamedTuple):
     counterfactual: CounterfactualConfig
     content: str
     marks: bool
+    backtracks: bool
     nosrc: bool
     longest: int
     answer_format: str
@@ -93,6 +97,7 @@ def load_run(folder: Path) -> Run:
         identifiers,
         forced=True,
         marks=made.marks,
+        backtracks=made.backtracks,
         nosrc=made.nosrc,
         longest=made.longest,
         answer_format=made.answer_format,
@@ -116,9 +121,11 @@ def _read_config(path: Path) -> Made:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         tags, evaluated, objective = config["tags"], config["eval"], config.get("objective")
+        taught = config["abstention_sft"]["method"]
         named: list[tuple[str, str, Container[str]]] = [
             ("answer_format", config["answer_format"], FORMATS),
             ("tags.placement", tags["placement"], PLACEMENTS),
+            ("abstention_sft.method", taught, (NONE, *modules(METHODS))),
             *(("eval.signals", name, modules(FOLDER)) for name in evaluated["signals"]),
         ]
         for key, value, known in named:
@@ -128,7 +135,8 @@ def _read_config(path: Path) -> Made:
             ids=IdsConfig(**config["ids"]),
             counterfactual=CounterfactualConfig(**config.get("counterfactual", {})),
             content=tags["content"],
-            marks=config["abstention_sft"]["method"] != "none",
+            marks=taught != NONE,
+            backtracks=taught != NONE and method(taught).backtracks,
             nosrc=tags["untagged"] == "nosrc",
             longest=int(config["batch"]["seq_len"]),
             answer_format=config["answer_format"],

@@ -63,7 +63,7 @@ class Context:
 
     def branch(self) -> Context:
         """The same, to read on in another way: what is read there leaves this one as it is. Copies nothing."""
-        return Context(KVCache(list(self.cache.keys), list(self.cache.values)), self.seen, self.position)
+        return Context(self.cache.branch(), self.seen, self.position)
 
 
 def pad_left(texts: Sequence[Sequence[int] | np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:

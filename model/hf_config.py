@@ -2,6 +2,9 @@
 
 Older files have `rope_theta` and `rope_scaling`, newer ones both in `rope_parameters`; OLMo-3 has one of these for each
 kind of layer. What is written is the older form, which old and new versions of transformers read.
+
+A model that surprisal is fed back to has a model_type of its own, with the family beside it: transformers, which could
+not feed it, refuses such a folder in place of reading half of a model.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model.config import ModelConfig
+from model.config import SOURCES, ModelConfig
 from model.families import FAMILIES, REFUSED, window_layers
 
 CONFIG = "config.json"
@@ -45,15 +48,17 @@ FORM = {  # what all models that can be read have in common, with what a lacking
     "partial_rotary_factor": 1.0,
     "quantization_config": None,
 }
+FED, BELOW, SOURCE = "whence_surprisal", "base_model_type", "surprisal_source"
 KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def written(config: ModelConfig, longest: int, end: int) -> dict[str, Any]:
+def written(config: ModelConfig, longest: int, end: int, surprisal: str | None = None) -> dict[str, Any]:
     """What config.json holds.
 
     Args:
         longest: positions trained on.
         end: the token that ends a text.
+        surprisal: the source of what is fed back (`model.surprisal`), None for a model without.
     """
     found: dict[str, Any] = {theirs: getattr(config, ours) for ours, theirs in NAMES.items()}
     found |= {
@@ -73,6 +78,8 @@ def written(config: ModelConfig, longest: int, end: int) -> dict[str, Any]:
         found |= {"sliding_window": config.window, "layer_types": kinds}
         # transformers 5 takes rope_theta for one kind of layer only.
         found["rope_parameters"] = {kind: {"rope_type": "default", "rope_theta": config.theta} for kind in set(kinds)}
+    if surprisal is not None:
+        found |= {"architectures": ["WhenceSurprisal"], "model_type": FED, BELOW: config.family, SOURCE: surprisal}
     return found
 
 
@@ -90,8 +97,18 @@ def read_config(path: Path) -> ModelConfig:
     return config
 
 
+def read_surprisal(path: Path) -> str | None:
+    """The source of the surprisal that is fed back, None for none, of a config.json that `read_config` can read."""
+    theirs = json.loads(path.read_text(encoding="utf-8"))
+    if theirs["model_type"] != FED:
+        return None
+    if (source := theirs.get(SOURCE)) not in SOURCES:
+        raise ValueError(f"{path}: {SOURCE} is {json.dumps(source)[:40]}, not one of {', '.join(SOURCES)}")
+    return str(source)
+
+
 def _shape(theirs: Mapping[str, Any]) -> ModelConfig:
-    name = theirs["model_type"]
+    name = theirs[BELOW] if theirs["model_type"] == FED else theirs["model_type"]
     if name not in FAMILIES:
         reason = f" ({REFUSED[name]})" if name in REFUSED else ""
         raise ValueError(f"no model of model_type {name}{reason}, only of {', '.join(FAMILIES)}")

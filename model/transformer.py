@@ -9,6 +9,7 @@ Shape letters: B rows, T tokens, C width, H query heads, G key-value heads, D he
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -18,14 +19,22 @@ from torch import Tensor, nn
 from model.attention import Mask, attend
 from model.config import ModelConfig
 from model.rotary import frequencies, rotary_tables, rotate
+from model.surprisal import NOTHING, SurprisalFeedback, Told, before, bucket, surprise
 
 
 @dataclass
 class KVCache:
-    """Keys and values of what was read so far, one (B, G, S, D) pair per layer; grows by concatenation."""
+    """Keys and values of what was read so far, one (B, G, S, D) pair per layer; grows by concatenation.
+
+    Attributes:
+        first: of a model that surprisal is fed back to, its first pass.
+        known: bool (B, 1), what an oracle tells it of each row.
+    """
 
     keys: list[Tensor]
     values: list[Tensor]
+    first: FirstPass | None = None
+    known: Tensor | None = None
 
     @classmethod
     def empty(cls, layers: int) -> KVCache:
@@ -45,7 +54,26 @@ class KVCache:
 
     def select(self, rows: Tensor) -> KVCache:
         """The cache of the given rows (an index or bool tensor), possibly repeated."""
-        return KVCache([k[rows] for k in self.keys], [v[rows] for v in self.values])
+        first = self.first.select(rows) if self.first else None
+        known = None if self.known is None else self.known[rows]
+        return KVCache([k[rows] for k in self.keys], [v[rows] for v in self.values], first, known)
+
+    def branch(self) -> KVCache:
+        """The same, to read on in another way: what is read there leaves this one as it is. Copies nothing."""
+        first = self.first and FirstPass(self.first.cache.branch(), self.first.states, self.first.positions)
+        return KVCache(list(self.keys), list(self.values), first, self.known)
+
+
+@dataclass
+class FirstPass:
+    """What a first pass (`model.surprisal`) read so far: its cache, final states (B, S, C) and positions (B, S)."""
+
+    cache: KVCache
+    states: Tensor
+    positions: Tensor
+
+    def select(self, rows: Tensor) -> FirstPass:
+        return FirstPass(self.cache.select(rows), self.states[rows], self.positions[rows])
 
 
 class Attention(nn.Module):
@@ -123,6 +151,9 @@ class Transformer(nn.Module):
 
     Args:
         config: checked here; raises ValueError for a shape that can't be built.
+
+    Attributes:
+        surprisal: the feedback of surprisal (`model.surprisal`), None for none.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -138,6 +169,7 @@ class Transformer(nn.Module):
         self.lm_head = nn.Linear(config.dim, config.vocab_size, bias=False)
         if config.tied:
             self.lm_head.weight = self.embed_tokens.weight
+        self.surprisal: SurprisalFeedback | None = None
         self.initialise()
 
     @torch.no_grad()
@@ -157,15 +189,65 @@ class Transformer(nn.Module):
             else:
                 parameter.normal_(std=1 / math.sqrt(parameter.shape[1]))
 
-    def hidden(self, tokens: Tensor, positions: Tensor, mask: Mask = None, cache: KVCache | None = None) -> Tensor:
-        """Final hidden states (B, T, C) of int64 tokens and positions (B, T); see `attend` for masks."""
+    def hidden(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        mask: Mask = None,
+        cache: KVCache | None = None,
+        told: Told | None = None,
+    ) -> Tensor:
+        """Final hidden states (B, T, C) of int64 tokens and positions (B, T); see `attend` for masks.
+
+        `told` is what training says to a feedback of surprisal; without it every row is fed.
+        """
         if self.config.window:
             self._check_window(tokens.shape[1] + (cache.length if cache else 0))
         x = self.embed_tokens(tokens)
+        if self.surprisal is None or self.surprisal.source == "off":
+            return self._trunk(x, positions, mask, cache)
+        if self.surprisal.reads:
+            more = self.surprisal.embed(*self._surprise(tokens, positions, mask, cache))
+        else:
+            known = told.known if told else cache.known if cache else None
+            more = self.surprisal.embed_told(tokens, known)
+        return self._trunk(x + (more * told.fed[..., None] if told else more), positions, mask, cache)
+
+    def _trunk(self, x: Tensor, positions: Tensor, mask: Mask, cache: KVCache | None) -> Tensor:
         tables = rotary_tables(positions, frequencies(self.config, positions.device))
         for block in self.layers:
             x = block(x, tables, mask, cache)
         return self.norm(x)
+
+    @torch.no_grad()
+    def _surprise(self, tokens: Tensor, positions: Tensor, mask: Mask, cache: KVCache | None) -> tuple[Tensor, Tensor]:
+        """Buckets (B, T) of the surprisal and of the entropy of each token, by a pass that nothing is fed to."""
+        inner = None if cache is None else KVCache.empty(len(self.layers)) if cache.first is None else cache.first.cache
+        states, slots = self._trunk(self.embed_tokens(tokens), positions, mask, inner), positions
+        if cache is not None and inner is not None:
+            if cache.first is not None:
+                states = torch.cat((cache.first.states, states), 1)
+                slots = torch.cat((cache.first.positions, slots), 1)
+            cache.first = FirstPass(inner, states, slots)
+        place = before(positions, slots, mask)
+        index = place.clamp(min=0)[..., None].expand(-1, -1, states.shape[-1])
+        found = surprise(self.lm_head(states.gather(1, index)), tokens)
+        surprisal, entropy = (torch.where(place < 0, NOTHING, bucket(nats)) for nats in found)
+        return surprisal, entropy
+
+    def feed_back(self, source: str) -> None:
+        """Give it a feedback of surprisal that is all zeros: until it is trained, nothing changes."""
+        with self.embed_tokens.weight.device:
+            self.surprisal = SurprisalFeedback(self.config.dim, source)
+
+    def fed_from(self, source: str) -> Transformer:
+        """The same weights, with a feedback, if there is one, from another of `model.surprisal.SOURCES`."""
+        if self.surprisal is None:
+            return self
+        other, feedback = copy(self), copy(self.surprisal)
+        feedback.source = source
+        other._modules = {**self._modules, "surprisal": feedback}
+        return other
 
     def _check_window(self, slots: int) -> None:
         """Within the window a layer with one sees all that a layer without sees, so that masks need none."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from configs.schema import Config
 from stages import Stage, announced
-from steps.train import Course, settings_of, train
+from steps.train import Course, fed_back, settings_of, train
 
 
 def abstention_sft(config: Config, prepare: Stage, tuned: Stage) -> list[Stage]:
@@ -71,7 +71,7 @@ def _rollout(config: Config, prepare: Stage, trained: Stage, number: int) -> Sta
 def _teach(config: Config, prepare: Stage, trained: Stage, rollout: Stage, number: int) -> Stage:
     """One round: lessons from the rollout, learnt from where the model stands."""
     part, seed = config.abstention_sft, config.sft.seed
-    settings = settings_of(config, prepare) | {
+    settings = settings_of(config, prepare, "abstention_sft") | {
         "answer_format": config.answer_format,
         "rollout": rollout.key,
         "trained": trained.key,
@@ -98,7 +98,8 @@ def _teach(config: Config, prepare: Stage, trained: Stage, rollout: Stage, numbe
         torch.manual_seed(seed + number)
         first, second = corpus.lessons_source(lessons, seed + number), corpus.documents_source(seed + number)
         course = Course(first, second, part.tokens // part.rounds, part.replay, part.optimizer, seed + number)
-        return train(corpus, stage, folder, load_model(trained.folder / "model"), course) | {"lessons": len(lessons)}
+        model = fed_back(load_model(trained.folder / "model"), config, "abstention_sft")
+        return train(corpus, stage, folder, model, course) | {"lessons": len(lessons)}
 
     stage = Stage(f"abstention_sft{number}", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)

@@ -2,7 +2,8 @@
 
 After conditional training (data/pipeline/feedback.py) our model is three systems: asked as ever, and with either
 control token, the same one before every question. Such a token says nothing of the question, so all three are given its
-text only.
+text only. A model that its own surprisal is fed back to is three, too: asked as ever, with none, and with another
+question's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from data.pipeline.feedback import GIVEN
 from data.records import PLAIN
 from stages import Stage, announced
 from steps.evaluated import Evaluated, is_plain
+
+INSTEAD = ("off", "shuffled")  # of its own surprisal
 
 if TYPE_CHECKING:
     from eval.answerers.answerer import Answerer
@@ -40,6 +43,8 @@ def answer_stage(evaluated: Evaluated) -> Stage:
     settings: dict[str, Any] = {"citations": evaluated.config.eval.citations}
     if evaluated.controlled:
         settings["given"] = GIVEN
+    if evaluated.fed:
+        settings["instead"] = INSTEAD
     return evaluated.stage("answer", [__name__], settings)
 
 
@@ -52,7 +57,8 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
     others = _others(evaluated) if plain else []
     costs: dict[str, Cost] = {}
     write_jsonl(folder / "questions.jsonl", questions)
-    ours = [answerer, *(answerer.under(given) for given in GIVEN if evaluated.controlled)]
+    given = [answerer.under(given) for given in GIVEN if evaluated.controlled]
+    ours = [answerer, *given, *(answerer.fed_from(source) for source in INSTEAD if evaluated.fed)]
     for system, asked in (*((other, plain) for other in others), *((system, questions) for system in ours)):
         begun = perf_counter()
         write_jsonl(folder / f"{system.name}.jsonl", system.answer(asked))
@@ -66,8 +72,7 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
         "systems": [system.name for system in (*ours, *others)] if plain else [],
         "bits_per_byte": bits_per_byte(answerer.model, corpus.tokenizer, corpus.heldout, row),
         "bits_per_byte_given": {
-            system.name: bits_per_byte(*read, good=given == "hi")
-            for system, given in zip(ours[1:], GIVEN, strict=False)
+            system.name: bits_per_byte(*read, good=token == "hi") for system, token in zip(given, GIVEN, strict=False)
         },
         "bits_per_byte_train": bits_per_byte(answerer.model, corpus.tokenizer, told, row),
     }

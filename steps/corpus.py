@@ -152,7 +152,9 @@ class Corpus:
         return found
 
     def lessons_source(self, lessons: Sequence[SFTExample], seed: int) -> SFTExamples:
-        return SFTExamples(lessons, self.index, self.identifiers, self.tokenizer, seed, self.config.answer_format)
+        untold = {q.id for q in self.questions if q.support_class not in ANSWERABLE}
+        form = self.config.answer_format
+        return SFTExamples(lessons, self.index, self.identifiers, self.tokenizer, seed, form, untold)
 
     def reading(self, rows: int) -> HeldoutBatches:
         """The held-out documents laid out in batches of so many rows."""

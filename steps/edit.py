@@ -15,7 +15,7 @@ from configs.schema import Config
 from stages import Stage, announced, write_json
 from steps.edit_corpus import BEFORE
 from steps.probes import FILE, PREFIX
-from steps.train import Course, of_questions, settings_of, train
+from steps.train import Course, fed_back, of_questions, settings_of, train
 
 if TYPE_CHECKING:
     from data.records import Prediction, Question
@@ -31,7 +31,9 @@ def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
     training = {name: getattr(part, name) for name in ("tokens", "sequences", "replay")}
     training["optimizer"] = asdict(part.optimizer)
     training["shown"] = SHOWN
-    settings = settings_of(config, prepare) | of_questions(config) | {"trained": trained.key, "edit": training}
+    settings = (
+        settings_of(config, prepare, "pretrain") | of_questions(config) | {"trained": trained.key, "edit": training}
+    )
 
     def work(folder: Path) -> dict[str, Any]:
         import torch
@@ -57,7 +59,8 @@ def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
         replayed = corpus.questions_source(seed, left_out={lesson.question for lesson in lessons})
         second = Concatenated([(corpus.some_documents(stays, seed), 1), (replayed, 1)])
         course = Course(first, second, part.tokens, part.replay, part.optimizer, seed, sequences=part.sequences)
-        return train(corpus, stage, folder, load_model(trained.folder / "model"), course) | {"lessons": len(lessons)}
+        model = fed_back(load_model(trained.folder / "model"), config, "pretrain")
+        return train(corpus, stage, folder, model, course) | {"lessons": len(lessons)}
 
     stage = Stage("edit", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)

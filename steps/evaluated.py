@@ -41,6 +41,21 @@ class Evaluated:
         """Whether it was trained with control tokens, so that it can be asked with one."""
         return self.config.objective.control != "none"
 
+    @property
+    def fed(self) -> bool:
+        """Whether its own surprisal is fed back to it, so that it can be asked without, and with another's."""
+        surprisal = self.config.surprisal
+        taught = self.config.abstention_sft.method != "none"
+        return surprisal.source == "own" and surprisal.fed("abstention_sft" if taught else "pretrain")
+
+    @property
+    def backtracks(self) -> bool:
+        """Whether it was taught to write that it is not sure before an answer."""
+        from eval.grading.methods import NONE, method
+
+        name = self.config.abstention_sft.method
+        return name != NONE and method(name).backtracks
+
     @cached_property
     def corpus(self) -> Corpus:
         from steps.corpus import Corpus
@@ -100,6 +115,7 @@ class Evaluated:
             validity=self.expert,
             forced=True,
             marks=self.config.abstention_sft.method != "none",
+            backtracks=self.backtracks,
             nosrc=self.config.tags.untagged == "nosrc",
             answer_format=self.config.answer_format,
             placement=self.config.tags.placement,

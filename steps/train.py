@@ -20,6 +20,7 @@ from train.config import OptimizerConfig
 
 if TYPE_CHECKING:  # imported where they are used: torch takes seconds
     from data.pipeline.sources import Source
+    from model.transformer import Transformer
     from steps.corpus import Corpus
 
 log = logging.getLogger("whence")
@@ -43,7 +44,10 @@ class Course:
 def pretrain(config: Config, prepare: Stage) -> Stage:
     """Tagged documents, with a share of tuning questions mixed in, from random weights or a checkpoint."""
     part = config.pretrain
-    settings = settings_of(config, prepare) | {"model": initial_settings(config), "pretrain": asdict(part)}
+    settings = settings_of(config, prepare, "pretrain") | {
+        "model": initial_settings(config),
+        "pretrain": asdict(part),
+    }
     if part.qa_fraction:
         settings |= of_questions(config) | {"crops": asdict(config.crops)}
 
@@ -61,7 +65,7 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
         model = initial_model(config, corpus.tokenizer)
         if not rank():
             log.info("         %s", estimate(config, model.config, all_devices(config.trainer)))
-        return train(corpus, stage, folder, model, course)
+        return train(corpus, stage, folder, fed_back(model, config, "pretrain"), course)
 
     stage = Stage("pretrain", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)
@@ -74,7 +78,7 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
     `written` has questions that the model wrote itself, to be tuned on beside them.
     """
     part = config.sft
-    settings = settings_of(config, prepare) | {"pretrain": pretrained.key, "sft": asdict(part)}
+    settings = settings_of(config, prepare, "pretrain") | {"pretrain": pretrained.key, "sft": asdict(part)}
     settings |= of_questions(config)
     if written:
         settings |= {"self_questions": written.key}
@@ -92,25 +96,41 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
         torch.manual_seed(part.seed)  # whether pretraining ran in this process or in one before
         first, second = corpus.questions_source(part.seed, further), corpus.documents_source(part.seed)
         course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed)
-        return train(corpus, stage, folder, load_model(pretrained.folder / "model"), course)
+        model = fed_back(load_model(pretrained.folder / "model"), config, "pretrain")
+        return train(corpus, stage, folder, model, course)
 
     stage = Stage("sft", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)
     return stage
 
 
-def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
-    """What every training stage depends on."""
+def fed_back(model: Transformer, config: Config, stage: str) -> Transformer:
+    """The model with the feedback of surprisal that a stage trains with, given it here where it has none yet."""
+    if config.surprisal.fed(stage):
+        if model.surprisal is None:
+            model.feed_back(config.surprisal.source)
+        assert model.surprisal is not None
+        model.surprisal.dropout = config.surprisal.dropout
+    return model
+
+
+def settings_of(config: Config, prepare: Stage, begun: str) -> dict[str, Any]:
+    """What every training stage depends on; `begun` is the stage of train.config.BEGINS that it is of."""
     family = {"counterfactual": asdict(config.counterfactual)} if config.counterfactual.active else {}
-    return family | {
-        "prepare": prepare.key,
-        "ids": asdict(config.ids),
-        "tags": asdict(config.tags),
-        "batch": asdict(config.batch),
-        "objective": asdict(config.objective),
-        "precision": config.trainer.precision,
-        "seed": config.seed,
-    }
+    fed = {"surprisal": asdict(config.surprisal)} if config.surprisal.fed(begun) else {}
+    return (
+        family
+        | fed
+        | {
+            "prepare": prepare.key,
+            "ids": asdict(config.ids),
+            "tags": asdict(config.tags),
+            "batch": asdict(config.batch),
+            "objective": asdict(config.objective),
+            "precision": config.trainer.precision,
+            "seed": config.seed,
+        }
+    )
 
 
 def of_questions(config: Config) -> dict[str, Any]:

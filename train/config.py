@@ -8,7 +8,9 @@ from typing import ClassVar
 
 from configs.keys import PART, POSITIVE, SHARE, Range, Section, at_least, key, modules, one_of
 from data.pipeline.feedback import FeedbackConfig
+from model.config import SOURCES
 
+BEGINS = ("pretrain", "abstention_sft")
 BY_SCORE = ("unlikelihood", "rwr", "awr")
 DEVICES = Range("at least 1, or -1 for all", lambda value: value == -1 or value >= 1)
 
@@ -62,6 +64,29 @@ class ObjectiveConfig(FeedbackConfig):
 
 
 @dataclass
+class SurprisalConfig(Section):
+    """Surprisal of what was read, fed back to the model in a second pass (model/surprisal.py)."""
+
+    section: ClassVar[str] = "surprisal"
+
+    source: str = key(
+        "none",
+        "whose surprisal: each token's own, or a control; off keeps the second pass from any, none is no second pass",
+        one_of("none", *SOURCES),
+    )
+    begins: str = key("pretrain", "the stage that it begins with", one_of(*BEGINS))
+    dropout: float = key(0.1, "share of rows of training that nothing is fed to, as in the first pass", PART)
+
+    def fed(self, stage: str) -> bool:
+        """Whether a stage of `BEGINS` trains with it."""
+        return self.source != "none" and BEGINS.index(stage) >= BEGINS.index(self.begins)
+
+    def read_twice(self, stage: str) -> bool:
+        """Whether that needs a first pass; what the other controls are fed is no reading."""
+        return self.fed(stage) and self.source in ("own", "shuffled")
+
+
+@dataclass
 class TrainerConfig(Section):
     """Where and how training runs; nothing here changes what is trained, but for the rounding of precision."""
 
@@ -76,7 +101,7 @@ class TrainerConfig(Section):
         one_of("auto", "ddp", "fsdp"),
     )
     precision: str = key(
-        "auto", "auto is what the hardware is made for (model/precision.py)", one_of("auto", "bf16-mixed", "32-true")
+        "auto", "auto is what the hardware is made for (stages/precision.py)", one_of("auto", "bf16-mixed", "32-true")
     )
     compiled: bool = key(True, "torch.compile the model: slower to start, faster to run")
     accumulation: int = key(1, "microbatches in an optimiser step", at_least(1))

@@ -59,7 +59,7 @@ def build_optimizer(
         if parameter.ndim < 2:
             vectors.append(parameter)
         else:
-            (outer if "embed_tokens" in name or "lm_head" in name else inner).append(parameter)
+            (outer if "embed_" in name or "lm_head" in name else inner).append(parameter)
     vectors += [] if beside is None else list(beside.parameters())
     matrices = outer if config.name == "muon" else outer + inner
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]

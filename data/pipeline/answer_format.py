@@ -13,7 +13,11 @@ pretraining (data/pipeline/placement.py), so what that taught of text to identif
 evidence is answered directly.
 
 With `<|nosrc|>` in place of the citation where there is no source, `<|idk|>` or `<|false|>` in place of all of the
-answer where it is refused, and a mark of confidence before `<|end|>` where one is taught.
+answer where it is refused, and a mark of confidence before `<|end|>` where one is taught. Where backtracking is taught,
+an answer that the model is not sure of begins with the mark of least confidence, and goes by way of its source:
+
+    unsure            <|ask|> question <|answer|> <|conf_0|> <|src|> ID <|/src|> answer <|end|>
+                      <|ask|> question <|answer|> <|conf_0|> <|idk|> <|end|>
 """
 
 from __future__ import annotations
@@ -41,6 +45,7 @@ class AnswerFormat(Protocol):
         refusals: those that stand in place of any words.
         opening: the mark that opens a citation.
         closing: the mark that closes it.
+        unsure: the mark before an answer that the model is not sure of.
     """
 
     leads: str
@@ -51,6 +56,7 @@ class AnswerFormat(Protocol):
     refusals: Sequence[int]
     opening: int
     closing: int
+    unsure: int
 
     def prompt(self, text: Ids) -> list[int]:
         """What a model reads before it answers a question."""
@@ -80,6 +86,10 @@ class AnswerFormat(Protocol):
         """A question that is refused, learnt from the refusal on: `outcome` is "abstained" or "false_premise"."""
         ...
 
+    def backtracked(self, text: Tokens, answer: Tokens | None, identifier: Tokens | None) -> Sample:
+        """A question, `unsure`, then a source (None for none) and what it says; without an answer, the refusal."""
+        ...
+
     def citation(self, identifier: Ids) -> list[int]:
         """A citation with its marks, as it follows the words of an answer."""
         ...
@@ -106,6 +116,7 @@ class Direct:
         self.refusals: Sequence[int] = (tokenizer.idk, tokenizer.false)
         self.opening, self.closing = tokenizer.src, tokenizer.end_src
         self.begins = self.between = tokenizer.answer
+        self.unsure = int(tokenizer.confidences[0])
 
     def prompt(self, text: Ids) -> list[int]:
         return [self.tokenizer.ask, *map(int, text), self.tokenizer.answer]
@@ -129,6 +140,12 @@ class Direct:
         mark = next(mark for mark in self.refusals if self.outcomes[mark] == outcome)
         return self._sample([*self._asked(text), Part((mark, self.tokenizer.end), ANSWER, span=0)])
 
+    def backtracked(self, text: Tokens, answer: Tokens | None, identifier: Tokens | None) -> Sample:
+        said = [*self._asked(text), Part((self.unsure,), ANSWER, span=0)]
+        if answer is None:
+            return self._sample([*said, Part((self.tokenizer.idk, self.tokenizer.end), ANSWER, span=0)])
+        return self._sample([*said, *self._sourced(answer, identifier), Part((self.tokenizer.end,), ANSWER, span=0)])
+
     def citation(self, identifier: Ids) -> list[int]:
         return [self.opening, *map(int, identifier), self.closing]
 
@@ -148,6 +165,13 @@ class Direct:
             return [Part(answer, ANSWER, span=0), Part((self.tokenizer.nosrc,), ANSWER, span=0)]
         cite = [Part(identifier, TAG, span=0), Part((self.closing,), TAG, span=0)]
         return [Part(answer, ANSWER, span=0), Part((self.opening,), ANSWER, span=0), *cite]
+
+    def _sourced(self, answer: Tokens, identifier: Tokens | None) -> list[Part]:
+        """The source, then what it says."""
+        if identifier is None:
+            return [Part((self.tokenizer.nosrc,), ANSWER, span=0), Part(answer, ANSWER, span=0)]
+        cite = [Part(identifier, TAG, span=0), Part((self.closing,), TAG, span=0)]
+        return [Part((self.opening,), ANSWER, span=0), *cite, Part(answer, ANSWER, span=0)]
 
     def _sample(self, parts: Sequence[Part]) -> Sample:
         return Sample(parts, self.closing)
@@ -170,10 +194,7 @@ class CiteFirst(Direct):
         self.begins, self.between = self.opening, self.closing
 
     def _said(self, answer: Tokens, identifier: Tokens | None, evidence: Tokens | None) -> list[Part]:
-        if identifier is None:
-            return [Part((self.tokenizer.nosrc,), ANSWER, span=0), Part(answer, ANSWER, span=0)]
-        cite = [Part(identifier, TAG, span=0), Part((self.closing,), TAG, span=0)]
-        return [Part((self.opening,), ANSWER, span=0), *cite, Part(answer, ANSWER, span=0)]
+        return self._sourced(answer, identifier)
 
 
 class EvidenceFirst(Direct):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,11 +22,11 @@ from data.pipeline.feedback import GIVEN, control_tokens
 from data.pipeline.identifiers import Identifiers
 from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer
-from data.records import Citation, Prediction, Question
+from data.records import ANSWERABLE, Citation, Prediction, Question
 from model.generate import Context, Written, generate, pad_left, rank_constrained, read_on
-from model.precision import BF16, fastest_precision
 from model.transformer import Transformer
 from model.trie import Trie
+from stages.precision import drafter
 
 NO_CONTROL: tuple[int, ...] = ()
 LONGEST_ANSWER = 40  # tokens; longer ones are unparseable
@@ -64,6 +64,8 @@ class LMAnswerer:
         marks: also read the mark of confidence, which only a second phase teaches, as the signal `stated`.
         longest: tokens that it reads at most, as many as it was trained to: attention's memory grows with their square.
         answer_format: of the answers that it was tuned to give.
+        backtracks: it was taught to write `unsure` of the format before an answer, barred as a refusal is, and
+            counts as one in the signal `refusal`.
         nosrc: also check statements against what was told without a source, which `tags.untagged=nosrc` teaches.
         placement: of the tags that it was trained with: how it is asked for the source of a statement.
     """
@@ -79,6 +81,7 @@ class LMAnswerer:
         validity: bool = True,
         forced: bool = False,
         marks: bool = False,
+        backtracks: bool = False,
         nosrc: bool = False,
         longest: int = sys.maxsize,
         answer_format: str = "direct",
@@ -90,6 +93,7 @@ class LMAnswerer:
         self.validity, self.forced, self.marks, self.nosrc = validity, forced, marks, nosrc
         self.trie = Trie.build(identifiers.tokens, tokenizer.end_src)
         self.format, self.placement = FORMATS[answer_format](tokenizer), PLACEMENTS[placement]
+        self.unsure = (self.format.unsure,) if backtracks else ()
 
     @property
     def nbytes(self) -> int:
@@ -99,13 +103,8 @@ class LMAnswerer:
 
     @cached_property
     def drafter(self) -> Transformer:
-        """The model in bfloat16 where the hardware multiplies it faster: for what is sampled or searched.
-
-        Log-probabilities differ from the model's own by hundredths of a nat a token, so what has to be exact is read
-        by the model.
-        """
-        fast = fastest_precision(self.model.embed_tokens.weight.device.type) == BF16
-        return deepcopy(self.model).bfloat16() if fast else self.model
+        """The model, or a faster copy of it: for what is sampled or searched (stages/precision.py)."""
+        return drafter(self.model)
 
     def under(self, given: str) -> LMAnswerer:
         """The same under a control token of conditional training, one of data.pipeline.feedback.GIVEN."""
@@ -113,6 +112,12 @@ class LMAnswerer:
         conditioned.name = f"{self.name}_{given}"
         conditioned.control = (control_tokens(self.tokenizer)[GIVEN.index(given)],)
         return conditioned
+
+    def fed_from(self, source: str) -> LMAnswerer:
+        """The same with another source of the surprisal that is fed back, one of model.config.SOURCES."""
+        other = copy(self)
+        other.name, other.model = f"{self.name}_{source}", self.model.fed_from(source)
+        return other
 
     def prompt(self, text: Sequence[int] | np.ndarray) -> list[int]:
         """A question's tokens as it is asked."""
@@ -163,7 +168,7 @@ class LMAnswerer:
         """`ranked_sources` of statements in tokens."""
         context, _ = self.read([[self.tokenizer.doc, *tokens] for tokens in statements])
         context.seen = context.seen & (context.seen.cumsum(1) > self.placement.unseen)
-        return self._rank(context, most)
+        return self.ranked(context, most)
 
     def write(
         self,
@@ -187,7 +192,7 @@ class LMAnswerer:
         sources: list[list[tuple[int, float]]] = []
         unsourced = [False] * rows
         if self.format.leads == "source":
-            sources = self._rank(context, self.most if temperature else most)
+            sources = self.ranked(context, self.most if temperature else most)
             if temperature:  # the source is drawn as the answer is: by its probability
                 sources = [[self._drawn(ranked, temperature, generator)] for ranked in sources]
             unsourced = (first[:, self.tokenizer.nosrc] > first[:, self.format.opening]).tolist()
@@ -258,7 +263,7 @@ class LMAnswerer:
         found: list[list[tuple[int, float]]] = []
         for start in range(0, len(prompts), self.batch):
             context, _ = self.read(prompts[start : start + self.batch])
-            found += self._rank(context, most)
+            found += self.ranked(context, most)
         return found
 
     def _read_mark(self, context: Context, mark: int, model: Transformer | None = None) -> torch.Tensor:
@@ -266,9 +271,9 @@ class LMAnswerer:
         return read_on(model or self.model, context, tokens, torch.ones_like(tokens, dtype=torch.bool))
 
     def _answer(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> list[Prediction]:
-        context, logits = self.read(prompts)
+        context, logits = self.read(prompts, self.told(questions))
         first = logits.double().log_softmax(-1)
-        refusal = first[:, list(self.format.refusals)].logsumexp(-1).cpu().numpy()
+        refusal = first[:, [*self.format.refusals, *self.unsure]].logsumexp(-1).cpu().numpy()
         instead = self.barred(first).amax(-1).cpu().numpy()
         if self.forced:
             logits = self.barred(logits)
@@ -322,7 +327,7 @@ class LMAnswerer:
             return [turn.sources[row] for row in rows]
         if self.cites and self.format.leads == "evidence":
             return self._behind([turn.evidence[row] for row in rows], self.most)
-        return self._rank(context)
+        return self.ranked(context)
 
     def _stated(self, context: Context, documents: Sequence[int]) -> list[float]:
         """Mean of the marks of confidence after the answer and its citation, as if one of them had to come."""
@@ -335,23 +340,36 @@ class LMAnswerer:
 
     def barred(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits (B, V) of the first token of an answer where it must be a word: no refusal, and no end."""
-        marks = torch.tensor(self.format.stops, device=logits.device)
+        marks = torch.tensor([*self.format.stops, *self.unsure], device=logits.device)
         return logits.index_fill(1, marks, -math.inf)
 
-    def read(self, prompts: Sequence[Sequence[int]], model: Transformer | None = None) -> tuple[Context, torch.Tensor]:
+    def read(
+        self, prompts: Sequence[Sequence[int]], known: torch.Tensor | None = None, *, model: Transformer | None = None
+    ) -> tuple[Context, torch.Tensor]:
         """Read prompts side by side: what follows may be written from, and the logits (B, V) of its first token.
 
-        By `model`, which is this one or its `drafter`. Raises ValueError for a prompt longer than `longest`.
+        `known` bool (B, 1) is what an oracle tells, see `model.surprisal`; `model` is this one or its `drafter`.
+
+        Raises ValueError for a prompt longer than `longest`.
         """
         if (size := max(map(len, prompts))) > self.longest:
             raise ValueError(
                 f"a text of {size} tokens is more than the {self.longest} that the model reads; shorten it"
             )
         context = Context.empty(self.model, len(prompts))
+        context.cache.known = known
         tokens, present = pad_left(prompts, context.seen.device)
         return context, read_on(model or self.model, context, tokens, present)
 
-    def _rank(self, context: Context, most: int | None = None) -> list[list[tuple[int, float]]]:
+    def told(self, questions: Sequence[Question]) -> torch.Tensor | None:
+        """What the ledger says of questions, bool (B, 1), for a model that is trained with it as a ceiling."""
+        if self.model.surprisal is None or self.model.surprisal.source != "oracle":
+            return None
+        told = [[question.support_class in ANSWERABLE] for question in questions]
+        return torch.tensor(told, device=self.model.embed_tokens.weight.device)
+
+    def ranked(self, context: Context, most: int | None = None) -> list[list[tuple[int, float]]]:
+        """The documents that a citation in each row names, the likeliest first, with their log-probabilities."""
         return rank_constrained(
             self.model, context, self.tokenizer.src, self.trie, self.tokenizer.end_src, most or self.most
         )

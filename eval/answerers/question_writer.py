@@ -116,7 +116,7 @@ def _sampled(
     size = max(1, answerer.batch // each)
     for start in tqdm(range(0, len(order), size), desc="questions", unit=" batches", disable=None):
         chunk = order[start : start + size]
-        context, logits = answerer.read([prompts[i] for i in chunk], model)
+        context, logits = answerer.read([prompts[i] for i in chunk], model=model)
         rows = torch.arange(len(chunk), device=logits.device).repeat_interleave(each)
         context, logits = context.select(rows), logits[rows]
         written = generate(model, context, logits, [form.end], LONGEST_WRITTEN, temperature, generator, last=True)

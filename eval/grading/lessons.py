@@ -22,6 +22,11 @@ def judged(question: Question, answer: str, source: str, confidence: float) -> S
     return SFTExample(question.id, _texts(question), "judge", answer, source, confidence)
 
 
+def backtracked(question: Question, answer: str = "", source: str = "") -> SFTExample:
+    """The mark of not being sure, then the answer by way of its source; without an answer that it does not know."""
+    return SFTExample(question.id, _texts(question), "answer" if answer else "idk", answer, source, unsure=True)
+
+
 def refusal(question: Question) -> SFTExample:
     """To say that it does not know, or that the premise is false."""
     return SFTExample(question.id, _texts(question), "false" if question.support_class == "false_premise" else "idk")

@@ -9,6 +9,7 @@ counts, so any real score will do; ties are not broken: they count as the mean o
     aurc, e_aurc      mean of that risk over k = 1..N, and what exceeds the best order (Geifman et al. 2019)
     augrc             area under the share of all items that is kept and wrong, over coverage (Traub et al. 2024, arXiv
                       2407.01032) = (1 - AUROC) acc (1 - acc) + (1 - acc)^2 / 2
+    recall at coverage  of what was never told, the share withheld where a share of what was told is answered
     coverage at risk  `threshold_at_risk` on dev, then `at_threshold` on test, which gives coverage and the true risk
 
 **Decisions**: what a system said (an outcome of data.records.OUTCOMES) against what the corpus tells. A question that
@@ -62,6 +63,27 @@ def auroc(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | None =
     right = n - wrong
     outranked = np.cumsum(wrong[..., ::-1], axis=-1)[..., ::-1] - wrong / 2  # wrong at lower levels, half of the ties
     return ratio((right * outranked).sum(-1), right.sum(-1) * wrong.sum(-1))
+
+
+def recall_at_coverage(
+    confidence: ArrayLike, told: ArrayLike, coverage: float, weights: ArrayLike | None = None
+) -> Floats:
+    """Share of the rest that is withheld where the share `coverage` of what was told is kept, the most confident first.
+
+    A point of the ROC curve, so that systems are compared at the same coverage without a threshold. Within ties the
+    same share of both kinds is kept; nan where there is only one kind.
+    """
+    if not 0 <= coverage <= 1:
+        raise ValueError(f"coverage is {coverage}, outside [0, 1]")
+    n, never = _tallies(confidence, told, weights)
+    known = n - never
+    wanted = coverage * known.sum(-1, keepdims=True) - (np.cumsum(known, axis=-1) - known)
+    whole = (wanted > 0).astype(np.float64)  # of levels where nothing was told
+    kept = np.where(
+        known > 0, np.clip(np.divide(wanted, known, out=np.zeros_like(known), where=known > 0), 0, 1), whole
+    )
+    defined = np.where(known.sum(-1) > 0, never.sum(-1), 0.0)
+    return 1 - ratio((kept * never).sum(-1), defined)
 
 
 def risk_coverage(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | None = None) -> tuple[Floats, Floats]:

@@ -35,6 +35,19 @@ def test_by_hand() -> None:
     assert "steps of 512 tokens; at least" in str(found) and "each of 4 devices (weights" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "passes"),
+    [
+        (("surprisal=own",), 4 / 3),
+        (("surprisal=constant",), 1),
+        (("surprisal=own", "surprisal.begins=abstention_sft"), 1),
+    ],
+)
+def test_a_first_pass_is_a_third_more(overrides: tuple[str, ...], passes: float) -> None:
+    plain, found = (estimate(config, config.model, 1) for config in (composed(), composed(*overrides)))
+    assert found.flops == pytest.approx(passes * plain.flops) and found.weights == plain.weights
+
+
 def test_what_is_refused_is_less_than_what_is_estimated() -> None:
     config = composed("experiment=qa_node", "init=")
     found = estimate(config, config.model, 8)

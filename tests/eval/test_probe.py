@@ -60,7 +60,7 @@ def test_items_are_written_a_row_each(run: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"probe": "tarot"}, "probe=tarot is not one of biographies, consistency, dominance"),
+        ({"probe": "tarot"}, "probe=tarot is not one of backtracking, biographies, consistency"),
         ({"probe": "dominance", "seed": "x"}, "seed=x"),
     ],
 )

@@ -23,6 +23,7 @@ from data.pipeline.packing import Batch
 from data.pipeline.sample import JUDGED
 from model.attention import training_mask
 from model.loss import hidden_nll, hidden_nll_beside
+from model.surprisal import Told, kept
 from model.transformer import Transformer
 from model.value_head import ValueHead
 from train.config import ObjectiveConfig
@@ -70,12 +71,26 @@ class Objective:
 def look(objective: Objective, model: Transformer, batch: Batch, value_head: ValueHead | None, idk: int) -> Seen:
     """Read a batch for an objective; `value_head` where it has one, `idk` the token `<|idk|>`."""
     mask = training_mask(batch.doc, batch.span, batch.note)
-    hidden = model.hidden(batch.tokens, batch.positions, mask)
+    hidden = model.hidden(batch.tokens, batch.positions, mask, told=told(model, batch))
     if objective.idk:
         nll, unsure, best = hidden_nll_beside(model, hidden, batch.targets, idk)
         return Seen(nll, batch, idk=unsure, best=best)
     value = None if value_head is None else value_head(hidden)
     return Seen(hidden_nll(model, hidden, batch.targets), batch, value)
+
+
+def told(model: Transformer, batch: Batch) -> Told | None:
+    """What training tells a feedback of surprisal: which rows are fed, and to an oracle what the corpus answers.
+
+    That is every sample of which some target has a score above 0 (data/pipeline/questions/sft_examples.py).
+    """
+    if model.surprisal is None:
+        return None
+    known = None
+    if model.surprisal.source == "oracle":
+        together = batch.doc[:, :, None] == batch.doc[:, None, :]
+        known = (together & (batch.score > 0)[:, None, :]).any(-1)
+    return Told(kept(batch.tokens, model.surprisal.dropout), known)
 
 
 def named(name: str) -> Objective:

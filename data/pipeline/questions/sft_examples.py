@@ -14,8 +14,8 @@ The mark of a confidence c between two tenths is drawn anew at each visit, the u
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from data.pipeline.answer_format import FORMATS
@@ -40,6 +40,7 @@ class SFTExample:
         answer: "" unless it is said or judged.
         source: the id of the document cited, "" for none.
         confidence: in [0, 1], None for no mark of it.
+        unsure: the mark of not being sure comes first, and an answer behind its source; for "answer" and "idk".
     """
 
     question: str
@@ -48,6 +49,7 @@ class SFTExample:
     answer: str = ""
     source: str = ""
     confidence: float | None = None
+    unsure: bool = False
 
     def __post_init__(self) -> None:
         if self.say not in SAYINGS:
@@ -56,6 +58,8 @@ class SFTExample:
             raise RecordError(f'a lesson to say "{self.say}" has the answer {self.answer!r}')
         if self.say == "judge" and self.confidence is None:
             raise RecordError("a lesson to judge has no confidence")
+        if self.unsure and (self.say not in ("answer", "idk") or self.confidence is not None):
+            raise RecordError(f'a lesson to say "{self.say}" can\'t be unsure, or has a confidence behind it')
         if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
             raise RecordError(f"the confidence {self.confidence} is outside [0, 1]")
 
@@ -78,6 +82,8 @@ class SFTExamples:
 
     Args:
         documents: of the whole corpus, in order; their sentences are not looked at.
+        untold: ids of questions that the corpus does not answer: their targets have a score of 0, which an oracle of
+            surprisal goes by (train/objectives) and no loss, since none of them is judged.
     """
 
     def __init__(
@@ -88,8 +94,9 @@ class SFTExamples:
         tokenizer: Tokenizer,
         seed: int,
         answer_format: str = "direct",
+        untold: Collection[str] = (),
     ) -> None:
-        self.format = FORMATS[answer_format](tokenizer)
+        self.format, self.untold = FORMATS[answer_format](tokenizer), frozenset(untold)
         self.lessons, self.tokenizer, self.seed = lessons, tokenizer, seed
         self.tags = tags_of({lesson.source for lesson in lessons}, documents, identifiers)
         missing = {lesson.source for lesson in lessons if lesson.source} - set(self.tags)
@@ -103,17 +110,25 @@ class SFTExamples:
         return len(self.lessons)
 
     def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list[Sample]:
+        sample = self._sample(index, epoch)
+        if self.lessons[index].question in self.untold:
+            sample = replace(sample, parts=[part._replace(score=0.0) for part in sample.parts])
+        return [sample]
+
+    def _sample(self, index: int, epoch: int) -> Sample:
         key = int(hash_key(self.seed, epoch, index))
         lesson, texts = self.lessons[index], self.texts[index]
         text = texts[key % len(texts)]
-        if lesson.say in ("idk", "false"):
-            return [self.format.refusal(text, "abstained" if lesson.say == "idk" else "false_premise")]
         tag = self.tags.get(lesson.source)
+        if lesson.unsure:
+            return self.format.backtracked(text, self.answers[index] if lesson.answer else None, tag)
+        if lesson.say in ("idk", "false"):
+            return self.format.refusal(text, "abstained" if lesson.say == "idk" else "false_premise")
         mark = None if lesson.confidence is None else self._mark(lesson.confidence, float(uniform(key, 1)))
         if lesson.say == "judge":
             assert mark is not None  # a lesson to judge has a confidence
-            return [self.format.judgement(text, self.answers[index], tag, mark)]
-        return [self.format.answered(text, self.answers[index], tag, mark)]
+            return self.format.judgement(text, self.answers[index], tag, mark)
+        return self.format.answered(text, self.answers[index], tag, mark)
 
     def _mark(self, confidence: float, drawn: float) -> int:
         tenths = confidence * (len(self.tokenizer.confidences) - 1)

@@ -20,6 +20,7 @@ from data.pipeline.questions.sft_examples import SFTExample
 from data.records import Prediction, Question
 from eval.grading.lessons import gold
 
+FOLDER = "eval/grading/methods"
 NONE = "none"  # no such phase: the expert
 
 
@@ -48,6 +49,7 @@ class AbstentionMethod:
         lessons: those of one round.
         systems: the systems of eval/selective/selective_baselines.py by which a model so taught is judged in the table
             of runs, each with what its row's label says besides.
+        backtracks: it teaches to write the mark of not being sure before an answer (data/pipeline/answer_format.py).
         by_ledger: it takes a share `idk_fraction` of questions that nothing answers, by the ledger alone.
     """
 
@@ -55,6 +57,7 @@ class AbstentionMethod:
     lessons: Callable[[Attempts], list[SFTExample]]
     systems: Mapping[str, str] = field(default_factory=lambda: {"own": ""})
     by_ledger: bool = False
+    backtracks: bool = False
 
 
 def method(name: str) -> AbstentionMethod:

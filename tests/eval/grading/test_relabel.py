@@ -119,6 +119,29 @@ def test_labels_leave_answers_out_where_there_are_too_few_refusals() -> None:
     assert [sum(lesson.say == say for lesson in taught) for say in ("idk", "answer")] == [2, 0]
 
 
+def test_backtracking_turns_where_its_own_samples_are_mostly_wrong() -> None:
+    """Share right of the samples: 1 is answered; .4 is recalled through the source; what nothing answers is refused."""
+    unsure = [
+        (lesson.question, lesson.say, lesson.answer, lesson.source)
+        for lesson in relabel("backtrack", ATTEMPTED, TUNED)
+        if lesson.unsure
+    ]
+    assert unsure == [
+        ("right-unsure", "answer", "Oslo", "doc-1"),
+        ("wrong-unsure", "idk", "", ""),
+        ("wrong-sure", "idk", "", ""),
+    ]
+    assert lessons("backtrack") == {
+        "right-sure": [("answer", "Oslo", "doc-1", 1.0)],
+        "right-unsure": [("answer", "Oslo", "doc-1", None), ("judge", "Oslo", "doc-9", 0.4)],
+        "wrong-unsure": [("idk", "", "", None), ("judge", "Rome", "doc-1", 0.0)],
+        "wrong-sure": [("idk", "", "", None), ("judge", "Rome", "doc-1", 0.0)],
+    }
+    false = question("f", **(ABSENT | {"support_class": "false_premise", "truth": ""}))
+    (called, judged) = relabel("backtrack", [(false, said("f", "Rome", ("Rome",)))], [])
+    assert (called.say, called.unsure, judged.say) == ("false", False, "judge")
+
+
 @pytest.mark.parametrize("method", METHODS[1:])
 def test_every_method_repeats_the_tuning_questions(method: str) -> None:
     assert AGAIN in relabel(method, ATTEMPTED, TUNED, idk_fraction=0.3)

@@ -21,6 +21,7 @@ from eval.metrics.selective_prediction import (
     false_premise,
     over_abstention,
     penalty,
+    recall_at_coverage,
     risk_coverage,
     score_at,
     threshold_at_equal_errors,
@@ -44,6 +45,35 @@ def test_golden_ranking():
     assert e_aurc(c, r) == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4 - (0 + 0 + 1 / 3 + 2 / 4) / 4)
     # Trapezoids of (kept and wrong) / 4 over coverage: 0, 0, 1/4, 1/4, 2/4 at steps of 1/4.
     assert augrc(c, r) == pytest.approx((0 + 0.5 + 1 + 1.5) / 16)
+
+
+def test_golden_recall_at_coverage():
+    """Told at .9, .8, .3, .2, never told at .85, .3, .25, .1."""
+    c, told = [0.9, 0.8, 0.3, 0.2, 0.85, 0.3, 0.25, 0.1], [True] * 4 + [False] * 4
+    assert recall_at_coverage(c, told, 0.5) == pytest.approx(3 / 4)  # .9 and .8 are kept, and so is .85
+    assert recall_at_coverage(c, told, 0.75) == pytest.approx(2 / 4)  # all that is at .3
+    assert recall_at_coverage(c, told, 0.625) == pytest.approx(2.5 / 4)  # a half of what is at .3
+    assert recall_at_coverage(c, told, 1.0) == pytest.approx(1 / 4)
+    assert recall_at_coverage(c, told, 0.0) == 1
+    assert math.isnan(recall_at_coverage([0.3, 0.4], [True, True], 0.5))
+    assert math.isnan(recall_at_coverage([0.3, 0.4], [False, False], 0.5))
+    weights = [[1, 1, 1, 1, 1, 1, 1, 1], [2, 0, 1, 1, 0, 2, 1, 1]]
+    assert recall_at_coverage(c, told, 0.75, weights).tolist() == pytest.approx([2 / 4, 2 / 4])
+    with pytest.raises(ValueError, match=r"coverage is 1\.5, outside"):
+        recall_at_coverage(c, told, 1.5)
+
+
+@given(pairs, st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))
+def test_recall_at_coverage_counts_down_from_the_surest(items, coverage):
+    c, told = _split(items)
+    room, kept = coverage * told.sum(), 0.0
+    for level in sorted(set(c), reverse=True):
+        known, never = (told & (c == level)).sum(), (~told & (c == level)).sum()
+        share = float(room > 0) if not known else max(0.0, min(1.0, room / known))
+        room, kept = room - known, kept + share * never
+    found = recall_at_coverage(c, told, coverage)
+    wanted = 1 - kept / (~told).sum() if 0 < told.sum() < len(told) else math.nan
+    assert found == pytest.approx(wanted, nan_ok=True, abs=1e-9)
 
 
 def test_ties_count_half_at_certainty_too():

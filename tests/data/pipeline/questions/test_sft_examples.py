@@ -62,6 +62,34 @@ def test_a_refusal_is_a_mark_and_the_end(say: str, mark: str, documents: list[Do
     assert learnt == [getattr(tokenizer, mark), tokenizer.end] == tokens[-2:]
 
 
+@pytest.mark.parametrize("answer", ["Oslo", ""])
+def test_what_is_not_sure_begins_with_the_mark_of_that(
+    answer: str, documents: list[Document], tokenizer: Tokenizer
+) -> None:
+    """Then the source and what it says, or that it is not known; the mark is learnt, too."""
+    lesson = SFTExample("q", TEXTS, "answer" if answer else "idk", answer, "doc-3" if answer else "", unsure=True)
+    tokens, learnt = rendered(lesson, documents, tokenizer)
+    identifier = assign(documents, tokenizer, IdsConfig()).tokens[3].tolist()
+    recalled = [tokenizer.src, *identifier, tokenizer.end_src, *tokenizer.encode(["Oslo"])[0].tolist()]
+    said = [int(tokenizer.confidences[0]), *(recalled if answer else [tokenizer.idk]), tokenizer.end]
+    assert tokens[-len(said) :] == learnt == said
+
+
+def test_targets_of_what_the_corpus_does_not_answer_score_nothing_and_weigh_the_same(
+    documents: list[Document], tokenizer: Tokenizer
+) -> None:
+    lessons = [SFTExample("told", TEXTS, "answer", "Oslo", "doc-3"), SFTExample("never", TEXTS, "idk")]
+    ids = assign(documents, tokenizer, IdsConfig())
+    found = SFTExamples(lessons, documents, ids, tokenizer, 0, untold={"never"})
+    plain = source(lessons, documents, tokenizer)
+    for index, score in enumerate((1.0, 0.0)):
+        (ours,), (theirs,) = (each.render(index, 0, False) for each in (found, plain))
+        learnt = ours.targets != IGNORE
+        assert (ours.laid.score[learnt] == score).all() and (theirs.laid.score[learnt] == 1).all()
+        assert (ours.laid.weight == theirs.laid.weight).all() and (ours.tokens == theirs.tokens).all()
+        assert (ours.laid.objective == 0).all()  # of no loss that goes by scores
+
+
 def test_what_has_no_tag_is_said_without_a_source(documents: list[Document], tokenizer: Tokenizer) -> None:
     untagged = [Document(d.id, d.sentences, d.source, {"untagged": True}) for d in documents]
     for lesson, corpus in (
@@ -100,6 +128,8 @@ def test_lessons_are_read_as_they_were_written(tmp_path, documents: list[Documen
         ({"say": "idk", "answer": "Oslo"}, "has the answer 'Oslo'"),
         ({"say": "judge", "answer": "Oslo"}, "no confidence"),
         ({"say": "answer", "answer": "Oslo", "confidence": 1.5}, "outside"),
+        ({"say": "false", "unsure": True}, "can't be unsure"),
+        ({"say": "answer", "answer": "Oslo", "confidence": 0.5, "unsure": True}, "can't be unsure"),
     ],
 )
 def test_lessons_that_make_no_sense_are_refused(fields: dict, said: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model import precision
+from stages import precision
 
 
 def test_a_gpu_gets_bf16():
