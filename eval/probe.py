@@ -62,10 +62,14 @@ def read_run(folder: Path, seed: int | None = None) -> Read:
     """What a finished run's own probes are given, drawn by its seed where none is said."""
     from data.storage.shards import read_documents
     from eval.load import load_run
-    from eval.probes import Read, held_out
+    from eval.probes import Read
 
     run = load_run(folder)
-    questions = held_out(list(read_jsonl(folder / "answer" / "questions.jsonl", Question)))
+    questions = [
+        question
+        for question in read_jsonl(folder / "answer" / "questions.jsonl", Question)
+        if question.split == "never_tuned" and question.fold in ("", "test")
+    ]
     documents = list(read_documents(folder / "prepare"))
     return Read(run.answerer, questions, documents, run.made.seed if seed is None else seed)
 

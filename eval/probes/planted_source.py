@@ -229,4 +229,5 @@ PROBE = Probe(
     ),
     run=planted_source,
     items=items,
+    tasks=tasks,
 )
