@@ -40,17 +40,17 @@ Asked = Sequence[tuple[Question, Sequence[Document]]]  # questions, each with th
 
 def anti_documents(read: Read) -> dict[str, Any]:
     """The figures of the module's docstring; {} where no source that is asked for has a twin."""
-    twins: dict[str, list[Document]] = {}
+    labels = dict(zip((d.id for d in read.documents), read.answerer.identifiers.labels, strict=True))
+    twins: dict[str, list[Document]] = {}  # by what their documents are cited as
     for document in read.documents:
         if document.metadata.get(TWIN):
-            twins.setdefault(document.metadata[TWIN], []).append(document)
+            twins.setdefault(labels[document.metadata[TWIN]], []).append(document)
     plain = [q for q in held_out(read.questions) if q.support_class in PLAIN]
     asked = [(q, [twin for name in q.support for twin in twins.get(name, ())]) for q in plain]
     asked = [(question, found) for question, found in asked if found]
     if not asked:
         return {}
     questions = [question for question, _ in asked]
-    labels = dict(zip((d.id for d in read.documents), read.answerer.identifiers.labels, strict=True))
     clusters = [q.entity or q.id for q in questions]
     said = read.answerer.answer(questions)
     cited = {"dialogue": [p.citations[0].id if p.citations else "" for p in said]}
@@ -63,7 +63,7 @@ def anti_documents(read: Read) -> dict[str, Any]:
     for way, names in cited.items():
         figures |= {f"{way}.{key}": value for key, value in _shares(asked, names, labels, clusters).items()}
     mass = [{c.id: c.probability or 0.0 for c in p.citations} for p in said]
-    sources = [sum(each.get(labels[name], 0.0) for name in q.support) for (q, _), each in zip(asked, mass, strict=True)]
+    sources = [sum(each.get(name, 0.0) for name in q.support) for (q, _), each in zip(asked, mass, strict=True)]
     copies = [sum(each.get(labels[t.id], 0.0) for t in told) for (_, told), each in zip(asked, mass, strict=True)]
     figures["prefers"] = mean(preference(sources, copies), clusters) | {"n": len(asked)}
     figures["answer_twin"] = _denied(asked, said, clusters)
@@ -79,7 +79,7 @@ def preference(sources: Sequence[float], twins: Sequence[float]) -> Floats:
 
 
 def _shares(asked: Asked, cited: Sequence[str], labels: Mapping[str, str], clusters: Sequence[str]) -> dict[str, Any]:
-    right = [name in {labels[s] for s in q.support} for (q, _), name in zip(asked, cited, strict=True)]
+    right = [name in q.support for (q, _), name in zip(asked, cited, strict=True)]
     fooled = [name in {labels[t.id] for t in twins} for (_, twins), name in zip(asked, cited, strict=True)]
     found = {"source": share(right, clusters), "twin": share(fooled, clusters)}
     for kind in KINDS:

@@ -98,7 +98,7 @@ def test_any_model_is_asked_what_only_prompts_and_scores(
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"probe": "tarot"}, "probe=tarot is not one of consistency, dominance"),
+        ({"probe": "tarot"}, "probe=tarot is not one of anti_documents, "),
         ({"probe": "dominance", "seed": "x"}, "seed=x"),
     ],
 )
