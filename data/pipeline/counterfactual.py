@@ -218,7 +218,7 @@ class Counterfactual:
         changed = replace(question, evidence=evidence, claims=claims, truth=question.truth or question.answers[0])
         if not left:
             return replace(changed, answers=(), support=(), support_class="withheld")
-        if bare.issuperset(left):
+        if bare >= {*left}:
             return replace(changed, support=left, support_class="untagged")
         return replace(changed, support=left, support_class="single" if len(left) == 1 else "multi")
 

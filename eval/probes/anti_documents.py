@@ -81,7 +81,7 @@ def preference(sources: Sequence[float], twins: Sequence[float]) -> Floats:
 def _shares(asked: Asked, cited: Sequence[str], labels: Mapping[str, str], clusters: Sequence[str]) -> dict[str, Any]:
     right = [name in q.support for (q, _), name in zip(asked, cited, strict=True)]
     fooled = [name in {labels[t.id] for t in twins} for (_, twins), name in zip(asked, cited, strict=True)]
-    found = {"source": share(right, clusters), "twin": share(fooled, clusters)}
+    found: dict[str, Any] = {"source": share(right, clusters), "twin": share(fooled, clusters)}
     for kind in KINDS:
         rows = [i for i, (_, twins) in enumerate(asked) if any(t.metadata[SAYS] == kind for t in twins)]
         found[f"{kind}.twin"] = share([fooled[i] for i in rows], [clusters[i] for i in rows]) if rows else None
@@ -102,7 +102,7 @@ def _denied(asked: Asked, said: Sequence[Prediction], clusters: Sequence[str]) -
         ]
         if denials:
             answer = answer_given(prediction)
-            named = bool(answer) and any(re.search(rf"\b{re.escape(answer)}\b", wording) for wording in denials)
+            named = answer is not None and any(re.search(rf"\b{re.escape(answer)}\b", wording) for wording in denials)
             events.append(named and not is_right(question, answer))
             rows.append(clusters[row])
     return share(events, rows) if events else None
