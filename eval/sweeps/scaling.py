@@ -19,7 +19,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from hydra.experimental.callback import Callback
@@ -52,6 +52,7 @@ TITLES = {
     "surname": "document on a namesake",
     "few_shots": "misleading examples",
 }
+GIVEN = ("context", "lie")  # running text in the corpus's own wordings
 COLUMNS = (
     Column("loss_slope", "loss for 10 times the parameters, nats", "", 3, "lower"),
     Column("loss_small", "the same, smaller half", "", 3, "lower"),
@@ -142,34 +143,42 @@ def rows(runs: Sequence[Sized]) -> list[Row]:
         about = [list(one[0]) for row in each for one in row]
         if any(other != about[0] for other in about):
             raise ValueError(f"not all runs were asked the same of {name}: were they made of one corpus?")
-        examples, runs_of = about[0] * len(seeds), [seed for seed in seeds for _ in about[0]]
-
-        def values(key: str, each: Any = each) -> Floats:
-            found = np.array([np.concatenate([getattr(scores, key) for _, scores in row]) for row in each])
-            return np.exp(found) if key == "coverage" else found
-
-        figures = _figures(sizes, values, examples, runs_of)
-        found.append(Row(TITLES[name], figures, given=False, seeds=tuple(seeds)))
+        values = {
+            key: np.array([np.concatenate([getattr(scores, key) for _, scores in row]) for row in each])
+            for key in ("correct", "loss", "log_prob", "coverage")
+        }
+        asked = Asked(about[0] * len(seeds), [seed for seed in seeds for _ in about[0]], len(about[0]))
+        found.append(Row(TITLES[name], _figures(sizes, values, asked), name in GIVEN, tuple(seeds)))
     return found
 
 
-def _figures(sizes: Sequence[int], values: Any, examples: Sequence[str], seeds: Sequence[int]) -> dict[str, Value]:
+class Asked(NamedTuple):
+    """Of N items whom each is about and of which seed; and how many examples they are."""
+
+    about: Sequence[str]
+    seeds: Sequence[int]
+    examples: int
+
+
+def _figures(sizes: Sequence[int], values: Mapping[str, Floats], asked: Asked) -> dict[str, Value | None]:
+    """By the keys of `COLUMNS`, from values (S, N)."""
+
     def sloped(key: str, part: slice = slice(None)) -> Value:
-        value, interval = slope_interval(sizes[part], values(key)[part], examples, seeds)
-        return Value(value, interval, None, len({*examples}))
+        value, interval = slope_interval(sizes[part], values[key][part], asked.about, asked.seeds)
+        return Value(value, interval, None, asked.examples)
 
-    def mean(key: str, at: int) -> Value:
-        each = values(key)[at]
-        draws = crossed_draws(lambda w: w @ each / w.sum(-1), examples, seeds)
-        return Value(float(each.mean()), percentile_interval(draws), None, len({*examples}))
+    def mean(each: Floats) -> Value:
+        draws = crossed_draws(lambda w: w @ each / w.sum(-1), asked.about, asked.seeds)
+        return Value(float(each.mean()), percentile_interval(draws), None, asked.examples)
 
-    found = {f"{key}_slope": sloped(key) for key in ("loss", "log_prob")} | {"accuracy_slope": sloped("correct")}
+    found = {"loss_slope": sloped("loss"), "log_prob_slope": sloped("log_prob"), "accuracy_slope": sloped("correct")}
     if len(sizes) > 2:
         small, large = halves(sizes)
         found |= {"loss_small": sloped("loss", small), "loss_large": sloped("loss", large)}
     for end, place in (("first", 0), ("last", -1)):
-        found |= {f"accuracy_{end}": mean("correct", place), f"coverage_{end}": mean("coverage", place)}
-    return {column.key: found.get(column.key) for column in COLUMNS}  # type: ignore[misc]
+        found[f"accuracy_{end}"] = mean(values["correct"][place])
+        found[f"coverage_{end}"] = mean(np.exp(values["coverage"][place]))
+    return {column.key: found.get(column.key) for column in COLUMNS}
 
 
 def curves(runs: Sequence[Sized]) -> list[Curve]:
