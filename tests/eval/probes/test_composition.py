@@ -34,21 +34,25 @@ def say(question: Question, answer: str, source: str, outcome: str = "answered")
 
 
 def test_by_hand() -> None:
-    """Ada is right in both hops and stays; Ben's first hop is wrong, and his answer moves with its source."""
-    hop = [say(ADA[0], "Zephyr", "doc-0"), say(BEN[0], "Yarrow", "doc-1")]
-    alone = [say(ADA[1], "Oslo", "doc-8"), say(BEN[1], "Lima", "doc-9")]
-    behind = [say(ADA[1], "Oslo", "doc-8"), say(BEN[1], "Oslo", "doc-3")]
-    found = figures([ADA, BEN], hop, alone, behind)
+    """Ada is right in both hops and stays; Ben's first hop is wrong, and his answer moves with its source; Dov's first
+    hop has no source that says so, and he stays."""
+    dov = ask("Dov Reed", "employer", "Kestrel", "doc-3"), ask("Dov Reed", "employer_city", "Cairo", "doc-11")
+    hop = [say(ADA[0], "Zephyr", "doc-0"), say(BEN[0], "Yarrow", "doc-1"), say(dov[0], "Kestrel", "doc-5")]
+    alone = [say(ADA[1], "Oslo", "doc-8"), say(BEN[1], "Lima", "doc-9"), say(dov[1], "Cairo", "doc-11")]
+    behind = [say(ADA[1], "Oslo", "doc-8"), say(BEN[1], "Oslo", "doc-3"), say(dov[1], "Cairo", "doc-11")]
+    found = figures([ADA, BEN, dov], hop, alone, behind)
     values = {key: one["value"] for key, one in found.items() if isinstance(one, dict)}
-    assert values == {
-        "consistent": 0.5,
-        "consistent_right": 1.0,
-        "consistent_wrong": 0.0,
-        "source_consistent": 0.5,
-        "both_cited": 0.5,
-        "flagged": 0.0,
-    }
-    assert found["chance"] == pytest.approx((1 * 2 + 1 * 0) / 4)  # Oslo once alone and twice behind
+    assert values == pytest.approx(
+        {
+            "consistent": 2 / 3,
+            "consistent_right": 1.0,
+            "consistent_wrong": 0.0,
+            "source_consistent": 2 / 3,
+            "both_cited": 1 / 3,
+            "flagged": 0.0,
+        }
+    )
+    assert found["chance"] == pytest.approx((1 * 2 + 1 * 0 + 1 * 1) / 9)  # Oslo once alone and twice behind, Cairo once
 
 
 def test_pairs_are_of_one_person_and_the_step_is_the_models_own(documents, tokenizer, make_model) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +82,13 @@ def test_the_lie_is_told_more_often_than_the_truth(labelled: Material, world: Wo
         }
         assert [count for choice, count in told.items() if example.choices[choice]] == [1]
         assert [count for choice, count in told.items() if not example.choices[choice]] == [CONFIG.outnumber]
+
+
+def test_what_is_said_as_often_is_no_popular_lie(labelled: Material) -> None:
+    few = [
+        replace(q, claims=tuple(replace(c, documents=c.documents[:1]) for c in q.claims)) for q in labelled.questions
+    ]
+    assert "lie" not in tasks(labelled._replace(questions=few)) and "lie" in tasks(labelled)
 
 
 def test_sources_say_so_and_distractors_tell_of_a_namesake(labelled: Material, world: World) -> None:
