@@ -107,7 +107,7 @@ def _lie(material: Material, rng: random.Random) -> Iterator[Example]:
             continue
         best = next(claim for claim in question.claims if claim.value in question.answers)
         popular = max(question.claims, key=lambda claim: len(claim.documents))
-        if popular.value not in question.answers and len(popular.documents) > len(best.documents):
+        if popular.value not in question.answers:  # of equally many the first is taken, and claims are best first
             for _, opening, end in _openings(question):
                 yield Example(opening, {best.value + end: True, popular.value + end: False}, question.entity)
 
