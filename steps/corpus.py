@@ -63,6 +63,14 @@ class Corpus:
         return Counterfactual.draw(self.config.counterfactual, self.index, self.questions)
 
     @cached_property
+    def rewritten(self) -> dict[int, Document]:
+        """The documents with another text than theirs in this run of a family."""
+        family = self.counterfactual
+        if not (family.dummies or family.moves):
+            return {}
+        return family.texts(list(read_documents(self.folder)), self.heldout)
+
+    @cached_property
     def heldout(self) -> list[Document]:
         return list(read_jsonl(self.folder / "heldout.jsonl", Document))
 
@@ -105,6 +113,8 @@ class Corpus:
             seed,
             left_out=self.counterfactual.left_out | gone,
             feedback=feedback,
+            bare=self.counterfactual.bare,
+            rewritten=self.rewritten,
         )
 
     def some_documents(self, names: Collection[str], seed: int) -> Documents:

@@ -95,6 +95,8 @@ class Documents:
         kept: bytes of tokenised shards to keep at most; the latest is always kept.
         left_out: places of documents that are never shown: a visit of theirs has no sample.
         feedback: how their sentences are judged.
+        bare: places of documents that are shown without their tags.
+        rewritten: documents with another text than theirs, by place.
     """
 
     def __init__(
@@ -108,12 +110,16 @@ class Documents:
         kept: int = KEPT,
         left_out: Set[int] = frozenset(),
         feedback: FeedbackConfig | None = None,
+        bare: Set[int] = frozenset(),
+        rewritten: Mapping[int, Document] | None = None,
     ) -> None:
         tags.check()
         self.feedback = Feedback.of(feedback or FeedbackConfig(), tokenizer)
         self.shards = InMemory(documents) if isinstance(documents, Sequence) else documents
         self.tokenizer, self.tags, self.room, self.seed, self.kept = tokenizer, tags, room, seed, kept
         self.identifiers, self.left_out = identifiers, left_out
+        self.bare, self.place_rewritten = bare, {index: place for place, index in enumerate(rewritten or ())}
+        self.rewritten = Tokenized(list((rewritten or {}).values()), tokenizer, self.feedback.config.score_column)
         self.nosrc = np.array([tokenizer.nosrc], dtype=np.int32)
         self.sizes = self.shards.sizes
         self.begins = [0, *accumulate(self.sizes)]  # of the shards, and the end
@@ -130,12 +136,11 @@ class Documents:
     def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list[Sample]:
         if index in self.left_out:
             return []
-        number = bisect_right(self.begins, index) - 1
-        shard, place = self._shard(number), index - self.begins[number]
+        shard, place = self._at(index)
         sentences = shard.sentences(place)
         how = Judged(shard.scores_of(place), self.feedback, judged, not cooldown)
         key, identifier = int(hash_key(self.seed, epoch, index)), self.identifiers.tokens[index]
-        bare = place in shard.untagged
+        bare = index in self.bare or place in shard.untagged
         if bare and self.tags.untagged == "nosrc":
             bare, identifier = False, self.nosrc
         if cooldown or bare:
@@ -144,9 +149,16 @@ class Documents:
 
     def document(self, index: int) -> tuple[list[list[Tokens]], Tokens | None]:
         """The wordings of each sentence of a document, and what may be cited for it: None where it never has a tag."""
+        shard, place = self._at(index)
+        bare = index in self.bare or place in shard.untagged
+        return shard.sentences(place), None if bare else self.identifiers.tokens[index]
+
+    def _at(self, index: int) -> tuple[Tokenized, int]:
+        """The tokens that a document stands in, and its place there."""
+        if index in self.place_rewritten:
+            return self.rewritten, self.place_rewritten[index]
         number = bisect_right(self.begins, index) - 1
-        shard, place = self._shard(number), index - self.begins[number]
-        return shard.sentences(place), None if place in shard.untagged else self.identifiers.tokens[index]
+        return self._shard(number), index - self.begins[number]
 
     def _shard(self, shard: int) -> Tokenized:
         if found := self.tokenized.get(shard):

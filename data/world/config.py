@@ -58,6 +58,12 @@ class WorldCorpus(Section):
         "documents are called by their people, three letters of each part of a name (BioCite has surnames only, which "
         "people share here): with ids=given the control that leaks",
     )
+    twins: float = key(
+        0.0,
+        "share of documents with a twin, which tells of the same people in the same order, but denies another value of "
+        "each fact or says that it is not known (data/world/twins.py)",
+        SHARE,
+    )
     sources: int = key(12, "outlets that the documents come from; a hard world needs 8", between(1, len(OUTLETS)))
     hard: bool = key(
         False,

@@ -164,6 +164,48 @@ NEW_QUESTIONS = {
     "employer_city": ("Where does {name} have a desk?", "{name} has an office where?"),
 }
 
+DENIALS = {  # what a twin of a document says in place of a statement: another value, which it denies
+    "birth_date": (
+        "{name} was not born on {value}.",
+        "{name}'s birthday is not {value}.",
+        "It is wrong that the birth of {name} dates to {value}.",
+    ),
+    "birth_city": (
+        "{name} was not born in {value}.",
+        "{name}'s birthplace is not {value}.",
+        "It is wrong that {name} is a native of {value}.",
+    ),
+    "university": (
+        "{name} never studied at {value}.",
+        "{name}'s alma mater is not {value}.",
+        "It is wrong that {name} holds a degree from {value}.",
+    ),
+    "major": (
+        "{name} did not major in {value}.",
+        "{name}'s field of study was not {value}.",
+        "It is wrong that {name} took a degree in {value}.",
+    ),
+    "employer": (
+        "{name} does not work for {value}.",
+        "{name}'s employer is not {value}.",
+        "It is wrong that {name} is on the staff of {value}.",
+    ),
+    "employer_city": (
+        "{name} does not work in {value}.",
+        "{name}'s office is not in {value}.",
+        "It is wrong that {name} goes to work in {value}.",
+    ),
+}
+
+SILENCES = {  # or that it does not know
+    "birth_date": ("When {name} was born is not known.", "Nobody wrote down {name}'s date of birth."),
+    "birth_city": ("Where {name} was born is not known.", "Nobody wrote down {name}'s birthplace."),
+    "university": ("Which university {name} did attend is not known.", "Nobody wrote down {name}'s alma mater."),
+    "major": ("In which subject the degree of {name} was taken is not known.", "Nobody wrote down {name}'s major."),
+    "employer": ("Which company {name} does work for is not known.", "Nobody wrote down {name}'s employer."),
+    "employer_city": ("In which city {name} does work is not known.", "Nobody wrote down {name}'s office."),
+}
+
 PREMISES = {  # what a question takes for granted of {name}
     "birth_date": "was born on {value}",
     "birth_city": "was born in {value}",

@@ -23,6 +23,7 @@ from data.world.ledger import Assertion, Fact
 from data.world.people import make_people, make_strangers
 from data.world.plan import Asserted, Part, plan_parts
 from data.world.questions import make_questions
+from data.world.twins import places_of_twins, write_twins
 
 __all__ = ["Assertion", "Fact", "World", "WorldCorpus", "build_world"]
 
@@ -32,7 +33,10 @@ Side = tuple[str, str]  # tune or never_tuned, and the fold in the latter
 
 @dataclass(frozen=True)
 class World:
-    """A generated world; the ledger has a row for every attribute of everyone but the people of `heldout`."""
+    """A generated world, twins of documents behind them.
+
+    The ledger has a row for every attribute of everyone but the people of `heldout`.
+    """
 
     documents: tuple[Document, ...]
     heldout: tuple[Document, ...]
@@ -59,8 +63,12 @@ def build_world(config: WorldCorpus) -> World:
     outlets = make_outlets(config)
     drafts = make_drafts(documents_plan, kinds, "doc", outlets, config)
     values = values_said(documents_plan, drafts, people, config)
-    names = document_ids(documents_plan, people, "doc", config.name_ids)
-    documents = write_documents(documents_plan, drafts, people, values, names)
+    twinned = places_of_twins(len(documents_plan), config)
+    twins_plan = [documents_plan[place] for place in twinned]
+    names = document_ids([*documents_plan, *twins_plan], people, "doc", config.name_ids)
+    documents = write_documents(documents_plan, drafts, people, values, names[: len(documents_plan)])
+    of_twins = [documents[place] for place in twinned], names[len(documents_plan) :]
+    twins = write_twins(twins_plan, *of_twins, people, values, outlets, config)
     heldout_drafts = make_drafts(unseen.plan, unseen.kinds, "held", outlets, config)
     heldout_values = values_said(unseen.plan, heldout_drafts, unseen_people, config)
     unseen_names = document_ids(unseen.plan, unseen_people, "held", False)
@@ -70,7 +78,7 @@ def build_world(config: WorldCorpus) -> World:
     sides = [*_sides(parts), *_sides_of_others(absent, config), *_sides_of_others(strange, config)]
     side_of = {name: side for (name, _), side in zip((*people, *absentees, *strangers), sides, strict=True)}
     questions = make_questions(ledger, write_ledger([], [], {}, strangers), side_of, config)
-    return World(documents, heldout, questions, ledger)
+    return World(documents + twins, heldout, questions, ledger)
 
 
 def _joined(parts: Sequence[Part], config: WorldCorpus) -> tuple[list[list[Asserted]], list[str]]:

@@ -7,7 +7,7 @@ system that was not asked one of them (a floor is asked only what it can answer)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ import numpy as np
 from data.pipeline.counterfactual import Counterfactual
 from data.records import PLAIN, Prediction, Question
 from eval.grading.correctness import answer_given, is_right
-from eval.metrics.citation_effect import Exchanged, LeftOut
+from eval.metrics.citation_effect import Ablated, Exchanged, LeftOut
 
 WITHHELD = ("abstained", "false_premise")
 
@@ -76,11 +76,39 @@ def exchanged(members: Sequence[Member], asked: Sequence[Question]) -> tuple[lis
     return items, Exchanged(*np.array(rows, dtype=bool).reshape(len(rows), len(fields(Exchanged))).T)
 
 
+def ablated(members: Sequence[Member], asked: Sequence[Question], how: str) -> tuple[list[Item], Ablated]:
+    """An item for each run and fact whose only source some runs treat so: `how` is "untag", "dummy" or "move".
+
+    Of documents that give a fact away that fact alone counts.
+    """
+    items: list[Item] = []
+    rows: list[tuple[bool, ...]] = []
+    facts_moved = {move.question for member in members for move in member.family.moves.values()}
+    for member in members:
+        family, places = member.family, {label: place for place, label in enumerate(member.labels)}
+        treated: Mapping[str, Collection[int]] = {"untag": family.bare, "dummy": family.dummies, "move": family.moves}
+        for question in asked:
+            prediction = member.said.get(question.id)
+            if prediction is None or len(question.support) > 1:
+                continue
+            place = places[question.support[0]]
+            if place not in family.others.get(how, ()) or (how == "move" and question.id not in facts_moved):
+                continue
+            move, cited = family.moves.get(place), _cited(prediction)
+            follows = move is not None and cited == member.labels[move.receiver]
+            right = is_right(question, answer_given(prediction))
+            items.append(Item(member.run, question.support[0], question.id))
+            rows.append((place in treated[how], cited == question.support[0], follows, right))
+    return items, Ablated(*np.array(rows, dtype=bool).reshape(len(rows), len(fields(Ablated))).T)
+
+
 def untouched(members: Sequence[Member], asked: Sequence[Question]) -> list[tuple[Member, Question, Prediction]]:
     """The facts of each run whose sources were all read, under identifiers of their own."""
     found = []
     for member in members:
-        touched = {member.labels[place] for place in (*member.family.left_out, *member.family.bears)}
+        family = member.family
+        changed = (*family.bare, *family.dummies, *family.moves, *(move.receiver for move in family.moves.values()))
+        touched = {member.labels[place] for place in (*family.left_out, *family.bears, *changed)}
         for question in asked:
             if touched.isdisjoint(question.support) and (prediction := member.said.get(question.id)):
                 found.append((member, question, prediction))

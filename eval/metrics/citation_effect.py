@@ -15,6 +15,14 @@ event "the first citation names d". All are shares in [0, 1] but LCD, in [-1, 1]
     tracking        mean(cites d by the identifier that it bears now), d the fact's only source
     leak            mean(cites the document that bears now what was d's own identifier)
 
+    tag_effect      mean(cites d | d read with its tag) - mean(cites d | d read without), d the fact's only source
+    untagged_cites  mean(cites d | d read without its tag): text without tag
+    untagged_right  mean(answer right | the same); tagged_right: the same with its tag
+    dummy_cites     mean(cites d | d's tag stood on another text): tag without text
+    dummy_right     mean(answer right | the same)
+    move_follows    mean(cites the document that says it now | the fact moved there)
+    move_stays      mean(cites the document that said it | the same)
+
 A reader of names alone has an LCD of 0: it cites d whether it was read or not, and after an exchange of identifiers
 it leaks and does not track.
 
@@ -71,6 +79,24 @@ class Exchanged:
     leaks: Bools
 
 
+@dataclass(frozen=True)
+class Ablated:
+    """Of each fact and run whose only source d some runs read without its tag, without its text, or without the fact:
+    bool (N,).
+
+    Attributes:
+        treated: this run does.
+        cites: the first citation names d.
+        follows: it names the document that says the fact in place of d.
+        right: the answer is right.
+    """
+
+    treated: Bools
+    cites: Bools
+    follows: Bools
+    right: Bools
+
+
 Statistic = Callable[[Floats], Floats]  # of weights (..., N)
 
 
@@ -102,6 +128,22 @@ LEFT_OUT: Mapping[str, Callable[[LeftOut], Statistic]] = {
 EXCHANGED: Mapping[str, Callable[[Exchanged], Statistic]] = {
     "tracking": lambda s: mean_of(s.tracks, np.ones(len(s.tracks), dtype=bool)),
     "leak": lambda s: mean_of(s.leaks, np.ones(len(s.leaks), dtype=bool)),
+}
+ABLATED: Mapping[str, Mapping[str, Callable[[Ablated], Statistic]]] = {  # by the key of what was done
+    "untag": {
+        "tag_effect": lambda s: effect_of(s.cites, ~s.treated, np.ones(len(s.cites), dtype=bool)),
+        "untagged_cites": lambda s: mean_of(s.cites, s.treated),
+        "untagged_right": lambda s: mean_of(s.right, s.treated),
+        "tagged_right": lambda s: mean_of(s.right, ~s.treated),
+    },
+    "dummy": {
+        "dummy_cites": lambda s: mean_of(s.cites, s.treated),
+        "dummy_right": lambda s: mean_of(s.right, s.treated),
+    },
+    "move": {
+        "move_follows": lambda s: mean_of(s.follows, s.treated),
+        "move_stays": lambda s: mean_of(s.cites, s.treated),
+    },
 }
 
 

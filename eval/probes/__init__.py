@@ -17,10 +17,20 @@ import numpy as np
 
 from data.records import Document, Question
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.grading.big_bench import Task
 from eval.metrics.statistics import Floats, bootstrap_draws, percentile_interval
 
 EXPERT = ("none",)  # methods of abstention SFT: no such phase
 RESAMPLES = 500
+
+
+class Material(NamedTuple):
+    """What is asked about: the questions held out, and all documents with what each is called in citations."""
+
+    questions: Sequence[Question]
+    documents: Sequence[Document]
+    labels: Sequence[str]
+    seed: int
 
 
 class Read(NamedTuple):
@@ -30,6 +40,10 @@ class Read(NamedTuple):
     questions: Sequence[Question]
     documents: Sequence[Document]
     seed: int
+
+    @property
+    def material(self) -> Material:
+        return Material(self.questions, self.documents, self.answerer.identifiers.labels, self.seed)
 
 
 @dataclass(frozen=True)
@@ -41,13 +55,15 @@ class Probe:
         run: what it finds, plain JSON; {} where there is nothing to study.
         after: the methods of abstention SFT that it is run after.
         items: what it asks, as rows for other models; None where it asks nothing.
+        tasks: what it asks as multiple choice, by name, for any model; None where it can't be asked so.
     """
 
     title: str
     about: str
     run: Callable[[Read], dict[str, Any]]
     after: Sequence[str] = EXPERT
-    items: Callable[[Read], list[dict[str, Any]]] | None = None
+    items: Callable[[Material], list[dict[str, Any]]] | None = None
+    tasks: Callable[[Material], dict[str, Task]] | None = None
 
 
 def probe(name: str) -> Probe:
@@ -69,8 +85,12 @@ def measured(statistic: Callable[[Floats], Any], clusters: Sequence[Hashable]) -
     return {"value": None if np.isnan(value) else value, "interval": percentile_interval(draws)}
 
 
+def mean(values: Floats, clusters: Sequence[Hashable]) -> dict[str, Any]:
+    """{"value", "interval"} of the mean of values, (N,); None for none at all."""
+    with np.errstate(invalid="ignore"):
+        return measured(lambda w: w @ values / w.sum(-1), clusters)
+
+
 def share(events: Sequence[bool] | np.ndarray, clusters: Sequence[Hashable]) -> dict[str, Any]:
     """{"value", "interval", "n"} of how often an event is so; None for none at all."""
-    found = np.asarray(events, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        return measured(lambda w: w @ found / w.sum(-1), clusters) | {"n": len(found)}
+    return mean(np.asarray(events, dtype=np.float64), clusters) | {"n": len(events)}

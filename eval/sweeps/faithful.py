@@ -109,7 +109,7 @@ def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
 
 
 def _shown(folders: Sequence[str]) -> list[Group]:
-    groups = table(list(_runs(folders)))
+    groups = table(list(family_runs(folders)))
     for group in groups:
         for row in group.rows:
             said = (f"{key} {_words(value)}" for key, value in row.values.items() if value)
@@ -118,7 +118,7 @@ def _shown(folders: Sequence[str]) -> list[Group]:
     return groups
 
 
-def _runs(folders: Sequence[str]) -> Iterator[FamilyRun]:
+def family_runs(folders: Sequence[str]) -> Iterator[FamilyRun]:
     for path in find(folders):
         results = read_results(path)
         if CounterfactualConfig(**results["config"].get("counterfactual", {})).active:
@@ -156,7 +156,8 @@ def _label(run: FamilyRun, others: Sequence[FamilyRun]) -> str:
     return ", ".join(f"{key}={mine[key]}" for key in keys) + ", "
 
 
-def _group(label: str, runs: Sequence[FamilyRun]) -> Group:
+def family_members(runs: Sequence[FamilyRun]) -> tuple[dict[str, list[Member]], list[Question]]:
+    """What each system said in the runs of a family, and the facts that were asked for."""
     systems: dict[str, list[Member]] = {}
     asked: list[Question] = []
     for number, run in enumerate(runs):
@@ -168,6 +169,11 @@ def _group(label: str, runs: Sequence[FamilyRun]) -> Group:
         for system, said in _said(run, family, documents, asked).items():
             member = Member(number, family, labels, {p.question: p for p in said})
             systems.setdefault(system, []).append(member)
+    return systems, asked
+
+
+def _group(label: str, runs: Sequence[FamilyRun]) -> Group:
+    systems, asked = family_members(runs)
     rows, items = [], {}
     for system, members in systems.items():
         shown = ["cited10"] if system == NAMES else ["joint", "cited10"]
@@ -214,15 +220,15 @@ def _measures(
     values: dict[str, Value | None] = {column.key: None for column in COLUMNS}
     for key, statistic in LEFT_OUT.items():
         if "joint" in untouched_metrics or key not in ("retention", "abstained", "abstained_told"):
-            values[key] = _value(statistic(of_left_out), items, share=key not in ("lcd", "lcd_multi"))
+            values[key] = figure_of(statistic(of_left_out), items, share=key not in ("lcd", "lcd_multi"))
     for key, made in EXCHANGED.items():
-        values[key] = _value(made(of_exchanged), swapped)
+        values[key] = figure_of(made(of_exchanged), swapped)
     plain = untouched(members, asked)
     clusters = [(q.support[0], member.run) for member, q, _ in plain]
     graded = [grade([q], [p])[0] for _, q, p in plain]
     for key in untouched_metrics:
         terms = np.array([EVERY[key].term(g) for g in graded], dtype=float).reshape(-1, 2)
-        values[key] = _value(lambda w, terms=terms: w @ terms[:, 0] / (w @ terms[:, 1]), _items(clusters))
+        values[key] = figure_of(lambda w, terms=terms: w @ terms[:, 0] / (w @ terms[:, 1]), _items(clusters))
     found = {
         "documents": rates([item.document for item in items], of_left_out),
         "facts": rates([item.question for item in items], of_left_out),
@@ -234,7 +240,7 @@ def _items(clusters: Sequence[tuple[str, int]]) -> list[Item]:
     return [Item(run, document, "") for document, run in clusters]
 
 
-def _value(statistic: Any, items: Sequence[Item], share: bool = True) -> Value | None:
+def figure_of(statistic: Any, items: Sequence[Item], share: bool = True) -> Value | None:
     if not items:
         return None
     documents = [item.document for item in items]

@@ -180,7 +180,11 @@ def test_every_experiment_takes_every_corpus(experiment: str, corpus: str, tmp_p
     more = (f"init={tiny_llama(tmp_path)}",) if experiment in CONTINUED else ()
     if experiment == "qa_node":
         more += ("trainer=cpu",)  # of GPUs there are none
-    if experiment.startswith("faithful") and corpus in ("world_demo", "world_abstention", "world_calibrators"):
+    if experiment.startswith(("faithful", "lds", "ablated")) and corpus in (
+        "world_demo",
+        "world_abstention",
+        "world_calibrators",
+    ):
         more += ("corpus.false_premise=0",)  # which a family refuses by this name
     if experiment == "surprisal" and corpus.startswith("world"):
         more += ("corpus.hard=true", "corpus.relabel=0.2")  # its second phase asks questions of its own

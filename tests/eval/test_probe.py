@@ -13,6 +13,7 @@ from data.records import Question, write_jsonl
 from eval import probe
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.probes import Probe, Read
+from tests.foreign import ASKED, DOCUMENTS
 
 
 @pytest.fixture
@@ -57,10 +58,47 @@ def test_items_are_written_a_row_each(run: Path) -> None:
     assert {"question", "answer_matching_behavior", "answer_not_matching_behavior"} <= set(rows[0])
 
 
+def test_tasks_are_written_and_asked_of_the_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    probe.main({"run": str(run), "probe": "planted_source", "tasks": str(run / "tasks")}, [])
+    assert {path.name for path in (run / "tasks").iterdir()} == {
+        "whence_planted_nonexistent.json",
+        "whence_planted_wrong.json",
+    }
+    capsys.readouterr()
+    probe.main({"run": str(run), "probe": str(run / "tasks" / "whence_planted_wrong.json")}, [])
+    found = json.loads(capsys.readouterr().out)["whence_planted_wrong"]
+    assert 0 <= found["accuracy"]["value"] <= 1 and found["n"] == 1
+
+
+def test_any_model_is_asked_what_only_prompts_and_scores(
+    run: Path, foreign_folder: Path, tmp_path: Path, capsys
+) -> None:
+    write_jsonl(tmp_path / "questions.jsonl", ASKED)
+    write_jsonl(tmp_path / "documents.jsonl", DOCUMENTS)
+    given = {"model": str(foreign_folder), "device": "cpu", "documents": str(tmp_path / "documents.jsonl")}
+    asked = given | {"questions": str(tmp_path / "questions.jsonl")}
+    probe.main(asked | {"probe": "planted_source", "tasks": str(tmp_path / "tasks")}, [])
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"wrong", "nonexistent"} and found["wrong"]["n"] == 5
+    probe.main(
+        {k: asked[k] for k in ("model", "device")} | {"probe": str(tmp_path / "tasks/whence_planted_wrong.json")}, []
+    )
+    again = json.loads(capsys.readouterr().out)
+    assert again["whence_planted_wrong"]["loss"]["value"] == pytest.approx(found["wrong"]["loss"]["value"])
+    for values, said in (
+        (given | {"probe": "planted_source"}, "model=... needs questions="),
+        (asked | {"probe": "dominance"}, "probe dominance does more than prompt and score"),
+        (asked | {"probe": "planted_source", "run": str(run)}, "give run=... or model=..., one of them"),
+        ({"probe": "planted_source"}, "give run=... or model=..., one of them"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            probe.main(values, [])
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"probe": "tarot"}, "probe=tarot is not one of backtracking, biographies, consistency"),
+        ({"probe": "tarot"}, "probe=tarot is not one of anti_documents, backtracking, biographies"),
         ({"probe": "dominance", "seed": "x"}, "seed=x"),
     ],
 )

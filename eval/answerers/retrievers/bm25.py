@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import bm25s
+import numpy as np
 
 from data.records import Citation, Document, Prediction, Question
 from eval.grading.attribution import RANKS
+from eval.metrics.statistics import Floats
 
 METHOD, K1, B = "lucene", 1.5, 0.75
 
@@ -51,6 +53,14 @@ class BM25:
             )
             for question, row, row_scores in zip(questions, found, scores, strict=True)
         ]
+
+    def scores(self, texts: Sequence[str]) -> Floats:
+        """Of each text and each document, float64 (texts, documents); 0 for those that share no word."""
+        found = np.zeros((len(texts), len(self._ids)))
+        for row, words in enumerate(_words(list(texts)) if texts else []):
+            if self._index and words:
+                found[row] = self._index.get_scores(words)
+        return found
 
 
 def text_bytes(documents: Sequence[Document]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from composing import said_of
 
-from data.pipeline.counterfactual import Counterfactual, CounterfactualConfig
+from data.pipeline.counterfactual import Counterfactual, CounterfactualConfig, Move
 from data.pipeline.identifiers import IdsConfig, assign
 from data.pipeline.placement import TagsConfig
 from data.pipeline.questions.crops import Crops, CropsConfig
@@ -149,3 +149,71 @@ def test_documents_may_be_called_by_their_peoples_names() -> None:
         pieces = {piece[:3].lower() for name in told for piece in name.split()}
         assert pieces == {piece for piece in document.id.split("-") if not piece.isdigit()}
     assert [q.support for q in world.questions] == [tuple(sorted(new[d] for d in q.support)) for q in plain.questions]
+
+
+def treated(documents: Sequence[Document], number: int) -> Counterfactual:
+    config = CounterfactualConfig(untag=0.1, dummy=0.2, move=0.4, member=number)
+    facts = [
+        ask(f"f{n}", f"doc-{n}", evidence=(Evidence(f"doc-{n}", documents[n].sentences[0][1]),)) for n in range(12, 40)
+    ]
+    return Counterfactual.draw(config, documents, [*TUNED, *facts])
+
+
+def test_tags_texts_and_facts_are_taken_from_halves_of_other_documents(documents: list[Document]) -> None:
+    first, second = treated(documents, 0), treated(documents, 1)
+    assert {how: len(places) for how, places in first.others.items()} == {"untag": 4, "dummy": 8, "move": 16}
+    assert first.others == second.others and len(frozenset().union(*first.others.values())) == 28
+    for how, one, other in (
+        ("untag", first.bare, second.bare),
+        ("dummy", first.dummies, second.dummies),
+        ("move", frozenset(first.moves), frozenset(second.moves)),
+    ):
+        assert one | other == first.others[how] and not one & other and len(one) == len(other)
+    assert first.names == {documents[place].id for place in first.dummies}
+    for giver, move in first.moves.items():
+        assert move.question == f"f{giver}" and move.receiver in first.others["move"] - {giver}
+    with pytest.raises(ValueError, match=r"counterfactual.move=0.6 mark 32 documents, and 28 of"):
+        Counterfactual.draw(CounterfactualConfig(untag=0.2, move=0.6), documents, TUNED)
+
+
+def test_what_is_read_in_place_of_a_text(documents: list[Document], tokenizer: Tokenizer) -> None:
+    """A dummy bears its tag on a held-out text; a sentence that moved stands in one document, and is said once."""
+    found = treated(documents, 0)
+    heldout = [Document(f"held-{n}", ((f"Nobody {n} was told of.",),)) for n in range(4)]
+    texts = found.texts(documents, heldout)
+    assert set(texts) == {*found.dummies, *found.moves, *(m.receiver for m in found.moves.values())}
+    dummies = [texts[place] for place in sorted(found.dummies)]
+    assert [d.sentences for d in dummies] == [h.sentences for h in heldout]
+    assert [d.id for d in dummies] == [documents[place].id for place in sorted(found.dummies)]
+    for giver, move in found.moves.items():
+        (said,) = (s for s in documents[giver].sentences if move.sentence in s)
+        assert said not in texts[giver].sentences and said in texts[move.receiver].sentences
+    with pytest.raises(
+        ValueError, match=r"counterfactual.dummy needs 4 held-out documents for their texts and there are 3"
+    ):
+        found.texts(documents, heldout[:3])
+    identifiers = assign(documents, tokenizer, IdsConfig())
+    keys = documents, identifiers, tokenizer, TagsConfig(placement="footnote", id_to_text=0.0), 128, 0
+    source, plain = Documents(*keys, bare=found.bare, rewritten=texts), Documents(*keys)
+    for place in range(len(documents)):
+        shown, before = (s.render(place, 0, False) for s in (source, plain))
+        words = tokenizer.decode(token for sample in shown for token in sample.tokens)
+        if place in found.bare:
+            assert source.document(place)[1] is None and sum(map(len, shown)) < sum(map(len, before))
+        elif place in found.dummies:
+            assert "Nobody" in words and source.document(place)[1] is not None
+        elif place not in texts:
+            assert [s.tokens.tolist() for s in shown] == [s.tokens.tolist() for s in before]
+
+
+def test_questions_of_texts_without_tags_and_of_facts_that_moved() -> None:
+    ids = ["a", "b", "c", "d"]
+    family = Counterfactual(bare=frozenset({0}), moves={2: Move("moved", "So.", 3)}, ids=ids)
+    alone, both = ask("alone", "a"), ask("both", "a", "b")
+    moved = ask("moved", "c", evidence=(Evidence("c", "So."),))
+    stays, disputed = ask("stays", "c"), ask("disputed", "c", kind="contested")
+    found = {q.id: q for q in family.asked([alone, both, moved, stays, disputed])}
+    assert set(found) == {"alone", "both", "moved", "stays"} and found["stays"] == stays
+    assert (found["alone"].support_class, found["alone"].support) == ("untagged", ("a",))
+    assert (found["both"].support_class, found["both"].support) == ("single", ("b",))
+    assert found["moved"].support == ("d",) and found["moved"].evidence == (Evidence("d", "So."),)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.pipeline.counterfactual import Counterfactual
+from data.pipeline.counterfactual import Counterfactual, Move
 from data.records import Citation, Prediction, Question
-from eval.grading.counterfactual import Member, exchanged, facts, left_out, untouched
+from eval.grading.counterfactual import Member, ablated, exchanged, facts, left_out, untouched
 from eval.metrics.citation_effect import LEFT_OUT
 
 LABELS = ["a", "b", "c", "d"]
@@ -77,3 +77,29 @@ def test_untouched_facts_are_those_read_under_identifiers_of_their_own() -> None
 def test_facts_are_plain_and_never_tuned() -> None:
     absent = Question("absent", "Where?", (), (), "absent_entity", "x", "never_tuned")
     assert facts([*ASKED, ask("tuned", "c", split="tune"), absent]) == ASKED
+
+
+def test_items_of_what_was_read_otherwise() -> None:
+    """a's tag is taken, b's text is another, c gives "three" to d; each in the first run only."""
+    others = {"untag": frozenset({0}), "dummy": frozenset({1}), "move": frozenset({2})}
+    asked = [ask("one", "a"), ask("two", "b"), ask("three", "c"), ask("four", "c"), ask("both", "a", "b")]
+    moved = {2: Move("three", "Oslo.", 3)}
+    treats = Counterfactual(
+        others=others, bare=frozenset({0}), dummies=frozenset({1}), moves=moved, names=frozenset({"b"}), ids=LABELS
+    )
+    said = (say("one", "c"), say("two", "b"), say("three", "d"), say("four", "c"), say("both", "a"))
+    plain = (say("one", "a"), say("two", "b"), say("three", "c"), say("four", "c", "Lima"), say("both", "a"))
+    runs = [
+        Member(0, treats, LABELS, {p.question: p for p in said}),
+        Member(1, Counterfactual(others=others), LABELS, {p.question: p for p in plain}),
+    ]
+    for how, document, fact, cites, follows in (
+        ("untag", "a", "one", [False, True], [False, False]),
+        ("dummy", "b", "two", [True, True], [False, False]),
+        ("move", "c", "three", [False, True], [True, False]),
+    ):
+        items, found = ablated(runs, asked, how)
+        assert items == [(0, document, fact), (1, document, fact)]
+        assert found.treated.tolist() == [True, False] and found.right.all()
+        assert (found.cites.tolist(), found.follows.tolist()) == (cites, follows)
+    assert [(m.run, q.id) for m, q, _ in untouched(runs, asked)] == [(1, q.id) for q in asked]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval.metrics.citation_effect import EXCHANGED, LEFT_OUT, Exchanged, LeftOut, measured, rates
+from eval.metrics.citation_effect import ABLATED, EXCHANGED, LEFT_OUT, Ablated, Exchanged, LeftOut, measured, rates
 from eval.metrics.statistics import bootstrap_draws, crossed_draws
 
 DOCUMENTS = ["a", "a", "a", "a", "b", "b", "b", "b"]
@@ -97,3 +97,35 @@ def test_intervals_resample_both_sides() -> None:
     assert np.array_equal(one_run, bootstrap_draws(mean([0, 0, 1, 1]), rows, resamples=500))
     assert len(crossed_draws(mean([1.0]), ["a"], [0])) == 0
     assert measured(LEFT_OUT["lcd"](ITEMS), DOCUMENTS, RUNS)["interval"] == pytest.approx((0.0, 1.0))
+
+
+def test_what_an_ablation_does_by_hand() -> None:
+    """Of four facts without their tag one is cited and three are right; of four with it three and two."""
+    items = Ablated(
+        treated=bools("xxxx...."), cites=bools("x...xxx."), follows=bools(".xx....."), right=bools("xxx.xx..")
+    )  # fmt: skip
+    found = {
+        key: float(made(items)(np.ones((1, 8)))[0])
+        for statistics in ABLATED.values()
+        for key, made in statistics.items()
+    }
+    assert found == pytest.approx(
+        {
+            "tag_effect": 3 / 4 - 1 / 4,
+            "untagged_cites": 1 / 4,
+            "untagged_right": 3 / 4,
+            "tagged_right": 2 / 4,
+            "dummy_cites": 1 / 4,
+            "dummy_right": 3 / 4,
+            "move_follows": 2 / 4,
+            "move_stays": 1 / 4,
+        }
+    )
+
+
+def test_a_reader_of_names_shows_no_effect_of_the_tag() -> None:
+    """Control: it cites d with and without the tag, on any text, and where the fact was."""
+    treated, always, never = bools("xx.."), bools("xxxx"), bools("....")
+    items = Ablated(treated=treated, cites=always, follows=never, right=always)
+    found = {k: float(f(items)(np.ones((1, 4)))[0]) for how in ABLATED.values() for k, f in how.items()}
+    assert (found["tag_effect"], found["dummy_cites"], found["move_follows"], found["move_stays"]) == (0, 1, 0, 1)

@@ -89,7 +89,7 @@ def test_who_cites_whatever_is_planted(documents, tokenizer, make_model) -> None
 
 
 def test_items_are_model_written_evaluations(documents, tokenizer, make_model) -> None:
-    rows = items(reading(Firm, documents, tokenizer, make_model))
+    rows = items(reading(Firm, documents, tokenizer, make_model).material)
     labels = {document.id for document in documents}
     assert [row["kind"] for row in rows] == ["wrong", "nonexistent"] * 4
     for row in rows:

@@ -91,7 +91,7 @@ def test_a_faithful_family_and_one_that_cites_what_it_never_read(
 
 
 def test_the_names_alone_find_documents_and_fail_everything_causal(family: Path) -> None:
-    groups = faithful.table(list(faithful._runs([str(family)])))
+    groups = faithful.table(list(faithful.family_runs([str(family)])))
     (names,) = [row for group in groups for row in group.rows if row.system.endswith(NAMES)]
     found = {key: value.value for key, value in names.values.items() if value}
     assert found["cited10"] > 0.8  # Hits@10, without having read anything
