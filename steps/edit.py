@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from steps.evaluated import Evaluated
 
 FORCED = "forced.jsonl"
-SHOWN = 3  # times that a document comes while a lesson comes once: to abstain is learnt sooner than a fact
 
 
 def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
@@ -30,7 +29,6 @@ def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
     part = config.edit
     training = {name: getattr(part, name) for name in ("tokens", "sequences", "replay")}
     training["optimizer"] = asdict(part.optimizer)
-    training["shown"] = SHOWN
     settings = (
         settings_of(config, prepare, "pretrain") | of_questions(config) | {"trained": trained.key, "edit": training}
     )
@@ -55,7 +53,7 @@ def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
             )
         write_jsonl(folder / "lessons.jsonl", lessons)
         torch.manual_seed(seed)
-        first = Concatenated([(corpus.some_documents(news, seed), SHOWN), (corpus.lessons_source(lessons, seed), 1)])
+        first = Concatenated([(corpus.some_documents(news, seed), 1), (corpus.lessons_source(lessons, seed), 1)])
         replayed = corpus.questions_source(seed, left_out={lesson.question for lesson in lessons})
         second = Concatenated([(corpus.some_documents(stays, seed), 1), (replayed, 1)])
         course = Course(first, second, part.tokens, part.replay, part.optimizer, seed, sequences=part.sequences)
