@@ -4,8 +4,8 @@
     score_1, score_2        mean of 1 right with a source that supports it, 1/2 right without, 0 withheld, else
                             -t / (1 - t): eval/grading/rewards/cited.py
     gain                    score_2 - score_1
-    i_c, c_i, i_a, c_a      attempts that went from wrong (i) to right (c), from right to wrong, from wrong and from right
-                            to withheld (a) / all questions
+    i_c, c_i, i_a, c_a      attempts that went from wrong (i) to right (c), from right to wrong, from wrong and from
+                            right to withheld (a) / all questions
     repeated                second attempts that say and cite what the first did / all questions
     withheld_1, withheld_2  withheld / questions that nothing answers
 

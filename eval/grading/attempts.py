@@ -1,7 +1,7 @@
 """Two attempts at each question: what became of the first, and which attempts a model may learn from.
 
-An attempt is right (c), withheld (a) or neither (i): wrong, invented, or not well formed. Right is what the corpus gives,
-so nothing is where nothing was told; there to withhold is what should be done.
+An attempt is right (c), withheld (a) or neither (i): wrong, invented, or not well formed. Right is what the corpus
+gives, so nothing is where nothing was told; there to withhold is what should be done.
 
     pairs       each first attempt with one that went well, of another episode on the same question (Pair-SFT; Welleck
                 et al. 2023, arXiv 2211.00053): the second is learnt, the first where it went well itself
@@ -28,7 +28,7 @@ Tried = tuple[Question, Sequence[Prediction]]  # a question and what was said to
 
 
 def state(question: Question, said: Prediction) -> str:
-    """"c", "a" or "i"."""
+    """ "c", "a" or "i"."""
     if said.outcome in WITHHELD:
         return WITHHELD_STATE
     return RIGHT if is_right(question, answer_given(said)) else WRONG

@@ -56,9 +56,7 @@ def _tried(evaluated: Evaluated, asked: list[Question]) -> list[list[Prediction]
     for start in range(0, len(asked), batch):
         here = slice(start, start + batch)
         drawn = generate_attempts(model, prompts[here], form.again, form.end, LONGEST, count)
-        scores = token_log_probs(
-            model, list(zip(prompts[here], [form.words(one[0]) for one in drawn], strict=True))
-        )
+        scores = token_log_probs(model, list(zip(prompts[here], [form.words(one[0]) for one in drawn], strict=True)))
         for question, one, score in zip(asked[here], drawn, scores, strict=True):
             for number, attempt in enumerate(one):
                 parsed = form.parse(question.id, attempt)

@@ -78,7 +78,9 @@ def rollout(config: Config, prepare: Stage, trained: Stage, number: int, rounds:
         asked, shape = asked_of(corpus), AttemptForm(corpus.tokenizer, corpus.identifiers)
         model, texts = load_model(trained.folder / "model").eval(), corpus.tokenizer.encode([q.text for q in asked])
         generator = torch.Generator().manual_seed(seed)
-        order = [int(Permutation(len(asked), int(hash_key(seed, i // len(asked))))(i % len(asked))) for i in range(count)]
+        order = [
+            int(Permutation(len(asked), int(hash_key(seed, i // len(asked))))(i % len(asked))) for i in range(count)
+        ]
         episodes = []
         for start in range(0, count, part.questions):
             here = order[start : start + part.questions]
@@ -106,7 +108,7 @@ def from_episodes(config: Config, prepare: Stage, taught: Stage, drawn: Stage, n
     def work(folder: Path) -> dict[str, Any]:
         import torch
 
-        from data.pipeline.questions.attempts import AttemptForm, EpisodeLessons, Episode
+        from data.pipeline.questions.attempts import AttemptForm, Episode, EpisodeLessons
         from data.records import read_jsonl, write_jsonl
         from eval.grading.attempts import kept, pairs, went_well
         from model.hf import load_model

@@ -21,7 +21,9 @@ class ReinforceConfig(Section):
     stage_one: float = key(
         0.5, "first share of the steps, in which only the second attempt is rewarded and the first is pinned", PART
     )
-    pin: float = key(0.1, "beta_2: weight of the first attempt's KL to the model before, while it is pinned", at_least(0))
+    pin: float = key(
+        0.1, "beta_2: weight of the first attempt's KL to the model before, while it is pinned", at_least(0)
+    )
     kl: float = key(0.01, "beta_1: weight of both attempts' KL afterwards", at_least(0))
     alpha: float = key(10.0, "afterwards, of the change: the second reward is r2 + alpha (r2 - r1)", at_least(0))
     gamma: float = key(
@@ -29,8 +31,8 @@ class ReinforceConfig(Section):
     )
     gate: float = key(
         0.02,
-        "the first attempt is pinned again while its share of right answers is this far below the model's before; 1 for "
-        "never",
+        "the first attempt is pinned again while its share of right answers is this far below the model's before; 1 "
+        "for never",
         SHARE,
     )
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(name="adamw", lr=0.0003, decay=0.3))
@@ -44,8 +46,8 @@ class SelfCorrectionConfig(Section):
 
     method: str = key(
         "none",
-        "what is learnt: the form of two attempts alone, or after it from own attempts, by pairs of a wrong and a right "
-        "one, by those that ended well (STaR), or by REINFORCE; none for a single attempt",
+        "what is learnt: the form of two attempts alone, or after it from own attempts, by pairs of a wrong and a "
+        "right one, by those that ended well (STaR), or by REINFORCE; none for a single attempt",
         one_of(*METHODS),
     )
     reward: str = key("cited", "of an attempt (eval/grading/rewards)", one_of(*modules("eval/grading/rewards")))

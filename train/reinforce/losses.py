@@ -7,9 +7,9 @@ With r_1 and r_2 the rewards of an episode's attempts y_1 and y_2, and g_n what 
                     g_2 = r_2 + alpha (r_2 - r_1),  g_1 = r_1 + gamma g_2
 
 (Kumar et al. 2024, arXiv 2409.12917, equations 3 and 4, credited attempt by attempt as in their appendix A.4: gamma is
-0.) With gamma = 0 the bonus can't pay y_1 for being wrong; with gamma = 1, g_1 = (1 - alpha) r_1 + (1 + alpha) r_2 does.
-Since -alpha r_1 is settled before y_2 is drawn, the bonus with gamma = 0 makes the expected gradient of y_2 1 + alpha
-times as large, and otherwise changes its variance only.
+0.) With gamma = 0 the bonus can't pay y_1 for being wrong; with gamma = 1, where g_1 = (1 - alpha) r_1 + (1 + alpha)
+r_2, it does. Since -alpha r_1 is settled before y_2 is drawn, the bonus with gamma = 0 makes the expected gradient of
+y_2 1 + alpha times as large, and otherwise changes its variance only.
 
 Shape letters: Q questions, G episodes of each, N = Q G, A attempts, T tokens.
 """
@@ -90,11 +90,12 @@ def policy_loss(
         attempt: (N, T), which attempt the target is of, from 1; 0 for none.
         advantage: float (N, A), constants.
     """
+    # Taken out before anything is computed of it: nan times a gradient of 0 is nan.
+    log_probs, reference = (torch.where(attempt > 0, one, 0.0) for one in (log_probs, reference))
     loss, kls = log_probs.new_zeros(()), []
     divergence = k3(log_probs, reference)
     for number in range(advantage.shape[1]):
         here = attempt == number + 1
-        # Padding has no log-probability; what is not selected must not be multiplied by 0, which would keep nan.
         said = torch.where(here, log_probs, 0.0).sum(1)
         kl = (torch.where(here, divergence, 0.0).sum(1) / here.sum(1).clamp(min=1)).mean()
         if number or terms.first:

@@ -90,9 +90,8 @@ class OnPolicyLM(SourceAwareLM):
         self.before[0].to(self.device)
         parts = self.trainer.world_size * self.trainer.accumulate_grad_batches
         if self.policy.config.questions % parts:
-            raise ValueError(
-                f"self_correction.questions={self.policy.config.questions} can't be divided among {parts} parts of a step"
-            )
+            asked = f"self_correction.questions={self.policy.config.questions}"
+            raise ValueError(f"{asked} can't be divided among the {parts} parts of a step")
 
     def training_step(self, micro: Microbatch, index: int) -> Tensor:
         step, part = micro.cursor.step - 1, micro.part * self.trainer.world_size + self.trainer.global_rank

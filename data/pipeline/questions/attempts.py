@@ -96,7 +96,7 @@ class AttemptForm:
 
         A source that is no document of the corpus is no citation. The confidence is that of the mark, None without one.
         """
-        *words, mark = self.words(attempt)
+        *words, mark = self.words(attempt) or (None,)
         if mark not in self.format.outcomes or attempt[-1] != self.end:
             return Prediction(question, "unparseable")
         rest = attempt[len(words) + 1 : -1]
@@ -137,7 +137,8 @@ class FormLessons:
         self.form, self.seed, self.stated = AttemptForm(tokenizer, identifiers), seed, stated
         tags = tags_of({name for q in questions for name in q.support}, documents, identifiers)
         self.texts = [tokenizer.encode((q.text, *q.paraphrases)) for q in questions]
-        self.answers = list(zip(tokenizer.encode([q.answers[0] for q in questions]), _cited(questions, tags), strict=True))
+        answers = tokenizer.encode([q.answers[0] for q in questions])
+        self.answers = list(zip(answers, _cited(questions, tags), strict=True))
         self.others: dict[str, list[int]] = {}
         for place, question in enumerate(questions):
             self.others.setdefault(question.attribute, []).append(place)

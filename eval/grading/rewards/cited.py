@@ -1,4 +1,4 @@
-"""An answer with its source, by the ledger: 1 with a source that supports it, 1/2 right without, 0 for none, else a cost.
+"""An answer with its source, by the ledger: 1 with a source that supports it, 1/2 right without, 0 withheld.
 
 What is known without a source is worth 1 where none is cited. A wrong answer, and what is not well formed, cost
 t / (1 - t): as much as makes an answer worth giving from a confidence of t on (Kalai et al. 2025, arXiv 2509.04664).

@@ -1,4 +1,4 @@
-"""Whether the answer is right, 1 or 0, whatever is cited and however sure it says it is: the RLVR that RLCR is put beside."""
+"""Whether the answer is right, 1 or 0, however sure it says it is: the RLVR that RLCR is put beside."""
 
 from __future__ import annotations
 
