@@ -1,4 +1,5 @@
-"""The front door: prepare, pretrain (self_questions), sft (rollout, abstention_sft), (self_correction), (edit), answer, signals, report.
+"""The front door: prepare, pretrain (self_questions), sft (rollout, abstention_sft), (form and what learns attempts),
+(edit), answer, signals, report.
 
 Each stage (steps/) is skipped if it is done and continued if it is partial.
 

@@ -41,7 +41,7 @@ COMMAND = Command(
     text="DIR...",
 )
 STAGE = "probe_self_correction"  # of a run: steps/self_correction/answers.py
-SCORE, FORM = "SCoRe", "asked again, untaught"
+SCORE, FORM = "SCoRe", "form alone"
 REPORTED = ("", "calibration", "test")  # folds
 COLUMNS = [
     *(Column(key, m.title, "%" if m.share else "", 1 if m.share else 3, m.better) for key, m in MEASURES.items()),

@@ -65,11 +65,17 @@ def test_a_bandit_of_two_words_has_the_gradient_of_its_closed_form(
 
     The mean reward is p a + (1 - p) b, whose gradient is taken by hand: p (1 - p) (a - b) d log-odds.
     """
-    chances = {"<|answer|>": {" Oslo": 0.6, " Lima": 0.39999}, " Oslo": {"<|end|>": 0.9999}, " Lima": {"<|end|>": 0.9999}}
+    chances = {
+        "<|answer|>": {" Oslo": 0.6, " Lima": 0.39999},
+        " Oslo": {"<|end|>": 0.9999},
+        " Lima": {"<|end|>": 0.9999},
+    }
     model = chained(make_model(dim=640, layers=1, tied=False), tokenizer, chances)
     oslo, lima, answer = (tokenizer.backend.token_to_id(one) for one in ("ĠOslo", "ĠLima", "<|answer|>"))
     config = SelfCorrectionConfig(attempts=1, questions=16, group=64, reinforce=ONCE)
-    module = alone(module_of(model, tokenizer, documents, config, lambda n, a: Graded(2.0 * (a[0] == oslo) - 0.5, True)))
+    module = alone(
+        module_of(model, tokenizer, documents, config, lambda n, a: Graded(2.0 * (a[0] == oslo) - 0.5, True))
+    )
     module._learn(0, 0).backward()
     total = -model.lm_head.weight.grad
     scale = float(model.norm(torch.eye(640)[:1])[0, 0].detach())
@@ -179,5 +185,5 @@ def test_questions_that_do_not_divide_are_refused(
     config = SelfCorrectionConfig(questions=3, group=2)
     module = module_of(make_model(), tokenizer, documents, config, prefers(1))
     halves = TrainerConfig(precision="32-true", compiled=False, accumulation=2, validate_every=0)
-    with pytest.raises(ValueError, match="self_correction.questions=3 can't be divided among the 2 parts of a step"):
+    with pytest.raises(ValueError, match=r"self_correction\.questions=3 can't be divided among the 2 parts of a step"):
         fit("refused", module, halves, tmp_path)

@@ -93,7 +93,13 @@ def test_every_reward_is_found_by_its_name() -> None:
 
 A, B, C = (1, 9), (2, 9), (3, 9)  # three attempts, of which B goes well
 WELL = {("q", A): False, ("q", B): True, ("q", C): False, ("r", A): False, ("r", C): False}
-EPISODES = [Episode("q", (A, B)), Episode("q", (B, A)), Episode("q", (B, B)), Episode("q", (C, C)), Episode("r", (A, C))]
+EPISODES = [
+    Episode("q", (A, B)),
+    Episode("q", (B, A)),
+    Episode("q", (B, B)),
+    Episode("q", (C, C)),
+    Episode("r", (A, C)),
+]
 
 
 def test_star_keeps_what_ended_well() -> None:

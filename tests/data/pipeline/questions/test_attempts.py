@@ -32,7 +32,7 @@ def form(tokenizer: Tokenizer, identifiers: Identifiers) -> AttemptForm:
 
 def said(form: AttemptForm, answer: str, document: int, mark: int | None = None) -> tuple[int, ...]:
     tokenizer = form.tokenizer
-    cited = [k for k, n in form.named.items() if n == f"doc-{document}"][0]
+    cited = next(k for k, n in form.named.items() if n == f"doc-{document}")
     stated = () if mark is None else (int(tokenizer.confidences[mark]),)
     words = tokenizer.encode([answer])[0].tolist()
     return (*words, tokenizer.src, *cited, tokenizer.end_src, *stated, tokenizer.end)
@@ -120,7 +120,7 @@ def test_lessons_of_episodes_learn_what_they_say(form: AttemptForm) -> None:
 def test_the_form_says_nothing_on_when_to_refuse(
     stated: bool, documents: list[Document], identifiers: Identifiers, form: AttemptForm
 ) -> None:
-    """The second refuses as often after a right first attempt, a wrong one and a refusal; what is wrong is not learnt."""
+    """The second refuses as often after a right first attempt, a wrong one and a refusal; a wrong one is not learnt."""
     t = form.tokenizer
     source = FormLessons(ASKED, documents, identifiers, t, 0, stated)
     seconds: dict[str, Counter[str]] = {}
