@@ -54,7 +54,8 @@ def kept(episodes: Sequence[Episode], well: Mapping[tuple[str, Attempt], bool]) 
 
 def pairs(episodes: Sequence[Episode], well: Mapping[tuple[str, Attempt], bool], seed: int) -> list[Episode]:
     """Pairs of a first attempt and one that went well, a pair for each episode on a question where any did."""
-    rng, good = random.Random(seed), {}
+    rng = random.Random(seed)
+    good: dict[str, list[Attempt]] = {}
     for one in episodes:
         good.setdefault(one.question, []).extend(a for a in one.attempts if well[one.question, a])
     found = []

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def rows(found: Mapping[str, Sequence[AttemptRun]]) -> list[Row]:
         if label != BEST and BEST in each:
             ours, best = (np.mean([_squares(one) for one in some], axis=0) for some in (runs, each[BEST]))
             gap = ours - best
-            draws = bootstrap_draws(lambda w, gap=gap: _mean(gap, w), entities)
+            draws = bootstrap_draws(partial(_mean, gap), entities)
             values[label]["behind"] = Value(float(gap.mean()), percentile_interval(draws))
             if (p := p_value(draws)) is not None:
                 p_values[label] = p
@@ -132,7 +133,7 @@ def _squares(run: Judged) -> Floats:
     return found
 
 
-def _mean(values: Floats, weights: Floats | None) -> Floats:
+def _mean(values: Floats, weights: Floats | None = None) -> Floats:
     if weights is None:
         return np.asarray(values.mean())
     found: Floats = weights @ values / weights.sum(-1)

@@ -26,7 +26,7 @@ GRADERS = ("eval.grading.attempts", "eval.grading.rewards")
 def form(config: Config, prepare: Stage, trained: Stage) -> Stage:
     """The form of attempts, over the tuning questions."""
     part, seed = config.self_correction, config.seed
-    taught = {"tokens": part.form_tokens, "replay": part.replay, "confidence": part.confidence}
+    taught: dict[str, Any] = {name: getattr(part, name) for name in ("form_tokens", "replay", "confidence")}
     taught["optimizer"] = asdict(part.optimizer)
     settings = settings_of(config, prepare) | {"trained": trained.key, "form": taught}
 
@@ -100,7 +100,7 @@ def rollout(config: Config, prepare: Stage, trained: Stage, number: int, rounds:
 def from_episodes(config: Config, prepare: Stage, taught: Stage, drawn: Stage, number: int, rounds: int) -> Stage:
     """Tuning on the episodes of a round, from the model of the form on: lessons.jsonl and the model."""
     part, seed = config.self_correction, config.sft.seed
-    learnt = {"method": part.method, "tokens": part.tokens // rounds, "replay": part.replay}
+    learnt: dict[str, Any] = {"method": part.method, "tokens": part.tokens // rounds, "replay": part.replay}
     learnt["optimizer"] = asdict(part.optimizer)
     settings = settings_of(config, prepare) | {"rollout": drawn.key, "taught": taught.key, "self_correction": learnt}
     settings |= {"sft_seed": seed, "code": code_digest(GRADERS)}

@@ -109,7 +109,7 @@ def test_every_option_ends_in_attempts_that_are_measured(made: Path) -> None:
 def test_every_option_composes(option: str) -> None:
     config = composed("experiment=score", f"self_correction={option}")
     config.check()
-    assert config.self_correction.episodes == 200 * 16 * 8
+    assert config.self_correction.episodes == 120 * 16 * 8
 
 
 def test_all_that_learn_from_own_attempts_sample_as_many(made: Path) -> None:

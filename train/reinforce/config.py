@@ -57,7 +57,7 @@ class SelfCorrectionConfig(Section):
     attempts: int = key(2, "at each question", between(1, 2))
     confidence: bool = key(False, "whether attempts end with a mark of confidence")
     form_tokens: int = key(150_000, "that teach the form, as in pretraining", at_least(1))
-    steps: int = key(200, "of REINFORCE", at_least(1))
+    steps: int = key(120, "of REINFORCE", at_least(1))
     questions: int = key(16, "asked in each", at_least(1))
     group: int = key(8, "times that each is asked; the others' mean is the baseline", at_least(2))
     temperature: float = key(1.0, "at which attempts are sampled", POSITIVE)
