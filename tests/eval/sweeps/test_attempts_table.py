@@ -74,7 +74,7 @@ def test_rows_are_compared_with_score_and_with_the_form(tmp_path: Path) -> None:
     score = found["SCoRe"].values
     # From -.5 to .25 with one seed, to -.25 with the other.
     assert score["gain"] is not None and score["gain"].value == pytest.approx((0.75 + 0.25) / 2)
-    assert score["gain"].sd == pytest.approx(((0.75 - 0.25) / 2**0.5))
+    assert score["gain"].sd == pytest.approx((0.75 - 0.25) / 2**0.5)
     assert score["i_c"] is not None and score["i_c"].value == pytest.approx(1 / 8)
     assert score["i_a"] is not None and score["i_a"].value == pytest.approx(2 / 8)
     assert score["gain_behind"] is None and score["first_change"] is not None and score["first_change"].value == 0.0
