@@ -153,7 +153,6 @@ class OnPolicyLM(SourceAwareLM):
             self.policy.form.sample(self.policy.texts[n], tries) for n, tries in zip(asked, attempts, strict=True)
         ]
         batch = collate([[one] for one in samples], max(map(len, samples)), self.pad).to(self.device)
-        torch.clear_autocast_cache()  # weights that were cast while attempts were written have no gradient
         # With gradients enabled, of which there are none, so that both are computed in one way and begin equal.
         reference = -_nll(self.before[0], batch)
         log_probs = -self._nll(batch)
