@@ -86,6 +86,8 @@ def test_what_is_not_well_formed_is_unparseable(form: AttemptForm) -> None:
         (t.idk, int(t.confidences[3]), t.end),
         (*oslo, t.end),
         (*oslo, t.nosrc, *oslo, t.end),
+        (t.idk,),
+        (t.idk, 70),
     ]
     assert {form.parse("q", one).outcome for one in wrong} == {"unparseable"}
 
