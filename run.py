@@ -54,7 +54,7 @@ def run(config: Config) -> Path:
 
 def _staged(config: Config, folder: Path) -> Path:
     if config.trainer.precision == "auto":
-        from train.precision import fastest_precision
+        from model.precision import fastest_precision
 
         config.trainer.precision = fastest_precision(config.trainer.accelerator)
     from configs.contradictions import check_questions, without_tuning

@@ -32,9 +32,9 @@ from data.storage.store import Store
 from data.world.world import WorldCorpus
 from model.config import ModelConfig
 from model.hf import save_model
+from model.precision import fastest_precision
 from model.transformer import Transformer
 from stages import versions, write_json
-from train.precision import fastest_precision
 
 PRESETS = Path(__file__).parents[1] / "configs" / "model"
 DOCUMENTS, PACKED, SHAPE = "documents.npy", "packed.npy", "shape.json"

@@ -76,7 +76,7 @@ class TrainerConfig(Section):
         one_of("auto", "ddp", "fsdp"),
     )
     precision: str = key(
-        "auto", "auto is what the hardware is made for (train/precision.py)", one_of("auto", "bf16-mixed", "32-true")
+        "auto", "auto is what the hardware is made for (model/precision.py)", one_of("auto", "bf16-mixed", "32-true")
     )
     compiled: bool = key(True, "torch.compile the model: slower to start, faster to run")
     accumulation: int = key(1, "microbatches in an optimiser step", at_least(1))

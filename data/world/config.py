@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from configs.keys import SEED, SHARE, Range, Section, at_least, between, key, one_of, some_of
-from data.world.text import OUTLETS
+from data.world.text import OUTLETS, QUESTIONS
 
 SMALLEST_PART = 10  # documents; fewer can't hold five sources of a fact and shared names
 DISPUTE_NAMES = ("equal", "counts", "reliability", "outnumbered")  # how sources disagree (data/world/plan.py)
+MOST_WORDINGS = min(map(len, QUESTIONS.values()))
 SHARES = ("contested", "untagged", "low_reliability")
 
 
@@ -46,6 +47,11 @@ class WorldCorpus(Section):
         0.0,
         "sets of questions that differ in their premise only (true, contradicted, unsupported), per asserted fact",
         SHARE,
+    )
+    wordings: int = key(
+        4,
+        "of the question for each relation, those that evaluation keeps for itself not among them",
+        between(2, MOST_WORDINGS),
     )
     name_ids: bool = key(
         False,

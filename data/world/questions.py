@@ -28,6 +28,7 @@ from data.world.text import (
 )
 
 Sides = Mapping[str, tuple[str, str]]  # of each entity: tune, second or never_tuned, and its fold
+Wordings = Mapping[str, Sequence[str]]  # of questions, by their relation
 T = TypeVar("T")
 
 
@@ -45,6 +46,7 @@ def make_questions(
     asserted = sum(map(len, by_class.values()))
     known = {fact.entity for facts in by_class.values() for fact in facts}
     unsaid = _unsaid(ledger, known)
+    wordings = {attribute: texts[: config.wordings] for attribute, texts in QUESTIONS.items()}
     rng = config.stream("questions")
 
     def some(key: str, facts: Sequence[Fact]) -> list[Fact]:
@@ -59,12 +61,12 @@ def make_questions(
         for fact, split in _split(facts, [fact.entity for fact in facts], sides, config, rng)
     ]
     rng.shuffle(asked)
-    questions = [_question(fact, support_class, split, sides, rng) for fact, support_class, split in asked]
+    questions = [_question(fact, support_class, split, sides, wordings, rng) for fact, support_class, split in asked]
 
     rng = config.stream("questions on strangers")
     new = even(strangers, _wanted(config, "absent_name", asserted, strangers), sides, rng)
     for fact, split in _split(new, [fact.entity for fact in new], sides, config, rng):
-        questions.append(replace(_question(fact, "absent_entity", split, sides, rng), variant="new_name"))
+        questions.append(replace(_question(fact, "absent_entity", split, sides, wordings, rng), variant="new_name"))
 
     rng = config.stream("questions with premises")
     plain: dict[str, list[Fact]] = {}
@@ -74,7 +76,7 @@ def make_questions(
     doubtful = even(doubtful, _wanted(config, "false_premise", asserted, doubtful), sides, rng)
     sets = make_sets(doubtful, plain, Lives(config), rng)
     for number, (item, split) in enumerate(_split(sets, [item.asked.entity for item in sets], sides, config, rng)):
-        questions += _premise_questions(f"pair-{number:05}", item, split, sides, rng)
+        questions += _premise_questions(f"pair-{number:05}", item, split, sides, wordings, rng)
     return tuple(replace(question, id=f"q-{number:05}") for number, question in enumerate(questions))
 
 
@@ -140,28 +142,32 @@ def _split(
     return [(item, split) for split, members in splits.items() for item in members]
 
 
-def _question(fact: Fact, support_class: str, split: str, sides: Sides, rng: random.Random) -> Question:
+def _question(
+    fact: Fact, support_class: str, split: str, sides: Sides, wordings: Wordings, rng: random.Random
+) -> Question:
     """Without an id. A fact that was told is asked for in all its wordings, in an order of its own."""
-    wordings = [text.format(name=fact.entity) for text in QUESTIONS[fact.attribute]]
-    text, *paraphrases = rng.sample(wordings, len(wordings))
+    known = [text.format(name=fact.entity) for text in wordings[fact.attribute]]
+    text, *paraphrases = rng.sample(known, len(known))
     new = [text.format(name=fact.entity) for text in NEW_QUESTIONS[fact.attribute]]
     variant = fact.dispute if support_class == "contested" else "known_name" if support_class == "absent_entity" else ""
     claims = fact.claims if support_class == "contested" else ()
     return _record(fact, support_class, split, sides, (text, *paraphrases), new, variant=variant, claims=claims)
 
 
-def _premise_questions(pair: str, item: PremiseSet, split: str, sides: Sides, rng: random.Random) -> list[Question]:
+def _premise_questions(
+    pair: str, item: PremiseSet, split: str, sides: Sides, wordings: Wordings, rng: random.Random
+) -> list[Question]:
     """The questions of a set; all have the same forms and wordings in the same order."""
     name, attribute = item.asked.entity, item.asked.attribute
-    wordings = [(form, text) for form in PREMISE_FORMS for text in rng.sample(QUESTIONS[attribute], 2)]
-    rng.shuffle(wordings)
+    known = [(form, text) for form in PREMISE_FORMS for text in rng.sample(wordings[attribute], 2)]
+    rng.shuffle(known)
     new_wordings = [(form, text) for form in NEW_PREMISE_FORMS for text in NEW_QUESTIONS[attribute]]
     questions = []
     for variant, (relation, value) in item.premises.items():
         premise = PREMISES[relation].format(value=value)
         texts, new = (
             [form.format(name=name, premise=premise, question=_lower(text).format(name=name)) for form, text in forms]
-            for forms in (wordings, new_wordings)
+            for forms in (known, new_wordings)
         )
         if variant == "true":
             question = _record(item.asked, "true_premise", split, sides, texts, new, pair=pair)

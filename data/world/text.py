@@ -58,42 +58,67 @@ STATEMENTS = {
     ),
 }
 
+# Of the first `corpus.wordings` tuning questions are made.
 QUESTIONS = {
     "birth_date": (
         "When was {name} born?",
         "What is {name}'s date of birth?",
         "On which day was {name} born?",
         "What is the birthday of {name}?",
+        "{name}'s birthday is when?",
+        "When did {name} come into the world?",
+        "What day is {name}'s birthday?",
+        "{name} came into the world on which day?",
     ),
     "birth_city": (
         "Where was {name} born?",
         "What is {name}'s birthplace?",
         "In which city was {name} born?",
         "Which city is {name} a native of?",
+        "{name} is a native of which city?",
+        "What city was {name} born in?",
+        "Where is the birthplace of {name}?",
+        "The birth of {name} took place where?",
     ),
     "university": (
         "Where did {name} study?",
         "What is {name}'s alma mater?",
         "Which university did {name} attend?",
         "From which university is the degree of {name}?",
+        "{name} studied where?",
+        "What university is {name}'s alma mater?",
+        "At which university did {name} study?",
+        "{name} holds a degree from where?",
     ),
     "major": (
         "What did {name} study?",
         "What was {name}'s major?",
         "In which subject is the degree of {name}?",
         "Which field did {name} major in?",
+        "{name} studied what?",
+        "What was {name}'s field of study?",
+        "What subject did {name} choose?",
+        "{name} majored in what?",
     ),
     "employer": (
         "Who employs {name}?",
         "What is {name}'s employer?",
         "Which company does {name} work for?",
         "On whose staff is {name}?",
+        "{name} works for whom?",
+        "Who does {name} work for?",
+        "What company did {name} join?",
+        "{name} is on the staff of which company?",
     ),
     "employer_city": (
         "In which city does {name} work?",
         "Where is {name}'s office?",
         "Which city is the workplace of {name} in?",
         "Where does {name} go to work?",
+        "{name} works where?",
+        "What city does {name} work in?",
+        "Where is the workplace of {name}?",
+        "{name} goes to work in which city?",
     ),
 }
 

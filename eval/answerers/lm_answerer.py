@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Citation, Prediction, Question
 from model.generate import Context, Written, generate, pad_left, rank_constrained, read_on
+from model.precision import BF16, fastest_precision
 from model.transformer import Transformer
 from model.trie import Trie
 
@@ -94,6 +96,16 @@ class LMAnswerer:
         """Of the weights and the identifiers."""
         weights = sum(parameter.nbytes for parameter in self.model.parameters())
         return weights + sum(tokens.nbytes for tokens in self.identifiers.tokens)
+
+    @cached_property
+    def drafter(self) -> Transformer:
+        """The model in bfloat16 where the hardware multiplies it faster: for what is sampled or searched.
+
+        Log-probabilities differ from the model's own by hundredths of a nat a token, so what has to be exact is read
+        by the model.
+        """
+        fast = fastest_precision(self.model.embed_tokens.weight.device.type) == BF16
+        return deepcopy(self.model).bfloat16() if fast else self.model
 
     def under(self, given: str) -> LMAnswerer:
         """The same under a control token of conditional training, one of data.pipeline.feedback.GIVEN."""
@@ -204,10 +216,10 @@ class LMAnswerer:
         device = generator.device if generator else None
         return ranked[int(torch.multinomial(scores.softmax(0).to(device), 1, generator=generator))]
 
-    def begun(self, context: Context) -> torch.Tensor:
+    def begun(self, context: Context, model: Transformer | None = None) -> torch.Tensor:
         """Logits (B, V) of the first word of the evidence to prompts; `context` is extended by the mark before it."""
         marks = torch.tensor(sorted(self.tokenizer.reserved), device=context.seen.device)
-        return self._read_mark(context, self.format.begins).index_fill(1, marks, -math.inf)
+        return self._read_mark(context, self.format.begins, model).index_fill(1, marks, -math.inf)
 
     def answer_from(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
         """The answer to each question from a given sentence of evidence, greedy: its words and log-probability.
@@ -235,7 +247,7 @@ class LMAnswerer:
         for start in range(0, len(order), self.batch):
             chunk = order[start : start + self.batch]
             context, logits = self.read([prompts[i] for i in chunk])
-            written = generate(self.model, context, self.barred(logits), self.format.stops, LONGEST_ANSWER)
+            written = generate(self.model, context, self.barred(logits), self.format.stops, LONGEST_ANSWER, last=True)
             for place, i in enumerate(chunk):
                 if self.format.parse(written.tokens[place], written.stops[place]) in ANSWERED:
                     found[i] = self.tokenizer.decode(written.tokens[place]), float(np.sum(written.log_probs[place]))
@@ -249,9 +261,9 @@ class LMAnswerer:
             found += self._rank(context, most)
         return found
 
-    def _read_mark(self, context: Context, mark: int) -> torch.Tensor:
+    def _read_mark(self, context: Context, mark: int, model: Transformer | None = None) -> torch.Tensor:
         tokens = torch.full((len(context.position), 1), mark, device=context.seen.device)
-        return read_on(self.model, context, tokens, torch.ones_like(tokens, dtype=torch.bool))
+        return read_on(model or self.model, context, tokens, torch.ones_like(tokens, dtype=torch.bool))
 
     def _answer(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> list[Prediction]:
         context, logits = self.read(prompts)
@@ -326,10 +338,10 @@ class LMAnswerer:
         marks = torch.tensor(self.format.stops, device=logits.device)
         return logits.index_fill(1, marks, -math.inf)
 
-    def read(self, prompts: Sequence[Sequence[int]]) -> tuple[Context, torch.Tensor]:
+    def read(self, prompts: Sequence[Sequence[int]], model: Transformer | None = None) -> tuple[Context, torch.Tensor]:
         """Read prompts side by side: what follows may be written from, and the logits (B, V) of its first token.
 
-        Raises ValueError for a prompt longer than `longest`.
+        By `model`, which is this one or its `drafter`. Raises ValueError for a prompt longer than `longest`.
         """
         if (size := max(map(len, prompts))) > self.longest:
             raise ValueError(
@@ -337,7 +349,7 @@ class LMAnswerer:
             )
         context = Context.empty(self.model, len(prompts))
         tokens, present = pad_left(prompts, context.seen.device)
-        return context, read_on(self.model, context, tokens, present)
+        return context, read_on(model or self.model, context, tokens, present)
 
     def _rank(self, context: Context, most: int | None = None) -> list[list[tuple[int, float]]]:
         return rank_constrained(
@@ -358,7 +370,7 @@ class LMAnswerer:
     def _spelled(self, context: Context) -> list[list[int]]:
         opening = torch.full((len(context.position), 1), self.tokenizer.src, device=context.seen.device)
         logits = read_on(self.model, context, opening, torch.ones_like(opening, dtype=torch.bool))
-        free = generate(self.model, context, logits, [self.tokenizer.end_src], self.trie.table.shape[1])
+        free = generate(self.model, context, logits, [self.tokenizer.end_src], self.trie.table.shape[1], last=True)
         return [[] if stop is None else tokens for tokens, stop in zip(free.tokens, free.stops, strict=True)]
 
     def citations(self, found: Sequence[tuple[int, float]]) -> tuple[Citation, ...]:

@@ -55,13 +55,9 @@ def write_questions(
     """
     barred = {normalise(text) for q in evaluated for text in (q.text, *q.paraphrases, *q.new_paraphrases)}
     known: dict[str, frozenset[str]] = {}
-    wanted = [
-        (document, sentence.strip())
-        for document in documents
-        for sentence, *_ in document.sentences
-        for _ in range(each)
-    ]
-    written = _sampled(answerer, [sentence for _, sentence in wanted], temperature, seed)
+    wanted = [(document, sentence.strip()) for document in documents for sentence, *_ in document.sentences]
+    written = _sampled(answerer, [sentence for _, sentence in wanted], each, temperature, seed)
+    wanted = [item for item in wanted for _ in range(each)]
     kept: dict[str, Question] = {}
     left_out: Counter[str] = Counter()
     for number, ((document, sentence), (answer, text)) in enumerate(zip(wanted, written, strict=True)):
@@ -108,17 +104,23 @@ def _useless(text: str, answer: str, known: frozenset[str]) -> str:
 
 
 @torch.inference_mode()
-def _sampled(answerer: LMAnswerer, sentences: Sequence[str], temperature: float, seed: int) -> list[tuple[str, str]]:
-    """An answer and a question to each sentence; "" for both where none was written, or where there is no room."""
-    form = Asking(answerer.tokenizer)
+def _sampled(
+    answerer: LMAnswerer, sentences: Sequence[str], each: int, temperature: float, seed: int
+) -> list[tuple[str, str]]:
+    """`each` answers and questions to each sentence; "" for both where none was written, or there is no room."""
+    form, model = Asking(answerer.tokenizer), answerer.drafter
     prompts = [form.prompt(sentence) for sentence in answerer.tokenizer.encode(list(sentences))]
     order = sorted((i for i, p in enumerate(prompts) if len(p) <= answerer.longest), key=lambda i: len(prompts[i]))
-    generator = torch.Generator(answerer.model.embed_tokens.weight.device).manual_seed(seed)
-    found = [("", "")] * len(prompts)
-    for start in tqdm(range(0, len(order), answerer.batch), desc="questions", unit=" batches", disable=None):
-        chunk = order[start : start + answerer.batch]
-        context, logits = answerer.read([prompts[i] for i in chunk])
-        written = generate(answerer.model, context, logits, [form.end], LONGEST_WRITTEN, temperature, generator)
-        for i, tokens, stop in zip(chunk, written.tokens, written.stops, strict=True):
-            found[i] = form.parse(tokens) if stop is not None else ("", "")
+    generator = torch.Generator(model.embed_tokens.weight.device).manual_seed(seed)
+    found = [("", "")] * (len(prompts) * each)
+    size = max(1, answerer.batch // each)
+    for start in tqdm(range(0, len(order), size), desc="questions", unit=" batches", disable=None):
+        chunk = order[start : start + size]
+        context, logits = answerer.read([prompts[i] for i in chunk], model)
+        rows = torch.arange(len(chunk), device=logits.device).repeat_interleave(each)
+        context, logits = context.select(rows), logits[rows]
+        written = generate(model, context, logits, [form.end], LONGEST_WRITTEN, temperature, generator, last=True)
+        places = (i * each + turn for i in chunk for turn in range(each))
+        for place, tokens, stop in zip(places, written.tokens, written.stops, strict=True):
+            found[place] = form.parse(tokens) if stop is not None else ("", "")
     return found

@@ -13,7 +13,7 @@ from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, Question
 from eval.answerers.lm_answerer import LONGEST_ANSWER, LMAnswerer
-from model.generate import NEGLIGIBLE, Context, generate, pad_left, rank_constrained, read
+from model.generate import BLOCK, NEGLIGIBLE, Context, generate, pad_left, rank_constrained, read, sample
 from model.transformer import Transformer
 from model.trie import Node, Trie
 
@@ -287,3 +287,28 @@ def test_answers_come_in_the_order_of_the_questions(
             assert [c.id for c in left.citations] == [c.id for c in right.citations]
             assert left.confidence == pytest.approx(right.confidence, rel=1e-4) if right.confidence else True
     assert LMAnswerer(model, tokenizer, identifiers).answer([]) == []
+
+
+def test_rows_that_ended_are_let_go_and_what_the_others_write_is_the_same(model: Transformer) -> None:
+    texts = [[50 + i, 51, 52 + i % 3] for i in range(12)]
+    stops = list(range(4, 44))  # so many that rows end one after the other
+    context, logits = reading(model, texts)
+    expected = generate(model, context, logits, stops, 12)
+    assert len({len(tokens) for tokens in expected.tokens}) > 3
+    context, logits = reading(model, texts)
+    found = generate(model, context, logits, stops, 12, last=True)
+    assert found.tokens == expected.tokens
+    assert found.stops == expected.stops
+    for ours, theirs in zip(found.log_probs, expected.log_probs, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_tokens_are_drawn_by_their_probabilities_across_the_blocks_of_the_vocabulary() -> None:
+    size, count = 2 * BLOCK + 9, 60_000
+    weights = torch.zeros(size)
+    places = torch.tensor([0, 1, BLOCK - 1, BLOCK, BLOCK + 3, size - 1])
+    weights[places] = torch.tensor([0.3, 0.05, 0.05, 0.2, 0.1, 0.3])
+    drawn = sample(weights.expand(count, size), torch.Generator().manual_seed(0))
+    shares = torch.bincount(drawn, minlength=size) / count
+    assert set(drawn.tolist()) == set(places.tolist())  # nothing that has no probability
+    torch.testing.assert_close(shares, weights, atol=5 * 0.5 / count**0.5, rtol=0.0)

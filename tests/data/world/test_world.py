@@ -156,7 +156,7 @@ def test_question_words_other_than_the_name_do_not_identify_a_document(world: Wo
     documents: dict[str, set[str]] = {}
     for question in world.questions:
         wordings = {text.replace(question.entity, "{name}") for text in (question.text, *question.paraphrases)}
-        assert wordings == set(QUESTIONS[question.attribute])
+        assert wordings == set(QUESTIONS[question.attribute][:4])
         documents.setdefault(question.text.replace(question.entity, "{name}"), set()).update(question.support)
     assert min(map(len, documents.values())) > len(world.documents) / 10
 

@@ -74,7 +74,7 @@ def test_new_wordings_are_never_used_in_tuning(world: World) -> None:
         assert not set(question.new_paraphrases) & {question.text, *question.paraphrases}
         if not question.pair:
             asked = {text.replace(question.entity, "{name}") for text in (question.text, *question.paraphrases)}
-            assert asked == set(QUESTIONS[question.attribute])
+            assert asked == set(QUESTIONS[question.attribute][:4])
             new = {text.replace(question.entity, "{name}") for text in question.new_paraphrases}
             assert new == set(NEW_QUESTIONS[question.attribute])
     assert not any(text.startswith("As ") for text in tuned)

@@ -168,5 +168,5 @@ def test_the_choice_among_evidence_counts_both_directions() -> None:
 def test_samples_are_drawn_in_the_format(telling: Telling) -> None:
     from eval.signals.self_consistency import draw_samples
 
-    drawn: Sequence[tuple[str, ...]] = draw_samples(formatted(telling(WRITES), "evidence_first"), [ASKED], 8)
+    drawn: Sequence[tuple[str, ...]] = draw_samples(formatted(telling(WRITES), "evidence_first"), [ASKED], 64)
     assert np.mean([sample == "Turin" for sample in drawn[0]]) > 0.4

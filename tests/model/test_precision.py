@@ -2,7 +2,7 @@
 
 import pytest
 
-from train import precision
+from model import precision
 
 
 def test_a_gpu_gets_bf16():
