@@ -27,6 +27,10 @@ WORLD = (
     "corpus=world_attempts",
     "corpus.documents=80",
     "corpus.exposures=2",
+    "corpus.tuned=0.3",  # so few documents have to do for every part
+    "corpus.relabel=0.25",
+    "corpus.absent_attribute=0.4",  # at which a refusal goes well
+    "corpus.absent_entity=0.3",
     "corpus.heldout=4",
     "rewriting.fraction=0",
     "eval.signals=[]",
@@ -39,8 +43,8 @@ SHORT = (
     "self_correction.optimizer.lr=0.01",  # so that it refuses at times, which goes well where nothing was told
     "self_correction.tokens=4096",
     "self_correction.steps=8",
-    "self_correction.questions=4",
-    "self_correction.group=3",
+    "self_correction.questions=6",
+    "self_correction.group=6",
 )
 OPTIONS = sorted(path.stem for path in (CONFIGS / "self_correction").glob("*.yaml"))
 MADE = ("form", "pair_sft", "star", "score", "form_stated", "rlcr")  # the others differ from these in numbers only
@@ -120,9 +124,9 @@ def test_all_that_learn_from_own_attempts_sample_as_many(made: Path) -> None:
         episodes = [one for path in paths for one in read_jsonl(path, Episode)]
         counts[option] = len(episodes)
         assert {asked[one.question] for one in episodes} == {"relabel"}
-    assert counts == {"pair_sft": 8 * 4 * 3, "star": 3 * (8 * 4 // 3) * 3}
+    assert counts == {"pair_sft": 8 * 6 * 6, "star": 8 * 6 * 6}
     for option in ("score", "rlcr"):
-        assert json.loads((made / option / "reinforce" / "done.json").read_text())["episodes"] == 96
+        assert json.loads((made / option / "reinforce" / "done.json").read_text())["episodes"] == 8 * 6 * 6
 
 
 def test_the_tables_have_a_row_for_each_system(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
