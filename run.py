@@ -1,4 +1,5 @@
-"""The front door: prepare, pretrain (self_questions), sft (rollout, abstention_sft), (edit), answer, signals, report.
+"""The front door: prepare, pretrain (self_questions), sft (rollout, abstention_sft), (form and what learns attempts),
+(edit), answer, signals, report.
 
 Each stage (steps/) is skipped if it is done and continued if it is partial.
 
@@ -89,6 +90,10 @@ def _staged(config: Config, folder: Path) -> Path:
         from steps.edit import edit_answers
 
         shown.append(edit_answers(evaluated))
+    if config.self_correction.method != "none":
+        from steps.self_correction.answers import attempt_answers
+
+        shown.append(attempt_answers(evaluated))
     publish(config, folder, [prepared, *stages, answered, *shown])
     return folder
 
@@ -108,6 +113,10 @@ def _trained(config: Config, prepared: Stage) -> list[Stage]:
         from steps.abstention_sft import abstention_sft
 
         stages += abstention_sft(config, prepared, stages[-1])
+    if config.self_correction.method != "none":
+        from steps.self_correction import self_correction
+
+        stages += self_correction(config, prepared, stages[-1])
     return stages
 
 

@@ -93,6 +93,33 @@ def counterfactuals_name_documents(config: Config) -> Iterator[str]:
         )
 
 
+def attempts_are_at_questions_and_answer_directly(config: Config) -> Iterator[str]:
+    part = config.self_correction
+    if part.method == "none":
+        return
+    here, instead = f"self_correction.method={part.method}", "or self_correction=none"
+    if config.corpus.kind == "world" and not config.corpus.relabel:
+        yield (
+            f"{here} asks questions of split relabel, and corpus.relabel=0.0 makes none: set corpus.hard=true and "
+            f"corpus.relabel=0.25, {instead}"
+        )
+    if config.answer_format != "direct":
+        yield (
+            f"{here} has its attempts as direct answers, and answer_format={config.answer_format}: set "
+            f"answer_format=direct, {instead}"
+        )
+    if config.tags.content not in OF_ITS_OWN:
+        yield (
+            f"{here} grades the document that is cited, and tags.content={config.tags.content} names none: set "
+            f"tags.content=id, {instead}"
+        )
+    if part.method == "reinforce" and config.trainer.strategy == "fsdp":
+        yield (
+            f"{here} writes on each device by itself, and trainer.strategy=fsdp spreads the weights: set "
+            f"trainer.strategy=ddp, {instead}"
+        )
+
+
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     second_phase_of_a_world,
     tuning_of_a_world,
@@ -101,6 +128,7 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     evidence_is_cited_by_its_footnote,
     questions_are_trained_on,
     counterfactuals_name_documents,
+    attempts_are_at_questions_and_answer_directly,
 )
 
 

@@ -38,6 +38,7 @@ from data.readers.corpora import READERS
 from data.storage.remote import ShardsCorpus
 from model.config import ModelConfig
 from train.config import ObjectiveConfig, OptimizerConfig, SurprisalConfig, TrainerConfig
+from train.reinforce.config import SelfCorrectionConfig
 
 CORPORA: tuple[Any, ...] = (*(reader.config for reader in READERS.values()), ShardsCorpus)
 METHODS = ("none", *modules("eval/grading/methods"))
@@ -220,6 +221,7 @@ class Config(Section):
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     sft: SFTConfig = field(default_factory=SFTConfig)
     abstention_sft: AbstentionSFTConfig = field(default_factory=AbstentionSFTConfig)
+    self_correction: SelfCorrectionConfig = field(default_factory=SelfCorrectionConfig)
     edit: EditConfig = field(default_factory=EditConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)

@@ -160,6 +160,42 @@ def generate(
     return _collect(torch.stack(chosen_all, 1), torch.stack(alive_all, 1), torch.stack(score_all, 1), set(stops), limit)
 
 
+def generate_attempts(
+    model: Transformer,
+    prompts: Sequence[Sequence[int] | np.ndarray],
+    again: Sequence[int],
+    end: int,
+    limit: int,
+    attempts: int = 2,
+    group: int = 1,
+    temperature: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> list[list[tuple[int, ...]]]:
+    """Attempts one after the other behind each prompt, `group` times: for each row its attempts, in tokens with `end`.
+
+    Rows of one prompt are neighbours. An attempt of more than `limit` tokens is cut there and has no `end`.
+
+    Args:
+        again: what is read between two attempts, `end` first.
+        temperature, generator: as for `generate`.
+    """
+    context = Context.empty(model, len(prompts))
+    tokens, present = pad_left(prompts, context.seen.device)
+    logits = read_on(model, context, tokens, present)
+    rows = torch.arange(len(prompts), device=logits.device).repeat_interleave(group)
+    context, logits = context.select(rows), logits[rows]
+    between = torch.tensor(list(again), device=logits.device).expand(len(rows), -1)
+    found: list[list[tuple[int, ...]]] = [[] for _ in range(len(rows))]
+    for number in range(attempts):
+        if number:
+            logits = read_on(model, context, between, torch.ones_like(between, dtype=torch.bool))
+        last = number == attempts - 1
+        written = generate(model, context, logits, [end], limit, temperature, generator, last=last)
+        for row, (said, stop) in enumerate(zip(written.tokens, written.stops, strict=True)):
+            found[row].append((*said, *(() if stop is None else (stop,))))
+    return found
+
+
 def sample(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """A token of each row (B,) by its probability (B, V): first a block of the vocabulary, then a token of it.
 

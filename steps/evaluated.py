@@ -34,7 +34,9 @@ class Evaluated:
 
         The systems that an edit is judged beside are judged as the edited one.
         """
-        return self.config.abstention_sft.method == "none" and self.config.edit.system == "none"
+        config = self.config
+        taught = config.abstention_sft.method, config.edit.system, config.self_correction.method
+        return taught == ("none", "none", "none")
 
     @property
     def controlled(self) -> bool:

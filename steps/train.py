@@ -7,6 +7,7 @@ second phase on lessons, both with a share of documents replayed.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # imported where they are used: torch takes seconds
     from data.pipeline.sources import Source
     from model.transformer import Transformer
     from steps.corpus import Corpus
+    from train.module import SourceAwareLM
 
 log = logging.getLogger("whence")
 
@@ -140,8 +142,18 @@ def of_questions(config: Config) -> dict[str, Any]:
     return {"answer_format": config.answer_format, **drawn}
 
 
-def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course) -> dict[str, Any]:
-    """Train as the course says, continuing what stands in the folder; leaves the model there and returns the record."""
+def train(
+    corpus: Corpus,
+    stage: Stage,
+    folder: Path,
+    model: Any,
+    course: Course,
+    learner: Callable[..., SourceAwareLM] | None = None,
+) -> dict[str, Any]:
+    """Train as the course says, continuing what stands in the folder; leaves the model there and returns the record.
+
+    `learner` makes the module of what is learnt, where that is more than the stream.
+    """
     from data.pipeline.answer_format import FORMATS
     from data.pipeline.stream import Plan, Stream
     from model.hf import save_model
@@ -162,7 +174,7 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
         seed=course.seed,
     )
     second = course.second if course.share else None
-    module = SourceAwareLM(
+    module = (learner or SourceAwareLM)(
         model,
         course.first,
         second,
