@@ -46,6 +46,17 @@ def self_questions_are_tuned_on(config: Config) -> Iterator[str]:
             f"self_questions.each={config.self_questions.each} needs a model that learnt to write questions: raise "
             "asking.fraction and pretrain.qa_fraction, or set self_questions.each=0"
         )
+    if config.self_questions.round_trip == "open_book" and config.answer_format != "evidence_first":
+        yield (
+            "self_questions.round_trip=open_book answers from a sentence, and "
+            f"answer_format={config.answer_format} has none before its answers: set answer_format=evidence_first, or "
+            "self_questions.round_trip=closed_book"
+        )
+    if config.self_questions.round_trip != "none" and not config.self_questions.each:
+        yield (
+            f"self_questions.round_trip={config.self_questions.round_trip} has no questions to ask back: raise "
+            "self_questions.each, or set self_questions.round_trip=none"
+        )
 
 
 def second_phase_answers_directly(config: Config) -> Iterator[str]:

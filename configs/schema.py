@@ -84,6 +84,12 @@ class SelfQuestionsConfig(Section):
 
     each: int = key(0, "written for every sentence of a document, at most; 0 for none", at_least(0))
     temperature: float = key(0.7, "at which they are sampled", POSITIVE)
+    round_trip: str = key(
+        "none",
+        "asks each back, and keeps it where its answer returns: with its sentence before the model's eyes, or from "
+        "memory (eval/answerers/round_trip.py); none keeps all",
+        one_of("none", "open_book", "closed_book"),
+    )
 
 
 @dataclass

@@ -103,6 +103,8 @@ REFUSED = {
     "abstention_sft.rounds=0": "abstention_sft.rounds=0: must be at least 1",
     "abstention_sft.temperature=0": "abstention_sft.temperature=0.0: must be above 0",
     "abstention_sft.optimizer.beta2=1": f"abstention_sft.optimizer.beta2=1.0: {PART}",
+    "self_questions.round_trip=open_book": "round_trip=open_book has no questions to ask back: raise",
+    "self_questions.each=1 self_questions.round_trip=open_book": "answer_format=direct has none before its answers",
     "stages_dir=": "stages_dir='': must be not empty",
     "tags.content=author": "tags.content=author: must be one of id, rated",
     "tags.permute=2": "tags.permute=2: must be true or false",
