@@ -104,6 +104,31 @@ def counterfactuals_name_documents(config: Config) -> Iterator[str]:
         )
 
 
+def adapters_stand_on_a_checkpoint(config: Config) -> Iterator[str]:
+    if not config.lora.rank:
+        return
+    rank = f"lora.rank={config.lora.rank}"
+    if not config.init:
+        yield f"{rank} adapts a checkpoint, and there is none: set init=FOLDER, or lora.rank=0"
+    if config.trainer.strategy == "fsdp":
+        yield (
+            f"{rank} and trainer.strategy=fsdp, which can't spread adapters: set trainer.strategy=ddp or auto, or "
+            "lora.rank=0"
+        )
+    trained = {
+        "pretrain": True,
+        "sft": config.sft.tokens,
+        "abstention_sft": config.abstention_sft.method != "none",
+        "edit": config.edit.system != "none",
+    }
+    for stage in (name for name, runs in trained.items() if runs):
+        if getattr(config, stage).optimizer.name == "muon":
+            yield (
+                f"{rank} and {stage}.optimizer.name=muon, which is made for whole matrices: set "
+                f"{stage}.optimizer.name=adamw, or lora.rank=0"
+            )
+
+
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     second_phase_of_a_world,
     tuning_of_a_world,
@@ -112,6 +137,7 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     evidence_is_cited_by_its_footnote,
     questions_are_trained_on,
     counterfactuals_name_documents,
+    adapters_stand_on_a_checkpoint,
 )
 
 

@@ -37,7 +37,7 @@ from data.pipeline.tokenizer import TokenizerConfig
 from data.readers.corpora import READERS
 from data.storage.remote import ShardsCorpus
 from model.config import ModelConfig
-from train.config import ObjectiveConfig, OptimizerConfig, TrainerConfig
+from train.config import LoRAConfig, ObjectiveConfig, OptimizerConfig, TrainerConfig
 
 CORPORA: tuple[Any, ...] = (*(reader.config for reader in READERS.values()), ShardsCorpus)
 METHODS = ("none", *modules("eval/grading/methods"))
@@ -220,6 +220,7 @@ class Config(Section):
     counterfactual: CounterfactualConfig = field(default_factory=CounterfactualConfig)
     tags: TagsConfig = field(default_factory=TagsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    lora: LoRAConfig = field(default_factory=LoRAConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)

@@ -102,15 +102,20 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
 def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
     """What every training stage depends on."""
     family = {"counterfactual": asdict(config.counterfactual)} if config.counterfactual.active else {}
-    return family | {
-        "prepare": prepare.key,
-        "ids": asdict(config.ids),
-        "tags": asdict(config.tags),
-        "batch": asdict(config.batch),
-        "objective": asdict(config.objective),
-        "precision": config.trainer.precision,
-        "seed": config.seed,
-    }
+    adapters = {"lora": asdict(config.lora)} if config.lora.rank else {}
+    return (
+        family
+        | adapters
+        | {
+            "prepare": prepare.key,
+            "ids": asdict(config.ids),
+            "tags": asdict(config.tags),
+            "batch": asdict(config.batch),
+            "objective": asdict(config.objective),
+            "precision": config.trainer.precision,
+            "seed": config.seed,
+        }
+    )
 
 
 def of_questions(config: Config) -> dict[str, Any]:
@@ -127,9 +132,14 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
     from model.hf import save_model
     from train.fit import fit
     from train.fsdp import whole_weights
+    from train.lora import add_adapters, merge_adapters
     from train.module import SourceAwareLM
 
     config, tokenizer = corpus.config, corpus.tokenizer
+    if config.lora.rank:
+        trained = add_adapters(model, config.lora, known=max(1, min(tokenizer.reserved)))
+        if not rank():
+            log.info("         lora.rank=%d: %.3g parameters are trained", config.lora.rank, trained)
     sequences = course.sequences or config.batch.sequences
     tokens_a_step = config.batch.seq_len * sequences
     plan = Plan(
@@ -157,6 +167,8 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
         idk=FORMATS[config.answer_format](tokenizer).refusals[0],
     )
     seconds = fit(stage.name, module, config.trainer, folder)
+    if config.lora.rank:
+        merge_adapters(model)
     weights = whole_weights(model)
     if not rank():
         row = config.batch.seq_len
