@@ -50,13 +50,13 @@ def test_adapters_by_hand() -> None:
     assert (found.activations, found.logits) == (whole.activations, whole.logits)
     norms = shape.layers * (2 * shape.dim + 2 * shape.head_dim) + shape.dim
     assert whole.flops - found.flops == pytest.approx(512 * (2 * (parameters - norms) - 6 * adapters))
+    check_memory(shape, 32, 16, 1, found.weights + found.activations, on_cpu=False, lora=config.lora)
+    with pytest.raises(ValueError, match="needs at least"):
+        check_memory(shape, 32, 16, 1, found.weights + found.activations, on_cpu=False)
     config.lora.targets = [*ADAPTED]
     model = Transformer(shape)
     trained = add_adapters(model, config.lora, known=60)
     assert config.lora.parameters(shape) == trained - 4 * shape.dim
-    check_memory(shape, 32, 16, 1, found.weights + found.activations, on_cpu=False, lora=config.lora)
-    with pytest.raises(ValueError, match="needs at least"):
-        check_memory(shape, 32, 16, 1, found.weights + found.activations, on_cpu=False)
 
 
 def test_what_is_refused_is_less_than_what_is_estimated() -> None:
