@@ -46,6 +46,17 @@ def self_questions_are_tuned_on(config: Config) -> Iterator[str]:
             f"self_questions.each={config.self_questions.each} needs a model that learnt to write questions: raise "
             "asking.fraction and pretrain.qa_fraction, or set self_questions.each=0"
         )
+    if config.self_questions.round_trip == "open_book" and config.answer_format != "evidence_first":
+        yield (
+            "self_questions.round_trip=open_book answers from a sentence, and "
+            f"answer_format={config.answer_format} has none before its answers: set answer_format=evidence_first, or "
+            "self_questions.round_trip=closed_book"
+        )
+    if config.self_questions.round_trip != "none" and not config.self_questions.each:
+        yield (
+            f"self_questions.round_trip={config.self_questions.round_trip} has no questions to ask back: raise "
+            "self_questions.each, or set self_questions.round_trip=none"
+        )
 
 
 def second_phase_answers_directly(config: Config) -> Iterator[str]:
@@ -120,6 +131,31 @@ def attempts_are_at_questions_and_answer_directly(config: Config) -> Iterator[st
         )
 
 
+def adapters_stand_on_a_checkpoint(config: Config) -> Iterator[str]:
+    if not config.lora.rank:
+        return
+    rank = f"lora.rank={config.lora.rank}"
+    if not config.init:
+        yield f"{rank} adapts a checkpoint, and there is none: set init=FOLDER, or lora.rank=0"
+    if config.trainer.strategy == "fsdp":
+        yield (
+            f"{rank} and trainer.strategy=fsdp, which can't spread adapters: set trainer.strategy=ddp or auto, or "
+            "lora.rank=0"
+        )
+    trained = {
+        "pretrain": True,
+        "sft": config.sft.tokens,
+        "abstention_sft": config.abstention_sft.method != "none",
+        "edit": config.edit.system != "none",
+    }
+    for stage in (name for name, runs in trained.items() if runs):
+        if getattr(config, stage).optimizer.name == "muon":
+            yield (
+                f"{rank} and {stage}.optimizer.name=muon, which is made for whole matrices: set "
+                f"{stage}.optimizer.name=adamw, or lora.rank=0"
+            )
+
+
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     second_phase_of_a_world,
     tuning_of_a_world,
@@ -129,6 +165,7 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     questions_are_trained_on,
     counterfactuals_name_documents,
     attempts_are_at_questions_and_answer_directly,
+    adapters_stand_on_a_checkpoint,
 )
 
 

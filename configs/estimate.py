@@ -2,13 +2,15 @@
 
 Bytes are those that are held at once when the backward pass begins, so that more are used:
 
-    weights       12 bytes a parameter, 16 where AdamW moves all of them; under FSDP spread over the devices
+    weights       12 bytes a parameter, 16 where AdamW moves all of them; under FSDP spread over the devices; with
+                  lora.rank 4 bytes, and 16 a parameter of the adapters
     activations   2 R T L (4 C + 2 F), as configs/machine.py has it, which refuses by less than is counted here
     logits        4 R T V: in 2 bytes each, and their gradient
 
 Operations are those of model/flops.py under a causal mask of whole rows, S T of them a step. Documents of a row never
-see each other, so attention's share is somewhat less; what a compiler computes twice is not counted.
-A first pass of surprisal that is fed back is one more forward, a third of forward and backward.
+see each other, so attention's share is somewhat less; what a compiler computes twice is not counted. A first pass of
+surprisal that is fed back is one more forward, a third of forward and backward. With lora.rank no weight that stands
+still needs a gradient, a third of its operations.
 
 Shape letters: C width, F inner width, L layers, R rows of a microbatch, S rows of a step, T tokens of a row, V
 vocabulary.
@@ -18,9 +20,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from configs.machine import GB, activations
+from configs.machine import GB, activations, state
 from model.config import ModelConfig
-from model.flops import causal_keys, flops_per_token
+from model.flops import causal_keys, flops_per_token, matmul_parameters
 
 if TYPE_CHECKING:
     from configs.schema import Config
@@ -54,15 +56,18 @@ def estimate(config: Config, model: ModelConfig, devices: int) -> Estimate:
     steps = max(1, round(part.tokens / tokens_a_step))
     at_once = tokens_a_step // devices // trainer.accumulation
     passes = 4 / 3 if config.surprisal.read_twice("pretrain") else 1
-    state = (16 if part.optimizer.name == "adamw" else 12) * model.parameters(model.vocab_size)
+    held = state(model, model.vocab_size, 16 if part.optimizer.name == "adamw" else 12, config.lora)
+    flops = flops_per_token(model, causal_keys(batch.seq_len))
+    if config.lora.rank:
+        flops += 6 * config.lora.parameters(model) - 2 * matmul_parameters(model)
     return Estimate(
         devices=devices,
-        weights=state / (devices if trainer.strategy == "fsdp" else 1),
+        weights=held / (devices if trainer.strategy == "fsdp" else 1),
         activations=activations(model, at_once),
         logits=4.0 * at_once * model.vocab_size,
         steps=steps,
         tokens=steps * tokens_a_step,
-        flops=passes * steps * tokens_a_step * flops_per_token(model, causal_keys(batch.seq_len)),
+        flops=passes * steps * tokens_a_step * flops,
     )
 
 

@@ -3,6 +3,7 @@
 Memory is estimated from below, so that only what can't fit is refused:
 
     12 bytes a parameter: weight, gradient and momentum in float32 (Muon; AdamW has four more)
+    with lora.rank 4 bytes a parameter, which stands still, and those of the adapters
     of each token and layer, in 2 bytes each, what the backward pass needs: 4 C + 2 F
     on a CPU, where attention is written out: the weights of one layer, 4 R H T^2 bytes
 
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.config import ModelConfig
-from train.config import TrainerConfig
+from train.config import LoRAConfig, TrainerConfig
 
 if TYPE_CHECKING:
     from configs.schema import Config
@@ -44,7 +45,7 @@ def check_machine(config: Config) -> None:
     spread = processes if trainer.strategy == "fsdp" else 1
     shape, at_once = checked_shape(config), rows // processes // trainer.accumulation
     try:
-        check_memory(shape, config.batch.seq_len, at_once, spread, *memory(trainer))
+        check_memory(shape, config.batch.seq_len, at_once, spread, *memory(trainer), config.lora)
     except ValueError as error:
         raise ValueError(f"init={config.init}: {error}" if config.init else str(error)) from None
 
@@ -100,7 +101,13 @@ def local_devices(trainer: TrainerConfig) -> int:
 
 
 def check_memory(
-    model: ModelConfig, seq_len: int, sequences: int, spread: int, available: float, on_cpu: bool = True
+    model: ModelConfig,
+    seq_len: int,
+    sequences: int,
+    spread: int,
+    available: float,
+    on_cpu: bool = True,
+    lora: LoRAConfig | None = None,
 ) -> None:
     """Raises ValueError where training needs more than `available` bytes on a device.
 
@@ -109,7 +116,7 @@ def check_memory(
         spread: devices that share a copy of the weights.
     """
     vocabulary = model.vocab_size or SMALLEST_VOCABULARY
-    weights = 12 * model.parameters(vocabulary) / spread
+    weights = state(model, vocabulary, 12, lora) / spread
     if weights > available:
         raise ValueError(
             f"model.dim={model.dim} with model.layers={model.layers} and a vocabulary of {vocabulary} or more: "
@@ -124,6 +131,15 @@ def check_memory(
             f"{_gigabytes(weights + step + written_out)}, and there are {_gigabytes(available)}: lower batch.seq_len "
             "or batch.sequences, or raise trainer.accumulation"
         )
+
+
+def state(model: ModelConfig, vocabulary: int, each: int, lora: LoRAConfig | None) -> float:
+    """Bytes of the weights and of what moves them, at `each` a parameter that is trained.
+
+    The rows of new tokens are not counted among those: there are few.
+    """
+    whole = model.parameters(vocabulary)
+    return 4.0 * whole + each * lora.parameters(model) if lora and lora.rank else float(each * whole)
 
 
 def activations(model: ModelConfig, tokens: int) -> float:

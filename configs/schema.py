@@ -37,7 +37,7 @@ from data.pipeline.tokenizer import TokenizerConfig
 from data.readers.corpora import READERS
 from data.storage.remote import ShardsCorpus
 from model.config import ModelConfig
-from train.config import ObjectiveConfig, OptimizerConfig, SurprisalConfig, TrainerConfig
+from train.config import LoRAConfig, ObjectiveConfig, OptimizerConfig, SurprisalConfig, TrainerConfig
 from train.reinforce.config import SelfCorrectionConfig
 
 CORPORA: tuple[Any, ...] = (*(reader.config for reader in READERS.values()), ShardsCorpus)
@@ -85,6 +85,12 @@ class SelfQuestionsConfig(Section):
 
     each: int = key(0, "written for every sentence of a document, at most; 0 for none", at_least(0))
     temperature: float = key(0.7, "at which they are sampled", POSITIVE)
+    round_trip: str = key(
+        "none",
+        "asks each back, and keeps it where its answer returns: with its sentence before the model's eyes, or from "
+        "memory (eval/answerers/round_trip.py); none keeps all",
+        one_of("none", "open_book", "closed_book"),
+    )
 
 
 @dataclass
@@ -215,6 +221,7 @@ class Config(Section):
     counterfactual: CounterfactualConfig = field(default_factory=CounterfactualConfig)
     tags: TagsConfig = field(default_factory=TagsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    lora: LoRAConfig = field(default_factory=LoRAConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     surprisal: SurprisalConfig = field(default_factory=SurprisalConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)

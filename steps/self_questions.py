@@ -23,7 +23,7 @@ def self_questions(config: Config, prepare: Stage, trained: Stage) -> Stage:
         "seed": config.seed,
         "row": config.batch.seq_len,
         "batch": config.eval.batch,
-        "code": code_digest([__name__, "eval.answerers.question_writer"]),
+        "code": code_digest([__name__, "eval.answerers.round_trip"]),
     }
 
     def work(folder: Path) -> dict[str, Any]:
@@ -31,6 +31,7 @@ def self_questions(config: Config, prepare: Stage, trained: Stage) -> Stage:
         from data.storage.shards import read_documents
         from eval.answerers.lm_answerer import LMAnswerer
         from eval.answerers.question_writer import write_questions
+        from eval.answerers.round_trip import returning
         from model.hf import load_model
         from steps.corpus import Corpus
 
@@ -41,10 +42,14 @@ def self_questions(config: Config, prepare: Stage, trained: Stage) -> Stage:
             corpus.identifiers,
             batch=config.eval.batch,
             longest=config.batch.seq_len,
+            answer_format=config.answer_format,
+            placement=config.tags.placement,
         )
         documents = corpus.counterfactual.read(list(read_documents(prepare.folder)))
         evaluated = [question for question in corpus.questions if question.split != "tune"]
         found = write_questions(answerer, documents, part.each, part.temperature, config.seed, evaluated)
+        if part.round_trip != "none":
+            found = returning(answerer, found, part.round_trip)
         write_jsonl(folder / QUESTIONS, found.questions)
         return {"questions": len(found.questions), "left_out": dict(found.left_out)}
 

@@ -119,9 +119,11 @@ def fed_back(model: Transformer, config: Config, stage: str) -> Transformer:
 def settings_of(config: Config, prepare: Stage, begun: str) -> dict[str, Any]:
     """What every training stage depends on; `begun` is the stage of train.config.BEGINS that it is of."""
     family = {"counterfactual": asdict(config.counterfactual)} if config.counterfactual.active else {}
+    adapters = {"lora": asdict(config.lora)} if config.lora.rank else {}
     fed = {"surprisal": asdict(config.surprisal)} if config.surprisal.fed(begun) else {}
     return (
         family
+        | adapters
         | fed
         | {
             "prepare": prepare.key,
@@ -159,9 +161,14 @@ def train(
     from model.hf import save_model
     from train.fit import fit
     from train.fsdp import whole_weights
+    from train.lora import add_adapters, merge_adapters
     from train.module import SourceAwareLM
 
     config, tokenizer = corpus.config, corpus.tokenizer
+    if config.lora.rank:
+        trained = add_adapters(model, config.lora, known=max(1, min(tokenizer.reserved)))
+        if not rank():
+            log.info("         lora.rank=%d: %.3g parameters are trained", config.lora.rank, trained)
     sequences = course.sequences or config.batch.sequences
     tokens_a_step = config.batch.seq_len * sequences
     plan = Plan(
@@ -189,6 +196,8 @@ def train(
         idk=FORMATS[config.answer_format](tokenizer).refusals[0],
     )
     seconds = fit(stage.name, module, config.trainer, folder)
+    if config.lora.rank:
+        merge_adapters(model)
     weights = whole_weights(model)
     if not rank():
         row = config.batch.seq_len

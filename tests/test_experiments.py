@@ -26,6 +26,8 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
         read = {"squad_like": (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "model.layers=1")}
         extra = read.get(experiment, ("corpus=world_tiny", *WORLD) if experiment == "real_text" else WORLD)
         extra += (f"init={checkpoint}",)
+    if experiment == "real_text":
+        extra += ("self_questions.round_trip=closed_book",)
     if experiment == "qa_node":  # as on its node, but for the size and the devices
         extra = (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "corpus.tuned=0.5", "corpus.withheld=0.1")
         extra += ("init=", "trainer=cpu", "batch.seq_len=256", "corpus.passage_words=8")

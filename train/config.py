@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from configs.keys import PART, POSITIVE, SHARE, Range, Section, at_least, key, modules, one_of
+from configs.keys import PART, POSITIVE, SHARE, Range, Section, at_least, key, modules, one_of, some_of
 from data.pipeline.feedback import FeedbackConfig
-from model.config import SOURCES
+from model.config import SOURCES, ModelConfig
 
 BEGINS = ("pretrain", "abstention_sft")
 BY_SCORE = ("unlikelihood", "rwr", "awr")
+ADAPTED = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # names of model/transformer.py
 DEVICES = Range("at least 1, or -1 for all", lambda value: value == -1 or value >= 1)
 
 
@@ -40,6 +41,28 @@ class OptimizerConfig(Section):
     def contradictions(self, path: str) -> Iterator[str]:
         if self.warmup + self.decay > 1:
             yield f"{path}.warmup={self.warmup} and {path}.decay={self.decay}: together they must be at most 1"
+
+
+@dataclass
+class LoRAConfig(Section):
+    """Low-rank adapters are trained in place of a checkpoint's weights, in every stage (train/lora.py)."""
+
+    section: ClassVar[str] = "lora"
+
+    rank: int = key(0, "of the adapters; 0 for none: all weights are trained", at_least(0))
+    alpha: float = key(32.0, "over the rank, the factor of what they add", POSITIVE)
+    targets: list[str] = key([*ADAPTED], "layers of each block that have one", some_of(*ADAPTED))  # noqa: RUF009
+
+    def parameters(self, model: ModelConfig) -> int:
+        """How many the adapters of such a model have; the rows of new tokens are trained besides."""
+        queries, keys = model.heads * model.head_dim, model.kv_heads * model.head_dim
+        outer = {"q_proj": queries, "k_proj": keys, "v_proj": keys, "o_proj": queries}
+        sides = (model.dim + outer.get(name, model.ffn_dim) for name in self.targets)
+        return model.layers * self.rank * sum(sides)
+
+    def contradictions(self, path: str) -> Iterator[str]:
+        if self.rank and not self.targets:
+            yield f"{path}.targets=[] adapts nothing: name some of {', '.join(ADAPTED)}, or set {path}.rank=0"
 
 
 @dataclass

@@ -172,7 +172,7 @@ class SourceAwareLM(L.LightningModule):
         optimizer: Any,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
-        guarded = list(self.parameters()) if self.optimizer_config.skip else []
+        guarded = [p for p in self.parameters() if p.requires_grad] if self.optimizer_config.skip else []
         before = [parameter.detach().clone() for parameter in guarded]
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         optimizer.zero_grad()  # Lightning does so after the next forward pass, which can use the memory

@@ -47,6 +47,8 @@ def build_optimizer(
 ) -> Optimizer:
     """Matrices inside the blocks go to Muon; embeddings, output layer and norms to AdamW, norms without decay.
 
+    What is frozen is left out.
+
     Args:
         dtype: that Muon orthogonalises in.
         beside: what is trained with the model but is no part of it; it goes to AdamW, without decay.
@@ -56,6 +58,8 @@ def build_optimizer(
     outer: list[Tensor] = []
     vectors: list[Tensor] = []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if parameter.ndim < 2:
             vectors.append(parameter)
         else:

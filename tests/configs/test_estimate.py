@@ -13,6 +13,8 @@ from configs.estimate import estimate
 from configs.machine import check_memory
 from model.flops import flops_per_token
 from model.transformer import Transformer
+from train.config import ADAPTED
+from train.lora import add_adapters
 
 
 def test_by_hand() -> None:
@@ -46,6 +48,28 @@ def test_by_hand() -> None:
 def test_a_first_pass_is_a_third_more(overrides: tuple[str, ...], passes: float) -> None:
     plain, found = (estimate(config, config.model, 1) for config in (composed(), composed(*overrides)))
     assert found.flops == pytest.approx(passes * plain.flops) and found.weights == plain.weights
+
+
+def test_adapters_by_hand() -> None:
+    """What stands still has its 4 bytes and no gradient of its own: 4 operations, where what is trained has 6."""
+    config = composed("model=pico", "batch.seq_len=32", "batch.sequences=16", "pretrain.tokens=512")
+    shape, config.pretrain.optimizer.name = replace(config.model, vocab_size=64), "adamw"
+    whole = estimate(config, shape, devices=1)
+    config.lora.rank, config.lora.targets = 2, ["v_proj", "down_proj"]
+    keys = shape.kv_heads * shape.head_dim
+    adapters = shape.layers * 2 * (shape.dim + keys + shape.ffn_dim + shape.dim)
+    found, parameters = estimate(config, shape, devices=1), shape.parameters(64)
+    assert found.weights == 4 * parameters + 16 * adapters
+    assert (found.activations, found.logits) == (whole.activations, whole.logits)
+    norms = shape.layers * (2 * shape.dim + 2 * shape.head_dim) + shape.dim
+    assert whole.flops - found.flops == pytest.approx(512 * (2 * (parameters - norms) - 6 * adapters))
+    check_memory(shape, 32, 16, 1, found.weights + found.activations, on_cpu=False, lora=config.lora)
+    with pytest.raises(ValueError, match="needs at least"):
+        check_memory(shape, 32, 16, 1, found.weights + found.activations, on_cpu=False)
+    config.lora.targets = [*ADAPTED]
+    model = Transformer(shape)
+    trained = add_adapters(model, config.lora, known=60)
+    assert config.lora.parameters(shape) == trained - 4 * shape.dim
 
 
 def test_what_is_refused_is_less_than_what_is_estimated() -> None:
