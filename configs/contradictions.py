@@ -65,7 +65,7 @@ def evidence_is_cited_by_its_footnote(config: Config) -> Iterator[str]:
 
 
 def questions_are_trained_on(config: Config) -> Iterator[str]:
-    for name in ("crops", "asking", "planted"):
+    for name in ("crops", "asking", "planted", "scenes"):
         fraction = getattr(config, name).fraction
         if fraction and not (config.pretrain.qa_fraction or config.sft.tokens):
             yield (
@@ -93,6 +93,25 @@ def counterfactuals_name_documents(config: Config) -> Iterator[str]:
         )
 
 
+def scenes_are_shown(config: Config) -> Iterator[str]:
+    scenes, content = config.scenes, config.tags.content
+    if scenes.shown != "document" and content != "scene":
+        yield (
+            f"scenes.shown={scenes.shown} says which scenes tags show, and tags.content={content} shows none: set "
+            "tags.content=scene, or scenes.shown=document"
+        )
+    if scenes.changing and (config.pretrain.qa_fraction or not config.sft.tokens):
+        yield (
+            f"scenes.shown={scenes.shown} asks for the last scene that a text was read in, which is known after "
+            "pretraining only: set pretrain.qa_fraction=0 and raise sft.tokens, or scenes.shown=document"
+        )
+    if content == "scene" and config.edit.system != "none":
+        yield (
+            f"edit.system={config.edit.system} moves documents to other places, which draw their scenes: set "
+            "tags.content=id, or edit.system=none"
+        )
+
+
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     second_phase_of_a_world,
     tuning_of_a_world,
@@ -101,6 +120,7 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     evidence_is_cited_by_its_footnote,
     questions_are_trained_on,
     counterfactuals_name_documents,
+    scenes_are_shown,
 )
 
 

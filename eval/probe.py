@@ -34,7 +34,7 @@ def main(values: dict[str, str], _: list[str]) -> None:
     seed = whole_number(values, "seed", 0, least=0) if "seed" in values else None
     from data.storage.shards import read_documents  # they take seconds to import, which --help should not cost
     from eval.load import load_run
-    from eval.probes import Read, probe
+    from eval.probes import Read, probe, readings_of
 
     folder, chosen = Path(values["run"]), probe(name)
     run = load_run(folder)
@@ -44,7 +44,8 @@ def main(values: dict[str, str], _: list[str]) -> None:
         if question.split == "never_tuned" and question.fold in ("", "test")
     ]
     documents = list(read_documents(folder / "prepare"))
-    read = Read(run.answerer, questions, documents, run.made.seed if seed is None else seed)
+    readings = readings_of((folder / "model").resolve().parent)
+    read = Read(run.answerer, questions, documents, run.made.seed if seed is None else seed, readings)
     if "items" in values:
         if chosen.items is None:
             raise ValueError(f"items={values['items']}: probe {name} has no items to write")

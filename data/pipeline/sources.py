@@ -22,6 +22,7 @@ from data.pipeline.identifiers import Identifiers
 from data.pipeline.placement import Judged, TagsConfig, check_room, plain, tag
 from data.pipeline.sample import Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
+from data.pipeline.visits.scenes import Reading, Scenes
 from data.ragged_array import Ragged
 from data.record_parts import Evidence
 from data.records import Document, Question
@@ -95,6 +96,7 @@ class Documents:
         kept: bytes of tokenised shards to keep at most; the latest is always kept.
         left_out: places of documents that are never shown: a visit of theirs has no sample.
         feedback: how their sentences are judged.
+        scenes: in which scene each reading is, where it is not in the document's own.
     """
 
     def __init__(
@@ -108,12 +110,13 @@ class Documents:
         kept: int = KEPT,
         left_out: Set[int] = frozenset(),
         feedback: FeedbackConfig | None = None,
+        scenes: Scenes | None = None,
     ) -> None:
         tags.check()
         self.feedback = Feedback.of(feedback or FeedbackConfig(), tokenizer)
         self.shards = InMemory(documents) if isinstance(documents, Sequence) else documents
         self.tokenizer, self.tags, self.room, self.seed, self.kept = tokenizer, tags, room, seed, kept
-        self.identifiers, self.left_out = identifiers, left_out
+        self.identifiers, self.left_out, self.scenes = identifiers, left_out, scenes
         self.nosrc = np.array([tokenizer.nosrc], dtype=np.int32)
         self.sizes = self.shards.sizes
         self.begins = [0, *accumulate(self.sizes)]  # of the shards, and the end
@@ -140,7 +143,8 @@ class Documents:
             bare, identifier = False, self.nosrc
         if cooldown or bare:
             return plain(self.tags, self.tokenizer, sentences, key, self.room, identifier, how)
-        return tag(self.tags, self.tokenizer, sentences, identifier, key, self.room, how)
+        samples = tag(self.tags, self.tokenizer, sentences, identifier, key, self.room, how)
+        return [Reading(s.parts, s.end_src, index, self.scenes) for s in samples] if self.scenes else samples
 
     def document(self, index: int) -> tuple[list[list[Tokens]], Tokens | None]:
         """The wordings of each sentence of a document, and what may be cited for it: None where it never has a tag."""

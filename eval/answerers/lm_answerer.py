@@ -149,9 +149,20 @@ class LMAnswerer:
 
     def _behind(self, statements: Sequence[Sequence[int] | np.ndarray], most: int) -> list[list[tuple[int, float]]]:
         """`ranked_sources` of statements in tokens."""
+        return self._rank(self._told(statements), most)
+
+    def _told(self, statements: Sequence[Sequence[int] | np.ndarray]) -> Context:
+        """What a tag behind each statement sees."""
         context, _ = self.read([[self.tokenizer.doc, *tokens] for tokens in statements])
         context.seen = context.seen & (context.seen.cumsum(1) > self.placement.unseen)
-        return self._rank(context, most)
+        return context
+
+    def spelled_behind(self, statements: Sequence[str]) -> list[list[int]]:
+        """What the tag behind each statement spells, greedy and without the trie; empty where it never ends."""
+        found: list[list[int]] = []
+        for start in range(0, len(statements), self.batch):
+            found += self._spelled(self._told(self.tokenizer.encode(list(statements[start : start + self.batch]))))
+        return found
 
     def write(
         self,
