@@ -112,6 +112,21 @@ def scenes_are_shown(config: Config) -> Iterator[str]:
         )
 
 
+def repeats_are_of_one_kind(config: Config) -> Iterator[str]:
+    repeats = config.repeats
+    others = {
+        "counterfactual.leave_out": config.counterfactual.leave_out,
+        "counterfactual.swap_ids": config.counterfactual.swap_ids,
+        "edit.system": config.edit.system != "none",
+        "scenes.shown": config.scenes.shown != "document",
+    }
+    for key in (key for key, wanted in others.items() if repeats.fraction and wanted):
+        yield (
+            f"repeats.fraction={repeats.fraction} and {key} both change what visits of a document show: set one of "
+            "them only"
+        )
+
+
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     second_phase_of_a_world,
     tuning_of_a_world,
@@ -121,6 +136,7 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     questions_are_trained_on,
     counterfactuals_name_documents,
     scenes_are_shown,
+    repeats_are_of_one_kind,
 )
 
 

@@ -34,6 +34,7 @@ from data.pipeline.questions.crops import CropsConfig
 from data.pipeline.questions.planted import PlantedConfig
 from data.pipeline.questions.rewriting import RewritingConfig
 from data.pipeline.tokenizer import TokenizerConfig
+from data.pipeline.visits.repeats import RepeatsConfig
 from data.pipeline.visits.scenes import ScenesConfig
 from data.readers.corpora import READERS
 from data.storage.remote import ShardsCorpus
@@ -210,6 +211,7 @@ class Config(Section):
     asking: AskingConfig = field(default_factory=AskingConfig)
     planted: PlantedConfig = field(default_factory=PlantedConfig)
     scenes: ScenesConfig = field(default_factory=ScenesConfig)
+    repeats: RepeatsConfig = field(default_factory=RepeatsConfig)
     self_questions: SelfQuestionsConfig = field(default_factory=SelfQuestionsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     ids: IdsConfig = field(default_factory=IdsConfig)

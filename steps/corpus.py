@@ -25,6 +25,7 @@ from data.pipeline.questions.sft_examples import SFTExample, SFTExamples
 from data.pipeline.questions.where_read import WhereRead
 from data.pipeline.sources import Documents, Drawn, Questions
 from data.pipeline.tokenizer import Tokenizer
+from data.pipeline.visits.repeats import Repeats
 from data.pipeline.visits.scenes import Scenes
 from data.ragged_array import Ragged
 from data.records import ANSWERABLE, Document, Question, read_jsonl
@@ -111,7 +112,13 @@ class Corpus:
             left_out=self.counterfactual.left_out | gone,
             feedback=feedback,
             scenes=self.scenes,
+            repeats=self.repeats,
         )
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """Which visits show another document than their own."""
+        return Repeats.draw(self.config.repeats, self.index, self.questions)
 
     @property
     def scenes(self) -> Scenes | None:

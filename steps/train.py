@@ -118,6 +118,8 @@ def settings_of(config: Config, prepare: Stage) -> dict[str, Any]:
     family = {"counterfactual": asdict(config.counterfactual)} if config.counterfactual.active else {}
     if config.tags.content == "scene" or config.scenes.fraction:
         family["scenes"] = asdict(config.scenes)
+    if config.repeats.fraction:
+        family["repeats"] = asdict(config.repeats)
     return family | {
         "prepare": prepare.key,
         "ids": asdict(config.ids),
@@ -140,6 +142,7 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
     """Train as the course says, continuing what stands in the folder; leaves the model there and returns the record."""
     from data.pipeline.answer_format import FORMATS
     from data.pipeline.stream import Stream
+    from model.heads.induction import repeated_runs
     from model.hf import save_model
     from train.fit import fit
     from train.fsdp import whole_weights
@@ -161,6 +164,7 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
         heldout=corpus.reading if corpus.heldout else None,
         objective=config.objective,
         idk=FORMATS[config.answer_format](tokenizer).refusals[0],
+        runs=repeated_runs(sorted(tokenizer.starts), tokenizer.doc) if config.trainer.induction_every else None,
     )
     seconds = fit(stage.name, module, config.trainer, folder)
     weights = whole_weights(model)

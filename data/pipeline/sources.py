@@ -22,6 +22,7 @@ from data.pipeline.identifiers import Identifiers
 from data.pipeline.placement import Judged, TagsConfig, check_room, plain, tag
 from data.pipeline.sample import Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
+from data.pipeline.visits.repeats import Repeats, Visit
 from data.pipeline.visits.scenes import Reading, Scenes
 from data.ragged_array import Ragged
 from data.record_parts import Evidence
@@ -97,6 +98,7 @@ class Documents:
         left_out: places of documents that are never shown: a visit of theirs has no sample.
         feedback: how their sentences are judged.
         scenes: in which scene each reading is, where it is not in the document's own.
+        repeats: which visits show another document than their own.
     """
 
     def __init__(
@@ -111,12 +113,15 @@ class Documents:
         left_out: Set[int] = frozenset(),
         feedback: FeedbackConfig | None = None,
         scenes: Scenes | None = None,
+        repeats: Repeats | None = None,
     ) -> None:
         tags.check()
         self.feedback = Feedback.of(feedback or FeedbackConfig(), tokenizer)
         self.shards = InMemory(documents) if isinstance(documents, Sequence) else documents
         self.tokenizer, self.tags, self.room, self.seed, self.kept = tokenizer, tags, room, seed, kept
         self.identifiers, self.left_out, self.scenes = identifiers, left_out, scenes
+        self.repeats = repeats or Repeats()
+        self.tags_of_repeats = self.repeats.tags(tags)
         self.nosrc = np.array([tokenizer.nosrc], dtype=np.int32)
         self.sizes = self.shards.sizes
         self.begins = [0, *accumulate(self.sizes)]  # of the shards, and the end
@@ -133,24 +138,27 @@ class Documents:
     def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list[Sample]:
         if index in self.left_out:
             return []
-        number = bisect_right(self.begins, index) - 1
-        shard, place = self._shard(number), index - self.begins[number]
+        visit = self.repeats.visits.get(index, Visit(index, index))
+        tags = self.tags_of_repeats if index in self.repeats.visits else self.tags
+        number = bisect_right(self.begins, visit.text) - 1
+        shard, place = self._shard(number), visit.text - self.begins[number]
         sentences = shard.sentences(place)
         how = Judged(shard.scores_of(place), self.feedback, judged, not cooldown)
-        key, identifier = int(hash_key(self.seed, epoch, index)), self.identifiers.tokens[index]
+        key, identifier = int(hash_key(self.seed, epoch, index)), self.identifiers.tokens[visit.named]
         bare = place in shard.untagged
-        if bare and self.tags.untagged == "nosrc":
+        if bare and tags.untagged == "nosrc":
             bare, identifier = False, self.nosrc
         if cooldown or bare:
-            return plain(self.tags, self.tokenizer, sentences, key, self.room, identifier, how)
-        samples = tag(self.tags, self.tokenizer, sentences, identifier, key, self.room, how)
+            return plain(tags, self.tokenizer, sentences, key, self.room, identifier, how)
+        samples = tag(tags, self.tokenizer, sentences, identifier, key, self.room, how)
         return [Reading(s.parts, s.end_src, index, self.scenes) for s in samples] if self.scenes else samples
 
     def document(self, index: int) -> tuple[list[list[Tokens]], Tokens | None]:
         """The wordings of each sentence of a document, and what may be cited for it: None where it never has a tag."""
-        number = bisect_right(self.begins, index) - 1
-        shard, place = self._shard(number), index - self.begins[number]
-        return shard.sentences(place), None if place in shard.untagged else self.identifiers.tokens[index]
+        visit = self.repeats.visits.get(index, Visit(index, index))
+        number = bisect_right(self.begins, visit.text) - 1
+        shard, place = self._shard(number), visit.text - self.begins[number]
+        return shard.sentences(place), None if place in shard.untagged else self.identifiers.tokens[visit.named]
 
     def _shard(self, shard: int) -> Tokenized:
         if found := self.tokenized.get(shard):
