@@ -59,6 +59,15 @@ def test_what_is_asked_and_what_is_answered(documents, tokenizer, scenes) -> Non
     assert 0.44 < refused / len(drawn) < 0.56
 
 
+def test_what_is_altered_is_never_what_somebody_says(documents, tokenizer, scenes) -> None:
+    cities = ("Oslo", "Lima", "Cairo")
+    told = [ask(f"Ada Moss {n}", cities[n % 3], "doc-0") for n in range(30)]
+    source = WhereRead([*told, *UNTOLD], documents, scenes, tokenizer, "direct", ScenesConfig(fraction=0.9), 128)
+    true = {ASKED + text for q in told for text in said(q, q.truth)}
+    unread = [tokenizer.decode(tokens) for texts in source.unread for tokens in texts]
+    assert len(unread) == 64 and true.isdisjoint(unread)
+
+
 def test_the_same_key_draws_the_same(documents, tokenizer, scenes) -> None:
     first, again = (where_read(documents, tokenizer, scenes) for _ in range(2))
     for key in range(50):
