@@ -75,6 +75,8 @@ def test_copying_by_hand(make_model) -> None:
     copies, opposes = copying(model, 0, run).tolist()
     assert copies == pytest.approx(1.0)
     assert opposes == pytest.approx(-1.0)  # it raises the 24 others, and never its own
+    attention.o_proj.weight.add_(0.5)  # what raises all logits alike says nothing
+    assert copying(model, 0, run).tolist()[0] == pytest.approx(1.0)
     attention.o_proj.weight.fill_(0.0)
     assert copying(model, 0, run).tolist() == [-1.0, -1.0]
 
