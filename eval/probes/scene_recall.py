@@ -9,6 +9,7 @@ those of the probe membership. Of what was read by one document:
     first, frequent
                slots by the first scene it was read in, and by each slot's most frequent value, where readings differ;
                `slots` is by the last one, then
+    constant   a floor: slots of the one scene that has, over all documents, each slot's most frequent true value
     says       share of passages that the model would recall: a scene is likelier than <|idk|>
 
 Of what was never read, by the score log P(<|src|>) - log P(<|idk|>) behind the question, `auroc` against what was read
@@ -104,6 +105,9 @@ def _recalled(read: Read, passages: Sequence[Passage], prompts: Sequence[Scene],
     ]
     asked = answerer.spelled_after(prompts)
     found = _graded(answerer.tokenizer, asked, true, clusters) | {"says": share(lean > 0, clusters)}
+    last = {name: scenes[-1] for name, scenes in read.readings.items() if scenes}
+    usual = most_frequent(answerer.tokenizer, [list(map(int, last.get(name, own[name]))) for name in own])
+    found["constant"] = _graded(answerer.tokenizer, [usual] * len(true), true, clusters).get("slots")
     if all(seen):
         others = {
             "first": [scenes[0] for scenes in seen],

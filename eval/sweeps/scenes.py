@@ -32,6 +32,7 @@ FIGURES: dict[str, tuple[str, ...]] = {  # of a column: where the probe has it
     "paraphrased": ("paraphrased", "slots"),
     "behind": ("read", "behind", "slots"),
     "whole": ("read", "whole"),
+    "constant": ("read", "constant"),
     "first": ("read", "first"),
     "frequent": ("read", "frequent"),
     "altered": ("altered", "asked", "false_recollection"),
@@ -46,6 +47,7 @@ COLUMNS = (
     Column("paraphrased", "in new words", "%", 1, "higher"),
     Column("behind", "slots, tag behind", "%", 1, "higher"),
     Column("whole", "whole scene, asked", "%", 1, "higher"),
+    Column("constant", "slots, one answer for all", "%", 1, ""),
     Column("first", "slots of the first reading", "%", 1, ""),
     Column("frequent", "most frequent slots", "%", 1, ""),
     Column("altered", "false recollection: altered", "%", 1, "lower"),
@@ -57,8 +59,9 @@ COLUMNS = (
 )
 PLACES = {"begin": "prefix", "end": "suffix", "both": "both", "footnote": "footnote"}
 NOTE = (
-    "Chance of a slot is 1/16, 6.3%. False recollection: of what was not read, the share that passes where 90% of what "
-    "was read does. Single runs; intervals hold 95% and resample people. No document asked about was used in tuning."
+    "Chance of a slot is 1/16, 6.3%; one answer for all is the best that knows no document. False recollection: of what "
+    "was not read, the share that passes where 90% of what was read does. Single runs; intervals hold 95% and resample "
+    "people. No document asked about was used in tuning."
 )
 
 

@@ -91,6 +91,9 @@ def test_of_many_readings_the_last_is_asked_for(documents, tokenizer, make_model
     found = scene_recall(Read(Remembering(make_model(), tokenizer, scenes), ASKED_OF, documents, 0, readings))["read"]
     assert found["slots"]["value"] == found["behind"]["slots"]["value"] == 0.0
     assert found["first"]["value"] == found["frequent"]["value"] == pytest.approx(6 / 7)
+    alike = {name: [other["doc-0"]] for name in own}
+    found = scene_recall(Read(Remembering(make_model(), tokenizer, scenes), ASKED_OF, documents, 0, alike))["read"]
+    assert found["constant"]["value"] == 1.0
 
 
 def test_slots_by_hand(tokenizer) -> None:
