@@ -77,7 +77,7 @@ def scene_recall(read: Read) -> dict[str, Any]:
 
 def leaning(answerer: LMAnswerer, prompts: Sequence[Sequence[int]]) -> Floats:
     """log P(<|src|>) - log P(<|idk|>) behind each prompt, nats: float64 (N,)."""
-    marks, found = [answerer.tokenizer.src, answerer.tokenizer.idk], []
+    marks, found = [answerer.format.opening, answerer.format.refusals[0]], []
     for start in range(0, len(prompts), answerer.batch):
         _, logits = answerer.read(prompts[start : start + answerer.batch])
         two = logits[:, marks].double().cpu().numpy()
