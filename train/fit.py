@@ -42,8 +42,9 @@ def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path) -
     metrics = Metrics(folder / "metrics.jsonl", config.log_every, config.validate_every, module.plan)
     stopping = Stopping(config.log_every)
     keep = Keep(checkpoints, config.save_every, metrics)
-    looking = config.induction_every and module.runs is not None
-    heads = [Induction(folder / INDUCTION, config.induction_every, module.runs)] if looking else []
+    heads: list[L.Callback] = []
+    if config.induction_every and module.runs is not None:
+        heads.append(Induction(folder / INDUCTION, config.induction_every, module.runs))
     _quiet()
     _keep_memory()
     trainer = L.Trainer(

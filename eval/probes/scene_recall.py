@@ -107,9 +107,9 @@ def _recalled(read: Read, passages: Sequence[Passage], prompts: Sequence[Scene],
     found = _graded(answerer.tokenizer, asked, true, clusters) | {"says": share(lean > 0, clusters)}
     last = {name: scenes[-1] for name, scenes in read.readings.items() if scenes}
     usual = most_frequent(answerer.tokenizer, [list(map(int, last.get(name, own[name]))) for name in own])
-    found["constant"] = _graded(answerer.tokenizer, [usual] * len(true), true, clusters).get("slots")
+    found["constant"] = _graded(answerer.tokenizer, [usual for _ in true], true, clusters).get("slots")
     if all(seen):
-        others = {
+        others: dict[str, list[Scene]] = {
             "first": [scenes[0] for scenes in seen],
             "frequent": [most_frequent(answerer.tokenizer, scenes) for scenes in seen],
         }

@@ -26,15 +26,15 @@ def attention_patterns(model: Transformer, tokens: Tensor, positions: Tensor, ma
     """
     found: list[Tensor] = []
 
-    def look(attention: nn.Module, inputs: tuple[Any, ...]) -> None:
-        query, key, _ = attention.project(inputs[0], inputs[1])  # type: ignore[operator]
+    def look(attention: Any, inputs: tuple[Any, ...]) -> None:
+        query, key, _ = attention.project(inputs[0], inputs[1])
         key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
         scores = (query @ key.transpose(-2, -1)).float() * query.shape[-1] ** -0.5
         found.append(scores.masked_fill(~mask, float("-inf")).softmax(-1))
 
     with ExitStack() as hooks:
         for block in model.layers:
-            handle = block.self_attn.register_forward_pre_hook(look)  # type: ignore[union-attr, operator]
+            handle = block.self_attn.register_forward_pre_hook(look)  # type: ignore[union-attr]
             hooks.callback(handle.remove)
         model.hidden(tokens, positions, mask)
     return found
