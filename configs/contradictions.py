@@ -76,7 +76,7 @@ def evidence_is_cited_by_its_footnote(config: Config) -> Iterator[str]:
 
 
 def questions_are_trained_on(config: Config) -> Iterator[str]:
-    for name in ("crops", "asking", "planted"):
+    for name in ("crops", "asking", "planted", "scenes"):
         fraction = getattr(config, name).fraction
         if fraction and not (config.pretrain.qa_fraction or config.sft.tokens):
             yield (
@@ -156,6 +156,40 @@ def adapters_stand_on_a_checkpoint(config: Config) -> Iterator[str]:
             )
 
 
+def scenes_are_shown(config: Config) -> Iterator[str]:
+    scenes, content = config.scenes, config.tags.content
+    if scenes.shown != "document" and content != "scene":
+        yield (
+            f"scenes.shown={scenes.shown} says which scenes tags show, and tags.content={content} shows none: set "
+            "tags.content=scene, or scenes.shown=document"
+        )
+    if scenes.changing and (config.pretrain.qa_fraction or not config.sft.tokens):
+        yield (
+            f"scenes.shown={scenes.shown} asks for the last scene that a text was read in, which is known after "
+            "pretraining only: set pretrain.qa_fraction=0 and raise sft.tokens, or scenes.shown=document"
+        )
+    if content == "scene" and config.edit.system != "none":
+        yield (
+            f"edit.system={config.edit.system} moves documents to other places, which draw their scenes: set "
+            "tags.content=id, or edit.system=none"
+        )
+
+
+def repeats_are_of_one_kind(config: Config) -> Iterator[str]:
+    repeats = config.repeats
+    others = {
+        "counterfactual.leave_out": config.counterfactual.leave_out,
+        "counterfactual.swap_ids": config.counterfactual.swap_ids,
+        "edit.system": config.edit.system != "none",
+        "scenes.shown": config.scenes.shown != "document",
+    }
+    for key in (key for key, wanted in others.items() if repeats.fraction and wanted):
+        yield (
+            f"repeats.fraction={repeats.fraction} and {key} both change what visits of a document show: set one of "
+            "them only"
+        )
+
+
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     second_phase_of_a_world,
     tuning_of_a_world,
@@ -166,6 +200,8 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     counterfactuals_name_documents,
     attempts_are_at_questions_and_answer_directly,
     adapters_stand_on_a_checkpoint,
+    scenes_are_shown,
+    repeats_are_of_one_kind,
 )
 
 

@@ -34,6 +34,8 @@ from data.pipeline.questions.crops import CropsConfig
 from data.pipeline.questions.planted import PlantedConfig
 from data.pipeline.questions.rewriting import RewritingConfig
 from data.pipeline.tokenizer import TokenizerConfig
+from data.pipeline.visits.repeats import RepeatsConfig
+from data.pipeline.visits.scenes import ScenesConfig
 from data.readers.corpora import READERS
 from data.storage.remote import ShardsCorpus
 from model.config import ModelConfig
@@ -215,6 +217,8 @@ class Config(Section):
     crops: CropsConfig = field(default_factory=CropsConfig)
     asking: AskingConfig = field(default_factory=AskingConfig)
     planted: PlantedConfig = field(default_factory=PlantedConfig)
+    scenes: ScenesConfig = field(default_factory=ScenesConfig)
+    repeats: RepeatsConfig = field(default_factory=RepeatsConfig)
     self_questions: SelfQuestionsConfig = field(default_factory=SelfQuestionsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     ids: IdsConfig = field(default_factory=IdsConfig)

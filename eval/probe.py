@@ -62,7 +62,7 @@ def read_run(folder: Path, seed: int | None = None) -> Read:
     """What a finished run's own probes are given, drawn by its seed where none is said."""
     from data.storage.shards import read_documents
     from eval.load import load_run
-    from eval.probes import Read
+    from eval.probes import Read, readings_of
 
     run = load_run(folder)
     questions = [
@@ -71,7 +71,8 @@ def read_run(folder: Path, seed: int | None = None) -> Read:
         if question.split == "never_tuned" and question.fold in ("", "test")
     ]
     documents = list(read_documents(folder / "prepare"))
-    return Read(run.answerer, questions, documents, run.made.seed if seed is None else seed)
+    readings = readings_of((folder / "model").resolve().parent)
+    return Read(run.answerer, questions, documents, run.made.seed if seed is None else seed, readings)
 
 
 def _of_run(values: Mapping[str, str], seed: int | None) -> dict[str, Any]:

@@ -92,8 +92,9 @@ class Attention(nn.Module):
         else:
             self.q_norm, self.k_norm = nn.Identity(), nn.Identity()
 
-    def forward(self, x: Tensor, tables: tuple[Tensor, Tensor], mask: Mask, cache: KVCache | None) -> Tensor:
-        rows, length, _ = x.shape  # (B, T, C)
+    def project(self, x: Tensor, tables: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, H, T, D), keys and values (B, G, T, D) of x (B, T, C)."""
+        rows, length, _ = x.shape
 
         def split(y: Tensor) -> Tensor:
             return y.view(rows, length, -1, self.head_dim)
@@ -104,7 +105,11 @@ class Attention(nn.Module):
         query = rotate(normed(self.q_proj(x), self.q_norm).transpose(1, 2), tables)  # (B, H, T, D)
         key = rotate(normed(self.k_proj(x), self.k_norm).transpose(1, 2), tables)  # (B, G, T, D)
         value = split(self.v_proj(x)).transpose(1, 2)
-        query, key = query.to(value.dtype), key.to(value.dtype)  # autocast leaves norms in float32
+        return query.to(value.dtype), key.to(value.dtype), value  # autocast leaves norms in float32
+
+    def forward(self, x: Tensor, tables: tuple[Tensor, Tensor], mask: Mask, cache: KVCache | None) -> Tensor:
+        rows, length, _ = x.shape  # (B, T, C)
+        query, key, value = self.project(x, tables)
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)
         y = attend(query, key, value, mask)

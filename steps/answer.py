@@ -66,7 +66,7 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
             costs[system.name] = Cost(bytes=system.nbytes, seconds=(perf_counter() - begun) / len(asked))
     row, control = evaluated.config.batch.seq_len, evaluated.config.objective.control
     read = (answerer.model, corpus.tokenizer, corpus.heldout, row, control)
-    told = corpus.counterfactual.read(evaluated.documents)
+    told = [d for d in corpus.counterfactual.read(evaluated.documents) if d.id not in corpus.repeats.names]
     return {
         "costs": costs,
         "systems": [system.name for system in (*ours, *others)] if plain else [],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from configs.schema import Config
 from data.pipeline.counterfactual import Counterfactual
@@ -20,8 +22,12 @@ from data.pipeline.questions.planted import Planted
 from data.pipeline.questions.question_lengths import check_lengths
 from data.pipeline.questions.rewriting import Rewritings
 from data.pipeline.questions.sft_examples import SFTExample, SFTExamples
+from data.pipeline.questions.where_read import WhereRead
 from data.pipeline.sources import Documents, Drawn, Questions
 from data.pipeline.tokenizer import Tokenizer
+from data.pipeline.visits.repeats import Repeats
+from data.pipeline.visits.scenes import Scenes
+from data.ragged_array import Ragged
 from data.records import ANSWERABLE, Document, Question, read_jsonl
 from data.storage.editing import EDIT, Edit
 from data.storage.question_checks import QuestionError
@@ -115,7 +121,27 @@ class Corpus:
             feedback=feedback,
             bare=self.counterfactual.bare,
             rewritten=self.rewritten,
+            scenes=self.scenes,
+            repeats=self.repeats,
         )
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """Which visits show another document than their own."""
+        return Repeats.draw(self.config.repeats, self.index, self.questions)
+
+    @property
+    def scenes(self) -> Scenes | None:
+        """Whose scene each reading shows, where it is not the document's own."""
+        shown = self.config.scenes.shown
+        return None if shown == "document" else Scenes(shown, self.tokenizer, len(self.index), self.config.ids.seed)
+
+    def last_read(self, readings: Mapping[str, Sequence[Sequence[int]]]) -> Identifiers:
+        """What each document was called at the last of its readings, by its id; its own where it has none."""
+        assigned = self.identifiers
+        last = zip(assigned.labels, assigned.tokens, strict=True)
+        tokens = (np.array(readings[name][-1] if readings.get(name) else own, dtype=np.int32) for name, own in last)
+        return Identifiers(assigned.labels, Ragged(tokens))
 
     def some_documents(self, names: Collection[str], seed: int) -> Documents:
         """The documents of these ids, held in memory, with the identifiers that they have among all."""
@@ -130,13 +156,21 @@ class Corpus:
         return Documents(documents, here, self.tokenizer, config.tags, room, seed, feedback=config.objective)
 
     def questions_source(
-        self, seed: int, further: Sequence[Question] = (), *, crops: bool = False, left_out: Collection[str] = ()
+        self,
+        seed: int,
+        further: Sequence[Question] = (),
+        *,
+        crops: bool = False,
+        left_out: Collection[str] = (),
+        named: Identifiers | None = None,
     ) -> Questions:
         """The tuning questions but those of ids `left_out`, and `further` ones, as the run has them answered.
 
         Args:
             crops: whether some visits are crops instead (`crops.fraction`).
+            named: what documents are called in answers; None for their identifiers.
         """
+        named = named or self.identifiers
         config, tuning, room = self.config, [q for q in self.questions if q.split == "tune"], self.config.batch.seq_len
         drawn: list[Drawn] = [Rewritings(tuning, self.tokenizer, config.rewriting, room)]
         if crops:
@@ -146,10 +180,11 @@ class Corpus:
         drawn.append(
             Planted(self.tuned, self.index, self.identifiers, self.tokenizer, config.answer_format, planted, room)
         )
+        drawn.append(WhereRead(tuning, self.index, named, self.tokenizer, config.answer_format, config.scenes, room))
         found = Questions(
             [*(q for q in self.tuned if q.id not in left_out), *further],
             self.index,
-            self.identifiers,
+            named,
             self.tokenizer,
             seed,
             config.answer_format,

@@ -89,7 +89,7 @@ class Evaluated:
                 support=named(question.support),
                 claims=tuple(replace(claim, documents=named(claim.documents)) for claim in question.claims),
             )
-            for question in corpus.counterfactual.asked(corpus.questions)
+            for question in corpus.repeats.asked(corpus.counterfactual.asked(corpus.questions))
             if question.split in ("in_domain", "never_tuned", *(("relabel",) if self.expert else ()))
             and (question.support_class in PLAIN or question.fold or question.split == "relabel")
         ]

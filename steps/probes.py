@@ -40,10 +40,11 @@ def probe_stages(evaluated: Evaluated) -> dict[str, Stage]:
 
 def _work(evaluated: Evaluated, name: str) -> Callable[[Path], dict[str, Any]]:
     def work(folder: Path) -> dict[str, Any]:
-        from eval.probes import Read, probe
+        from eval.probes import Read, probe, readings_of
 
         tested = [q for q in evaluated.questions if q.fold in ("", "test") and q.split == "never_tuned"]
-        found = probe(name).run(Read(evaluated.answerer, tested, evaluated.documents, evaluated.config.seed))
+        readings = readings_of(evaluated.trained.folder)
+        found = probe(name).run(Read(evaluated.answerer, tested, evaluated.documents, evaluated.config.seed, readings))
         write_json(folder / FILE, found)
         return {}
 

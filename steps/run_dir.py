@@ -12,7 +12,7 @@ from stages.uses import BEGUN, forget_prepared
 
 RESULTS = "results.json"
 # What Hydra and tables leave beside the runs of a sweep.
-OF_SWEEPS = ("multirun.yaml", "abstention.md", "table.json", "faithful_items.json")
+OF_SWEEPS = ("multirun.yaml", "abstention.md", "table.json", "faithful_items.json", "repeats.svg")
 
 
 def check_run_dir(name: str, run_dir: Path, stages_dir: Path) -> None:

@@ -6,6 +6,7 @@ second phase on lessons, both with a share of documents replayed.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from configs.estimate import estimate
 from configs.machine import all_devices
 from configs.schema import Config
-from stages import Stage, announced, rank
+from data.pipeline.visits.scenes import READINGS
+from stages import Stage, announced, rank, write_json
 from steps.initial import initial_model, initial_settings
 from train.config import OptimizerConfig
 
 if TYPE_CHECKING:  # imported where they are used: torch takes seconds
     from data.pipeline.sources import Source
+    from data.pipeline.stream import Plan
     from model.transformer import Transformer
     from steps.corpus import Corpus
     from train.module import SourceAwareLM
@@ -67,7 +70,10 @@ def pretrain(config: Config, prepare: Stage) -> Stage:
         model = initial_model(config, corpus.tokenizer)
         if not rank():
             log.info("         %s", estimate(config, model.config, all_devices(config.trainer)))
-        return train(corpus, stage, folder, fed_back(model, config, "pretrain"), course)
+        record = train(corpus, stage, folder, fed_back(model, config, "pretrain"), course)
+        if config.scenes.changing and not rank():
+            write_json(folder / READINGS, _readings(corpus, course))
+        return record
 
     stage = Stage("pretrain", settings, Path(config.stages_dir), Path(config.run_dir))
     announced(stage, stage.continued, work)
@@ -96,8 +102,16 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
         corpus = Corpus.of(config, prepare)
         further = list(read_jsonl(written.folder / QUESTIONS, Question)) if written else []
         torch.manual_seed(part.seed)  # whether pretraining ran in this process or in one before
-        first, second = corpus.questions_source(part.seed, further), corpus.documents_source(part.seed)
-        course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed)
+        named = None
+        if config.scenes.changing:
+            readings = json.loads((pretrained.folder / READINGS).read_text(encoding="utf-8"))
+            named = corpus.last_read(readings)
+            if not rank():
+                write_json(folder / READINGS, readings)
+        first = corpus.questions_source(part.seed, further, named=named)
+        second = corpus.documents_source(part.seed)
+        plain = 1.0 if config.scenes.changing else 0.0  # replay without tags, so that no reading comes after the last
+        course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed, plain)
         model = fed_back(load_model(pretrained.folder / "model"), config, "pretrain")
         return train(corpus, stage, folder, model, course)
 
@@ -119,6 +133,10 @@ def fed_back(model: Transformer, config: Config, stage: str) -> Transformer:
 def settings_of(config: Config, prepare: Stage, begun: str) -> dict[str, Any]:
     """What every training stage depends on; `begun` is the stage of train.config.BEGINS that it is of."""
     family = {"counterfactual": asdict(config.counterfactual)} if config.counterfactual.active else {}
+    if config.tags.content == "scene" or config.scenes.fraction:
+        family["scenes"] = asdict(config.scenes)
+    if config.repeats.fraction:
+        family["repeats"] = asdict(config.repeats)
     adapters = {"lora": asdict(config.lora)} if config.lora.rank else {}
     fed = {"surprisal": asdict(config.surprisal)} if config.surprisal.fed(begun) else {}
     return (
@@ -157,7 +175,8 @@ def train(
     `learner` makes the module of what is learnt, where that is more than the stream.
     """
     from data.pipeline.answer_format import FORMATS
-    from data.pipeline.stream import Plan, Stream
+    from data.pipeline.stream import Stream
+    from model.heads.induction import repeated_runs
     from model.hf import save_model
     from train.fit import fit
     from train.fsdp import whole_weights
@@ -169,17 +188,7 @@ def train(
         trained = add_adapters(model, config.lora, known=min(id for id in tokenizer.reserved if id))
         if not rank():
             log.info("         lora.rank=%d: %.3g parameters are trained", config.lora.rank, trained)
-    sequences = course.sequences or config.batch.sequences
-    tokens_a_step = config.batch.seq_len * sequences
-    plan = Plan(
-        seq_len=config.batch.seq_len,
-        sequences=sequences,
-        steps=max(1, round(course.tokens / tokens_a_step)),
-        share=course.share,
-        cooldown=course.cooldown,
-        begins=course.begins,
-        seed=course.seed,
-    )
+    plan = _plan(config, course)
     second = course.second if course.share else None
     module = (learner or SourceAwareLM)(
         model,
@@ -194,6 +203,7 @@ def train(
         heldout=corpus.reading if corpus.heldout else None,
         objective=config.objective,
         idk=FORMATS[config.answer_format](tokenizer).refusals[0],
+        runs=repeated_runs(sorted(tokenizer.starts), tokenizer.doc) if config.trainer.induction_every else None,
     )
     seconds = fit(stage.name, module, config.trainer, folder)
     if config.lora.rank:
@@ -204,8 +214,35 @@ def train(
         save_model(model, folder / "model", row, tokenizer.end, state=weights, beside=tokenizer.exported(row))
     return {
         "seconds": seconds,
-        "tokens": plan.steps * tokens_a_step,
+        "tokens": plan.steps * plan.sequences * plan.seq_len,
         "accounting": Stream(course.first, second, plan, tokenizer.pad).account(module.cursor, *module.trained_on),
         "steps": plan.steps,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
+
+
+def _plan(config: Config, course: Course) -> Plan:
+    """How the stream of a course is laid out."""
+    from data.pipeline.stream import Plan
+
+    sequences = course.sequences or config.batch.sequences
+    return Plan(
+        seq_len=config.batch.seq_len,
+        sequences=sequences,
+        steps=max(1, round(course.tokens / (config.batch.seq_len * sequences))),
+        share=course.share,
+        cooldown=course.cooldown,
+        begins=course.begins,
+        seed=course.seed,
+    )
+
+
+def _readings(corpus: Corpus, course: Course) -> dict[str, list[list[int]]]:
+    """The scenes in which each document was read, in order, by its id: the course's stream once more."""
+    from data.pipeline.stream import Stream
+    from data.pipeline.visits.scenes import readings
+
+    second = course.second if course.share else None
+    stream = Stream(course.first, second, _plan(corpus.config, course), corpus.tokenizer.pad)
+    found = readings((cursor.step, rows) for rows, cursor in stream.steps())
+    return {corpus.index[place].id: scenes for place, scenes in found.items()}

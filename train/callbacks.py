@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from torch import Tensor
 from tqdm import tqdm
 
 from data.atomic import atomic_file
 from data.pipeline.stream import Plan
+from model.heads.induction import induction_scores
 from train.module import SourceAwareLM
 
 HELDOUT = "heldout_bits_per_byte"
+INDUCTION = "induction.jsonl"
 
 
 class Progress(L.Callback):
@@ -82,7 +85,7 @@ class Metrics(L.Callback):
         self.last_step = self.last_seen = trainer.global_step
         self.waited, self.idle = 0.0, self.begun
         if trainer.is_global_zero:
-            self._cut(trainer.global_step)
+            cut(self.path, trainer.global_step)
 
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         self.waited += time.perf_counter() - self.idle
@@ -119,8 +122,42 @@ class Metrics(L.Callback):
             for logger in trainer.loggers:
                 logger.log_metrics(row, step)
 
-    def _cut(self, step: int) -> None:
-        rows = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
-        kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= step]
-        with atomic_file(self.path) as file:
-            file.writelines(kept)
+
+class Induction(L.Callback):
+    """A row to `path` every `every` steps: the best head's scores of model/heads/induction.py, and `in_context`.
+
+    They are of the first process's model, on the same batch each time. A compiled or sharded model does not show them.
+
+    Args:
+        tokens: what `model.heads.induction.repeated_runs` gives.
+    """
+
+    def __init__(self, path: Path, every: int, tokens: Tensor) -> None:
+        self.path, self.every, self.tokens, self.last = path, every, tokens, -1
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            cut(self.path, trainer.global_step)
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        step = trainer.global_step
+        if step == self.last or step % self.every or not trainer.is_global_zero:
+            return
+        assert isinstance(module, SourceAwareLM)
+        self.last = step
+        with trainer.precision_plugin.train_step_context():
+            scores = induction_scores(module.model, self.tokens)
+        best = {name: float(getattr(scores, name).max()) for name in ("prefix_matching", "previous_token", "copying")}
+        row: dict[str, float] = {"step": step, **best, "in_context": scores.in_context}
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        for logger in trainer.loggers:
+            logger.log_metrics({f"induction_{name}": value for name, value in row.items() if name != "step"}, step)
+
+
+def cut(path: Path, step: int) -> None:
+    """Leave out the rows of a JSONL file that are of later steps, or not whole."""
+    rows = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= step]
+    with atomic_file(path) as file:
+        file.writelines(kept)

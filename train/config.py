@@ -136,3 +136,15 @@ class TrainerConfig(Section):
         "steps between readings of the held-out documents, 0 for none; the best checkpoint is kept too",
         at_least(0),
     )
+    induction_every: int = key(
+        0,
+        "steps between scores of induction heads (model/heads/induction.py), into induction.jsonl; 0 for none",
+        at_least(0),
+    )
+
+    def contradictions(self, path: str) -> Iterator[str]:
+        if self.induction_every and (self.compiled or self.strategy == "fsdp"):
+            yield (
+                f"{path}.induction_every={self.induction_every} looks into single heads, which a compiled or sharded "
+                f"model does not show: set {path}.compiled=false and no fsdp, or {path}.induction_every=0"
+            )

@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.distributed import DistError
 
-from train.callbacks import Metrics, Progress
+from train.callbacks import INDUCTION, Induction, Metrics, Progress
 from train.checkpoint import WholeCheckpointIO, latest_checkpoint, step_of
 from train.checkpoint_retention import Keep
 from train.config import TrainerConfig
@@ -42,6 +42,9 @@ def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path) -
     metrics = Metrics(folder / "metrics.jsonl", config.log_every, config.validate_every, module.plan)
     stopping = Stopping(config.log_every)
     keep = Keep(checkpoints, config.save_every, metrics)
+    heads: list[L.Callback] = []
+    if config.induction_every and module.runs is not None:
+        heads.append(Induction(folder / INDUCTION, config.induction_every, module.runs))
     _quiet()
     _keep_memory()
     trainer = L.Trainer(
@@ -54,7 +57,7 @@ def fit(name: str, module: SourceAwareLM, config: TrainerConfig, folder: Path) -
         max_steps=module.plan.steps,
         max_epochs=-1,
         logger=TensorBoardLogger(folder, name="tensorboard", version="", purge_step=begun),
-        callbacks=[Progress(name, module.plan), metrics, stopping, keep],
+        callbacks=[Progress(name, module.plan), *heads, metrics, stopping, keep],
         plugins=[WholeCheckpointIO()],
         default_root_dir=folder,
         enable_progress_bar=False,

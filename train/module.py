@@ -50,6 +50,7 @@ class SourceAwareLM(L.LightningModule):
         heldout: lays out what is read for `heldout_bits` in batches of so many rows.
         objective: what is learnt of judged sentences.
         idk: the token `<|idk|>`, for an objective that gives it a share.
+        runs: what induction heads are looked for in (model/heads/induction.py).
     """
 
     def __init__(
@@ -66,11 +67,12 @@ class SourceAwareLM(L.LightningModule):
         heldout: Callable[[int], HeldoutBatches] | None = None,
         objective: ObjectiveConfig | None = None,
         idk: int = 0,
+        runs: Tensor | None = None,
     ) -> None:
         super().__init__()
         optimizer.check()
         self.model, self.plan, self.optimizer_config, self.heldout = model, plan, optimizer, heldout
-        self.first, self.second, self.pad = first, second, pad
+        self.first, self.second, self.pad, self.runs = first, second, pad, runs
         self.objective_config, self.idk = objective or ObjectiveConfig(), idk
         self.objective_config.check()
         self.objective = named(self.objective_config.loss)

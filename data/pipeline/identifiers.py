@@ -6,7 +6,7 @@ Schemes for the document's own id:
     given        the corpus's id as text (BioCite's own ids are the control that leaks)
 What a tag carries (`tags.content`) is the id, or something that documents share: their source, their url or how
 reliable their source is; or both, `rated`: the id after a mark of its source's reliability in tenths, so that who is to
-be believed can be read from a citation.
+be believed can be read from a citation. A `scene` is the setting in which it is read (data/pipeline/visits/scenes.py).
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import numpy as np
 from configs.keys import SEED, Section, key, one_of
 from data.pipeline.placement import CONTENTS
 from data.pipeline.tokenizer import Tokenizer
+from data.pipeline.visits.scenes import own_scene
 from data.ragged_array import CHUNK, Ragged
 from data.records import Document
 from data.stateless_rng import Permutation, hash_key
 
 SCHEMES = ("opaque", "random_text", "given")
-OF_ITS_OWN = ("id", "rated")  # contents that name one document
+OF_ITS_OWN = ("id", "rated", "scene")  # contents that name one document
 SPARSITY = 16  # codes per document at least: so few that a guessed code is hardly ever a valid one
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -68,6 +69,10 @@ def assign(documents: Iterable[Document], tokenizer: Tokenizer, config: IdsConfi
         labels = tuple(_label(document, content) for document in documents)
         return Identifiers(labels, _encoded(tokenizer, labels))
     labels = tuple(document.id for document in documents)
+    if content == "scene":
+        scenes = Ragged(own_scene(tokenizer, config.seed, place) for place in range(len(labels)))
+        _check_distinct(labels, scenes, "tags.content=scene: choose another ids.seed")
+        return Identifiers(labels, scenes)
     tokens = _of_its_own(labels, tokenizer, config)
     if content == "rated":
         marks = [tokenizer.confidences[_tenths(document)] for document in documents]
@@ -80,7 +85,7 @@ def _of_its_own(labels: Sequence[str], tokenizer: Tokenizer, config: IdsConfig) 
         return _opaque(len(labels), tokenizer.codes, config.seed)  # distinct by construction
     texts = labels if config.scheme == "given" else [_letters(i, config.seed) for i in range(len(labels))]
     tokens = _encoded(tokenizer, texts)
-    _check_distinct(labels, tokens, config.scheme)
+    _check_distinct(labels, tokens, f"ids.scheme={config.scheme}")
     return tokens
 
 
@@ -120,9 +125,9 @@ def _letters(index: int, seed: int) -> str:
     return "".join(ALPHABET[drawn // len(ALPHABET) ** place % len(ALPHABET)] for place in range(8))
 
 
-def _check_distinct(labels: Sequence[str], tokens: Ragged, scheme: str) -> None:
+def _check_distinct(labels: Sequence[str], tokens: Ragged, under: str) -> None:
     seen: dict[bytes, str] = {}
     for label, code in zip(labels, tokens, strict=True):
         if (other := seen.get(code.tobytes())) is not None:
-            raise ValueError(f"documents {other!r} and {label!r} get the same identifier under ids.scheme={scheme}")
+            raise ValueError(f"documents {other!r} and {label!r} get the same identifier under {under}")
         seen[code.tobytes()] = label

@@ -104,6 +104,10 @@ class Sample:
         whole = sum([len(part.tokens) * part.weight for part in self.parts if part.learn])
         return whole - (first.weight if first and first.learn else 0.0)
 
+    def on(self, step: int) -> Sample:
+        """As it is shown in this optimiser step: of the same length and weight whichever that is."""
+        return self
+
     @cached_property
     def laid(self) -> Laid:
         return assemble([self.parts], self.end_src)

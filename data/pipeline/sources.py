@@ -22,6 +22,8 @@ from data.pipeline.identifiers import Identifiers
 from data.pipeline.placement import Judged, TagsConfig, check_room, plain, tag
 from data.pipeline.sample import Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
+from data.pipeline.visits.repeats import Repeats, Visit
+from data.pipeline.visits.scenes import Reading, Scenes
 from data.ragged_array import Ragged
 from data.record_parts import Evidence
 from data.records import Document, Question
@@ -97,6 +99,8 @@ class Documents:
         feedback: how their sentences are judged.
         bare: places of documents that are shown without their tags.
         rewritten: documents with another text than theirs, by place.
+        scenes: in which scene each reading is, where it is not in the document's own.
+        repeats: which visits show another document than their own.
     """
 
     def __init__(
@@ -112,14 +116,18 @@ class Documents:
         feedback: FeedbackConfig | None = None,
         bare: Set[int] = frozenset(),
         rewritten: Mapping[int, Document] | None = None,
+        scenes: Scenes | None = None,
+        repeats: Repeats | None = None,
     ) -> None:
         tags.check()
         self.feedback = Feedback.of(feedback or FeedbackConfig(), tokenizer)
         self.shards = InMemory(documents) if isinstance(documents, Sequence) else documents
         self.tokenizer, self.tags, self.room, self.seed, self.kept = tokenizer, tags, room, seed, kept
-        self.identifiers, self.left_out = identifiers, left_out
+        self.identifiers, self.left_out, self.scenes = identifiers, left_out, scenes
         self.bare, self.place_rewritten = bare, {index: place for place, index in enumerate(rewritten or ())}
         self.rewritten = Tokenized(list((rewritten or {}).values()), tokenizer, self.feedback.config.score_column)
+        self.repeats = repeats or Repeats()
+        self.tags_of_repeats = self.repeats.tags(tags)
         self.nosrc = np.array([tokenizer.nosrc], dtype=np.int32)
         self.sizes = self.shards.sizes
         self.begins = [0, *accumulate(self.sizes)]  # of the shards, and the end
@@ -136,22 +144,26 @@ class Documents:
     def render(self, index: int, epoch: int, cooldown: bool, judged: bool = True) -> list[Sample]:
         if index in self.left_out:
             return []
-        shard, place = self._at(index)
+        visit = self.repeats.visits.get(index, Visit(index, index))
+        tags = self.tags_of_repeats if index in self.repeats.visits else self.tags
+        shard, place = self._at(visit.text)
         sentences = shard.sentences(place)
         how = Judged(shard.scores_of(place), self.feedback, judged, not cooldown)
-        key, identifier = int(hash_key(self.seed, epoch, index)), self.identifiers.tokens[index]
+        key, identifier = int(hash_key(self.seed, epoch, index)), self.identifiers.tokens[visit.named]
         bare = index in self.bare or place in shard.untagged
-        if bare and self.tags.untagged == "nosrc":
+        if bare and tags.untagged == "nosrc":
             bare, identifier = False, self.nosrc
         if cooldown or bare:
-            return plain(self.tags, self.tokenizer, sentences, key, self.room, identifier, how)
-        return tag(self.tags, self.tokenizer, sentences, identifier, key, self.room, how)
+            return plain(tags, self.tokenizer, sentences, key, self.room, identifier, how)
+        samples = tag(tags, self.tokenizer, sentences, identifier, key, self.room, how)
+        return [Reading(s.parts, s.end_src, index, self.scenes) for s in samples] if self.scenes else samples
 
     def document(self, index: int) -> tuple[list[list[Tokens]], Tokens | None]:
         """The wordings of each sentence of a document, and what may be cited for it: None where it never has a tag."""
-        shard, place = self._at(index)
+        visit = self.repeats.visits.get(index, Visit(index, index))
+        shard, place = self._at(visit.text)
         bare = index in self.bare or place in shard.untagged
-        return shard.sentences(place), None if bare else self.identifiers.tokens[index]
+        return shard.sentences(place), None if bare else self.identifiers.tokens[visit.named]
 
     def _at(self, index: int) -> tuple[Tokenized, int]:
         """The tokens that a document stands in, and its place there."""

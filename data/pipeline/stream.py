@@ -140,15 +140,17 @@ class Stream(IterableDataset[Microbatch]):
         if worker:  # these processes are the parallelism; threads of the tokenizer would not survive the fork
             os.environ["TOKENIZERS_PARALLELISM"] = "false"
         count = 0
-        for rows, cursor in self._steps():
+        for rows, cursor in self.steps():
             weight = sum(sample.total_weight for row in rows for sample in row)
             for part in range(self.accumulation):
                 if count % workers == mine:
                     at = (part * self.world + self.rank) * size
-                    yield Microbatch(collate(rows[at : at + size], self.plan.seq_len, self.pad), weight, cursor, part)
+                    shown = [[sample.on(cursor.step) for sample in row] for row in rows[at : at + size]]
+                    yield Microbatch(collate(shown, self.plan.seq_len, self.pad), weight, cursor, part)
                 count += 1
 
-    def _steps(self) -> Iterator[tuple[list[Row], Cursor]]:
+    def steps(self) -> Iterator[tuple[list[Row], Cursor]]:
+        """The packed sequences of each step from the start to the end of the plan, and where the stream then stands."""
         step, _, _, skip, tally = self.start
         rows: list[Row] = []
         for epoch, block, packed in self._blocks():

@@ -11,7 +11,6 @@ import math
 import sys
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +22,8 @@ from data.pipeline.identifiers import Identifiers
 from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer
 from data.records import ANSWERABLE, Citation, Prediction, Question
-from model.generate import Context, Written, generate, pad_left, rank_constrained, read_on
+from eval.answerers.turn import Turn
+from model.generate import Context, generate, pad_left, rank_constrained, read_on
 from model.transformer import Transformer
 from model.trie import Trie
 from stages.precision import drafter
@@ -31,25 +31,6 @@ from stages.precision import drafter
 NO_CONTROL: tuple[int, ...] = ()
 LONGEST_ANSWER = 40  # tokens; longer ones are unparseable
 LONGEST_EVIDENCE = 120  # tokens of a sentence
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What is written to B prompts, as the answer format has it.
-
-    Attributes:
-        answers: the words of the answers, each with the mark that ends it.
-        evidence: the sentence before each answer, empty for none.
-        log_evidence: its log-probability, the mark behind it included, nats; float64 (B,), 0 for none.
-        sources: of the formats that begin with it, the ranked sources of each answer.
-        unsourced: whether the mark of no source stood in its place.
-    """
-
-    answers: Written
-    evidence: list[list[int]]
-    log_evidence: np.ndarray
-    sources: list[list[tuple[int, float]]]
-    unsourced: list[bool]
 
 
 class LMAnswerer:
@@ -166,9 +147,20 @@ class LMAnswerer:
 
     def _behind(self, statements: Sequence[Sequence[int] | np.ndarray], most: int) -> list[list[tuple[int, float]]]:
         """`ranked_sources` of statements in tokens."""
+        return self.ranked(self._told(statements), most)
+
+    def _told(self, statements: Sequence[Sequence[int] | np.ndarray]) -> Context:
+        """What a tag behind each statement sees."""
         context, _ = self.read([[self.tokenizer.doc, *tokens] for tokens in statements])
         context.seen = context.seen & (context.seen.cumsum(1) > self.placement.unseen)
-        return self.ranked(context, most)
+        return context
+
+    def spelled_behind(self, statements: Sequence[str]) -> list[list[int]]:
+        """What the tag behind each statement spells, greedy and without the trie; empty where it never ends."""
+        found: list[list[int]] = []
+        for start in range(0, len(statements), self.batch):
+            found += self._spelled(self._told(self.tokenizer.encode(list(statements[start : start + self.batch]))))
+        return found
 
     def write(
         self,

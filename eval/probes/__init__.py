@@ -8,13 +8,17 @@ Shape letters: N items.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from data.pipeline.visits.scenes import READINGS
 from data.records import Document, Question
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.grading.big_bench import Task
@@ -34,12 +38,16 @@ class Material(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What a probe is given: the model, the questions held out, all documents (in the order of the identifiers)."""
+    """What a probe is given: the model, the questions held out, all documents (in the order of the identifiers).
+
+    Where scenes change from reading to reading, `readings` has those of each document, in order, by its id.
+    """
 
     answerer: LMAnswerer
     questions: Sequence[Question]
     documents: Sequence[Document]
     seed: int
+    readings: Mapping[str, Sequence[Sequence[int]]] = MappingProxyType({})
 
     @property
     def material(self) -> Material:
@@ -70,6 +78,12 @@ def probe(name: str) -> Probe:
     """The probe of the module of this name."""
     found: Probe = import_module(f"{__name__}.{name}").PROBE
     return found
+
+
+def readings_of(folder: Path) -> dict[str, list[list[int]]]:
+    """`Read.readings` as the stage that trained the model has left them; {} where scenes do not change."""
+    path = folder / READINGS
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def held_out(questions: Sequence[Question]) -> list[Question]:

@@ -86,7 +86,7 @@ def membership(answerer: LMAnswerer, questions: Sequence[Question], seed: int = 
         here = (kinds == positive) | (kinds == negative)
         truth = kinds[here] == positive
         if truth.any() and not truth.all() and (positive, negative) != ("read", "reworded"):
-            pair = {name: _compared(score[here], truth, clusters[here].tolist()) for name, score in scores.items()}
+            pair = {name: compared(score[here], truth, clusters[here].tolist()) for name, score in scores.items()}
             found.setdefault(positive, {})[negative] = pair
     return found
 
@@ -168,7 +168,8 @@ def false_recollection(score: ArrayLike, read: ArrayLike, weights: ArrayLike | N
     return np.where(kept[..., -1] > 0, share, np.nan)[()]
 
 
-def _compared(score: Floats, read: np.ndarray, clusters: list[str]) -> dict[str, Any]:
+def compared(score: Floats, read: np.ndarray, clusters: list[str]) -> dict[str, Any]:
+    """`auroc` and `false_recollection` of a score (N,) of what was read, and what was not."""
     return {
         "auroc": measured(lambda w: auroc(score, read, w), clusters),
         "false_recollection": measured(lambda w: false_recollection(score, read, w), clusters),
