@@ -59,7 +59,8 @@ COLUMNS = (
 )
 NOTE = (
     "Told once: questions on documents that every run read once a pass, no tuning question among them. Of a single run "
-    "intervals of 95%, people resampled. Silenced: a quarter of the heads, those that match prefixes most, or least."
+    "intervals of 95%, people resampled. Silenced: a quarter of the heads, those that match prefixes most, or least. "
+    "Nats of tags are of the documents that a run was asked about, which with repeats are fewer and others."
 )
 WHENCE = "answer/whence.jsonl"
 
@@ -70,7 +71,7 @@ class Table(Callback):
     def on_multirun_end(self, config: Any, **_: Any) -> None:
         rows = _shown([config.run_dir])
         title = "What do repeated documents cost those that come once?"
-        record_sweep(config, find([config.run_dir]), COLUMNS, rows, title=title, note=NOTE)
+        record_sweep(config, find([config.run_dir]), COLUMNS, rows, title=title, note=NOTE, headline=0)
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
