@@ -137,7 +137,7 @@ def train(corpus: Corpus, stage: Stage, folder: Path, model: Any, course: Course
 
     config, tokenizer = corpus.config, corpus.tokenizer
     if config.lora.rank:
-        trained = add_adapters(model, config.lora, known=max(1, min(tokenizer.reserved)))
+        trained = add_adapters(model, config.lora, known=min(id for id in tokenizer.reserved if id))
         if not rank():
             log.info("         lora.rank=%d: %.3g parameters are trained", config.lora.rank, trained)
     sequences = course.sequences or config.batch.sequences

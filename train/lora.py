@@ -74,11 +74,10 @@ def add_adapters(model: Transformer, config: LoRAConfig, known: int) -> int:
         known: rows of the vocabulary, from the first on, that are frozen: at least 1, and fewer than there are.
     """
     model.requires_grad_(False)
-    for block in model.layers:
-        for parent in (block.self_attn, block.mlp):
-            for name, layer in list(parent.named_children()):
-                if name in config.targets:
-                    setattr(parent, name, Adapted(layer, config.rank, config.alpha))
+    for parent in list(model.layers.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, nn.Linear) and name in config.targets:
+                setattr(parent, name, Adapted(layer, config.rank, config.alpha))
     embedding, head = model.embed_tokens, model.lm_head
     embedding.weight, new = _parted(embedding.weight, known)
     head.weight, further = (embedding.weight, new) if model.config.tied else _parted(head.weight, known)
