@@ -142,6 +142,11 @@ def adapters_stand_on_a_checkpoint(config: Config) -> Iterator[str]:
             f"{rank} and trainer.strategy=fsdp, which can't spread adapters: set trainer.strategy=ddp or auto, or "
             "lora.rank=0"
         )
+    if config.surprisal.source != "none":
+        yield (
+            f"{rank} freezes all but adapters and new rows, and surprisal.source={config.surprisal.source} has to be "
+            "trained: set surprisal.source=none, or lora.rank=0"
+        )
     trained = {
         "pretrain": True,
         "sft": config.sft.tokens,

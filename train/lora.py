@@ -50,6 +50,11 @@ class GrownEmbedding(nn.Module):
         super().__init__()
         self.base, self.new = base, new
 
+    @property
+    def weight(self) -> Tensor:
+        """All rows (K + N, C), for what reads an embedding as a matrix while a model is adapted."""
+        return torch.cat((self.base.weight, self.new))
+
     def forward(self, tokens: Tensor) -> Tensor:
         known = len(self.base.weight)
         old = self.base(tokens.clamp(max=known - 1))

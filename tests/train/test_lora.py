@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Document
+from model.generate import Context, generate, read_on
 from model.hf import load_model
 from model.transformer import Transformer
 from stages import Stage
@@ -101,6 +102,22 @@ def test_a_merged_model_says_what_the_adapted_one_said(make_model: Make, tied: b
         adapts = name.split(".")[-2] in ADAPTED and name.endswith("weight")
         assert torch.equal(new[name][:rows], weight[:rows]) != adapts, name
         assert rows == len(weight) or not torch.equal(new[name][rows:], weight[rows:])
+
+
+def test_an_adapted_model_writes_as_the_merged_one_will(make_model: Make) -> None:
+    """Some stages have the model write while it is trained."""
+    model = make_model()
+    add_adapters(model, LoRAConfig(rank=2), KNOWN)
+    moved(model)
+
+    def written() -> list[list[int]]:
+        context = Context.empty(model, 1)
+        logits = read_on(model, context, TOKENS, torch.ones_like(TOKENS, dtype=torch.bool))
+        return generate(model, context, logits, [0], 12).tokens
+
+    said, rows = written(), model.embed_tokens.weight
+    merge_adapters(model)
+    assert written() == said and torch.equal(model.embed_tokens.weight, rows)
 
 
 @pytest.mark.parametrize("tied", [True, False])
