@@ -112,7 +112,7 @@ REFUSED = {
     "lora.targets=[lm_head]": "must be a list without repetition of q_proj",
     "lora.rank=8": "lora.rank=8 adapts a checkpoint, and there is none: set init=FOLDER, or lora.rank=0",
     "lora.rank=8 trainer.strategy=fsdp": "lora.rank=8 and trainer.strategy=fsdp, which can't spread adapters",
-    "lora.rank=8 surprisal.source=own": "lora.rank=8 freezes all but adapters and new rows, and surprisal.source=own has",
+    "lora.rank=8 surprisal.source=own": "lora.rank=8 freezes all but adapters and new rows, and surprisal.source=own",
     "lora.rank=8 pretrain.optimizer.name=adamw": "; lora.rank=8 and sft.optimizer.name=muon, which is made for whole",
     "tags.content=author": "tags.content=author: must be one of id, rated",
     "tags.permute=2": "tags.permute=2: must be true or false",
