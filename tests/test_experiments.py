@@ -15,8 +15,15 @@ from tests.configs.test_settings import CONTINUED
 from tests.data.readers.test_qa import squad
 from tests.test_run import SMALL, WORLD
 
+EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
+# Of the same stages as the experiment that they stand beside: they compose in the quick tests, and run in the slow ones.
+VARIANTS = {"faithful_names", "lds_whole", "repeats_grid", "repeats_heads", "repeats_sizes", "rlcr", "scenes_changing"}
+VARIANTS |= {"surprisal_base"}
 
-@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml")))
+
+@pytest.mark.parametrize(
+    "experiment", [pytest.param(e, marks=pytest.mark.slow) if e in VARIANTS else e for e in EXPERIMENTS]
+)
 def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     extra: tuple[str, ...] = WORLD
     if experiment == "biocite":
@@ -37,7 +44,8 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
     config.pretrain.tokens, config.sft.tokens, config.edit.tokens = 2048, min(config.sft.tokens, 1024), 1024
     if getattr(config.corpus, "hard", False):
         # The fewest that its parts can be made of: what costs here is asking after everything.
-        config.corpus.documents, config.corpus.exposures = (60 if config.corpus.relabel == 0 else 80), 2
+        few = 60 if config.corpus.relabel == 0 else 80 if config.corpus.tuned < 0.5 else 120
+        config.corpus.documents, config.corpus.exposures = few, 2
         config.eval.samples = min(config.eval.samples, 1)
     with caplog.at_level(logging.INFO, "whence"):
         folder = run(config)

@@ -19,7 +19,7 @@ from copy import copy
 from data.records import Question
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.question_writer import Written
-from eval.grading.correctness import answer_given, exact_match
+from eval.grading.correctness import answer_given, is_right
 
 OTHERWISE = {
     "open_book": "is answered otherwise from its sentence",
@@ -35,7 +35,7 @@ def returning(answerer: LMAnswerer, written: Written, how: str) -> Written:
             since whether it would rather abstain is taught later.
     """
     said = _ASKED[how](answerer, written.questions)
-    kept = [q for q, answer in zip(written.questions, said, strict=True) if exact_match(answer, q.answers)]
+    kept = [q for q, answer in zip(written.questions, said, strict=True) if is_right(q, answer)]
     lost = len(written.questions) - len(kept)
     return Written(kept, written.left_out + Counter({OTHERWISE[how]: lost}))
 

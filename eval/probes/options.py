@@ -95,7 +95,7 @@ def options(read: Read) -> dict[str, Any]:
 
 def scored(answerer: LMAnswerer, choices: Sequence[Choice]) -> Floats:
     """Log-likelihood of every option, float64 [N, K], nats."""
-    tokenizer = answerer.tokenizer
+    tokenizer, no_answer = answerer.tokenizer, answerer.format.refusals[:1]
     codes = dict(zip(answerer.identifiers.labels, answerer.identifiers.tokens, strict=True))
     words = _encoded(answerer, choices)
     rows = []
@@ -107,7 +107,7 @@ def scored(answerer: LMAnswerer, choices: Sequence[Choice]) -> Floats:
             if choice.answer:
                 rows.append((prompt, answerer.format.citation(codes[option]) if option else [tokenizer.nosrc]))
             else:
-                rows.append((prompt, [*words[option], answerer.format.opening] if option else [tokenizer.idk]))
+                rows.append((prompt, [*words[option], answerer.format.opening] if option else no_answer))
     scores = np.array([values.sum() for values in token_log_probs(answerer.model, rows)])
     return scores.reshape(len(choices), -1)
 
