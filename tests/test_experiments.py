@@ -16,7 +16,7 @@ from tests.data.readers.test_qa import squad
 from tests.test_run import SMALL, WORLD
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
-# Of the same stages as the experiments that they stand beside: they compose in the quick tests, and run in the slow ones
+# Of the same stages as others: they compose in the quick tests, and run in the slow ones.
 VARIANTS = {"faithful_names", "lds_whole", "repeats_grid", "repeats_heads", "repeats_sizes", "rlcr", "scenes_changing"}
 VARIANTS |= {"surprisal_base"}
 
