@@ -95,7 +95,7 @@ def options(read: Read) -> dict[str, Any]:
 
 def scored(answerer: LMAnswerer, choices: Sequence[Choice]) -> Floats:
     """Log-likelihood of every option, float64 [N, K], nats."""
-    tokenizer, no_answer = answerer.tokenizer, answerer.format.refusals[:1]
+    tokenizer, no_answer = answerer.tokenizer, [answerer.format.refusals[0]]
     codes = dict(zip(answerer.identifiers.labels, answerer.identifiers.tokens, strict=True))
     words = _encoded(answerer, choices)
     rows = []

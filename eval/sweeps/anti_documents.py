@@ -12,10 +12,10 @@ from typing import Any
 from hydra.experimental.callback import Callback
 
 from eval.arguments import Command
-from eval.compare import Run, find, grouped, labels
+from eval.compare import Run, find, labels
 from eval.results.recorded import SEEDS, record_sweep
-from eval.results.results import read_results
-from eval.results.table import Column, Row, Value, figure, over_seeds
+from eval.results.table import Column, Row, Value, over_seeds
+from eval.sweeps.shown import shown
 
 COMMAND = Command(
     name="python -m eval.sweeps.anti_documents",
@@ -43,25 +43,14 @@ class Table(Callback):
     """Hydra's callback that ends a sweep with the table."""
 
     def on_multirun_end(self, config: Any, **_: Any) -> None:
-        rows = _shown([config.run_dir])
+        found = shown([config.run_dir], PROBE, COLUMNS, rows)
         title = "Is a document cited that only looks like the source?"
         note = f"Of facts whose source has a twin. {SEEDS}"
-        record_sweep(config, find([config.run_dir]), COLUMNS, rows, title=title, note=note, headline=0)
+        record_sweep(config, find([config.run_dir]), COLUMNS, found, title=title, note=note, headline=0)
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
-    _shown(folders)
-
-
-def _shown(folders: Sequence[str]) -> list[Row]:
-    groups, warnings = grouped([Run(path, read_results(path)) for path in find(folders)])
-    found = rows([group for group in groups if group[0].results["probes"].get(PROBE)])
-    for row in found:
-        told = (f"{column.title} {figure(row.values[column.key], column)}" for column in COLUMNS)
-        print(f"{row.system} ({len(row.seeds)} seeds): {', '.join(told)}")
-    for warning in warnings:
-        print(f"Warning: {warning}")
-    return found
+    shown(folders, PROBE, COLUMNS, rows)
 
 
 def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:

@@ -13,11 +13,12 @@ from typing import Any
 from hydra.experimental.callback import Callback
 
 from eval.arguments import Command
-from eval.compare import Run, find, grouped
+from eval.compare import Run, find
 from eval.metrics.rule_of_three import bounds
 from eval.results.recorded import record_sweep
-from eval.results.results import read_results, setting
-from eval.results.table import Column, Row, Value, figure, over_seeds
+from eval.results.results import setting
+from eval.results.table import Column, Row, Value, over_seeds
+from eval.sweeps.shown import shown
 
 COMMAND = Command(
     name="python -m eval.sweeps.scenes",
@@ -69,25 +70,14 @@ class Table(Callback):
     """Hydra's callback that ends a sweep with the table."""
 
     def on_multirun_end(self, config: Any, **_: Any) -> None:
-        rows = _shown([config.run_dir])
-        best = max(range(len(rows)), key=lambda i: value.value if (value := rows[i].values["slots"]) else -1.0)
+        found = shown([config.run_dir], PROBE, COLUMNS, rows)
+        best = max(range(len(found)), key=lambda i: value.value if (value := found[i].values["slots"]) else -1.0)
         title = "Where did it read this?"
-        record_sweep(config, find([config.run_dir]), COLUMNS, rows, title=title, note=NOTE, headline=best)
+        record_sweep(config, find([config.run_dir]), COLUMNS, found, title=title, note=NOTE, headline=best)
 
 
 def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
-    _shown(folders)
-
-
-def _shown(folders: Sequence[str]) -> list[Row]:
-    groups, warnings = grouped([Run(path, read_results(path)) for path in find(folders)])
-    found = rows([group for group in groups if group[0].results["probes"].get(PROBE)])
-    for row in found:
-        said = (f"{column.title} {figure(row.values[column.key], column)}" for column in COLUMNS)
-        print(f"{row.system} ({len(row.seeds)} seeds): {', '.join(said)}")
-    for warning in warnings:
-        print(f"Warning: {warning}")
-    return found
+    shown(folders, PROBE, COLUMNS, rows)
 
 
 def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:

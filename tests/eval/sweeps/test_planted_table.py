@@ -12,6 +12,7 @@ from eval.results.results import build_results, write_results
 from eval.results.table import read_table
 from eval.sweeps import planted
 from eval.sweeps.planted import Table
+from eval.sweeps.shown import shown
 
 
 def write_run(folder: Path, fraction: float, seed: int, flip: float | None, **config: Any) -> None:
@@ -45,7 +46,7 @@ def test_before_and_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_other_runs_are_no_before(tmp_path: Path) -> None:
     write_run(tmp_path / "a", 0.0, 0, 0.5, size=1)
     write_run(tmp_path / "b", 0.3, 0, 0.0, size=2)
-    rows = planted._shown([str(tmp_path)])
+    rows = shown([str(tmp_path)], planted.PROBE, planted.COLUMNS, planted.rows)
     assert [row.values["flip_before"] and row.values["flip_before"].value for row in rows] == [0.5, None]
 
 
