@@ -84,7 +84,7 @@ class LMAnswerer:
 
     @cached_property
     def drafter(self) -> Transformer:
-        """The model, or a faster copy of it: for what is sampled or searched (stages/precision.py)."""
+        """The model, or a faster copy of it: for what is sampled (stages/precision.py)."""
         return drafter(self.model)
 
     def under(self, given: str) -> LMAnswerer:
@@ -213,10 +213,10 @@ class LMAnswerer:
         device = generator.device if generator else None
         return ranked[int(torch.multinomial(scores.softmax(0).to(device), 1, generator=generator))]
 
-    def begun(self, context: Context, model: Transformer | None = None) -> torch.Tensor:
+    def begun(self, context: Context) -> torch.Tensor:
         """Logits (B, V) of the first word of the evidence to prompts; `context` is extended by the mark before it."""
         marks = torch.tensor(sorted(self.tokenizer.reserved), device=context.seen.device)
-        return self._read_mark(context, self.format.begins, model).index_fill(1, marks, -math.inf)
+        return self._read_mark(context, self.format.begins).index_fill(1, marks, -math.inf)
 
     def answer_from(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
         """The answer to each question from a given sentence of evidence, greedy: its words and log-probability.
@@ -258,9 +258,9 @@ class LMAnswerer:
             found += self.ranked(context, most)
         return found
 
-    def _read_mark(self, context: Context, mark: int, model: Transformer | None = None) -> torch.Tensor:
+    def _read_mark(self, context: Context, mark: int) -> torch.Tensor:
         tokens = torch.full((len(context.position), 1), mark, device=context.seen.device)
-        return read_on(model or self.model, context, tokens, torch.ones_like(tokens, dtype=torch.bool))
+        return read_on(self.model, context, tokens, torch.ones_like(tokens, dtype=torch.bool))
 
     def _answer(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> list[Prediction]:
         context, logits = self.read(prompts, self.told(questions))

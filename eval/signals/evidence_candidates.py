@@ -76,9 +76,9 @@ def _written(answerer: LMAnswerer, questions: Sequence[Question]) -> list[list[t
     found: list[list[tuple[str, float]]] = [[] for _ in questions]
     for start in range(0, len(order), SIDE_BY_SIDE):
         chunk = order[start : start + SIDE_BY_SIDE]
-        context, _ = answerer.read([answerer.prompt(texts[i]) for i in chunk], model=answerer.drafter)
-        logits = answerer.begun(context, answerer.drafter)
-        beams = beam_search(answerer.drafter, context, logits, [form.between], LONGEST_EVIDENCE, WIDTH)
+        context, _ = answerer.read([answerer.prompt(texts[i]) for i in chunk])
+        logits = answerer.begun(context)
+        beams = beam_search(answerer.model, context, logits, [form.between], LONGEST_EVIDENCE, WIDTH)
         for i, sentences in zip(chunk, beams, strict=True):
             scores: dict[str, float] = {}
             for tokens, score in sentences:
