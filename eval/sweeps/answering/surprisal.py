@@ -23,22 +23,16 @@ import numpy as np
 from hydra.experimental.callback import Callback
 
 from data.records import ANSWERABLE, NEVER, Prediction, Question, read_jsonl
-from eval.arguments import Command
 from eval.compare import Run, find, grouped
 from eval.grading.correctness import right
 from eval.metrics.selective_prediction import auroc, recall_at_coverage
 from eval.metrics.statistics import Floats, crossed_draws, holm, p_value, percentile_interval
 from eval.results.recorded import record_sweep
 from eval.results.results import read_results
-from eval.results.table import Column, Row, Value, figure, over_seeds
+from eval.results.table import Column, Row, Value, over_seeds
+from eval.sweeps.shown import of_runs, print_rows
 
-COMMAND = Command(
-    name="python -m eval.sweeps.answering.surprisal",
-    summary="Say what surprisal fed back is worth for abstention, beside its controls.",
-    required={},
-    optional={},
-    text="DIR...",
-)
+COMMAND = of_runs("answering.surprisal", "Say what surprisal fed back is worth for abstention, beside its controls.")
 COVERAGE = 0.9
 PLAIN, SHUFFLED = "nothing fed back", "shuffled"  # of the rows that the others are compared with
 LABELS = {
@@ -112,9 +106,7 @@ def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
 def _shown(folders: Sequence[str]) -> list[Row]:
     groups, warnings = grouped([Run(path, read_results(path)) for path in find(folders)])
     found = rows(*systems(groups))
-    for row in found:
-        told = (f"{column.title} {figure(row.values.get(column.key), column)}" for column in COLUMNS)
-        print(f"{row.system} ({len(row.seeds)} seeds): {', '.join(told)}")
+    print_rows(found, COLUMNS, "seeds")
     for warning in warnings:
         print(f"Warning: {warning}")
     return found
