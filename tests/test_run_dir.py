@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from composing import NANO, composed
 from transformers import AutoTokenizer
 
-from configs.schema import register
 from eval.ask import answer
 from eval.load import load_run
 from run import run
@@ -20,13 +18,13 @@ from stages.record import DONE, digests, read_record, write_record
 from stages.uses import BEGUN, begin_use
 from steps.run_dir import check_run_dir, writable
 
-CONFIGS = Path(__file__).parent.parent / "configs"
 EVALUATED = (
     *("answer", "signals", "statements", "statements_given"),
     *("probe_self_evidence", "probe_membership", "probe_dominance"),
 )
 SMALL = (
     "model=pico",
+    *NANO,
     "corpus.documents=40",
     "tokenizer.vocab_size=1024",
     "batch.sequences=4",
@@ -40,10 +38,7 @@ SMALL = (
 
 def again(folder: Path) -> Path:
     """The same command, in a directory that a link leads to."""
-    register()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        places = (f"run_dir={folder}/link/run", f"stages_dir={folder}/stages")
-        return run(OmegaConf.to_object(compose("config", overrides=[*SMALL, *places])))  # type: ignore[arg-type]
+    return run(composed(*SMALL, f"run_dir={folder}/link/run", f"stages_dir={folder}/stages"))
 
 
 @pytest.fixture(scope="module")

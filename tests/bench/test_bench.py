@@ -271,6 +271,7 @@ def test_agreement_is_of_answer_and_first_citation():
 
 def test_parts_of_scaling(made, monkeypatch):
     monkeypatch.setattr(costs, "TOKENS", 2000)
+    monkeypatch.setattr(costs, "ASKED", 4)
     larger = replace(made, documents=90, world="larger")
     assert costs.prepare(larger)["documents_per_second"] > 0
     assert len({document.id for document in costs.generate(larger)}) == 90

@@ -58,11 +58,11 @@ KILLED = {  # eight steps, the second phase from the fifth on, checkpoints at 2,
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For some options the folder of a run that made its attempts and nothing else, as far as tables go."""
+    """For each of `MADE` the folder of a run that made its attempts and nothing else, as far as tables go."""
     folder = tmp_path_factory.mktemp("attempts")
-    for option in OPTIONS:
+    for option in MADE:
         config = composed(
-            *RUN, f"self_correction={option}", f"run_dir={folder}/{option}", f"stages_dir={folder}/stages"
+            *RUN, f"self_correction={option}", f"run_dir={folder}/{option}", f"stages_dir={folder}/runs/stages"
         )
         config.check()
         prepared = prepare(config)
@@ -80,9 +80,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reinforced")
-    trained(folder, *WORLD, *SHORT, "self_correction=score", stage="reinforce")
+    copied(made, folder, "prepare", "pretrain", "form")
+    trained(folder, *RUN, "self_correction=score", stage="reinforce", small=())
     return folder
 
 
@@ -90,9 +91,9 @@ def test_a_run_that_is_killed_goes_on_to_the_same_end(whole: Path, tmp_path: Pat
     """SIGKILL again and again, also between the phases: the same weights, moments, metrics and gate, bit for bit."""
     copied(whole, tmp_path, "prepare", "pretrain", "form")
     for strike in KILLED.values():
-        job = start(tmp_path, *WORLD, *SHORT, "self_correction=score", strike=strike)
+        job = start(tmp_path, *RUN, "self_correction=score", strike=strike, small=())
         assert job.end() == -signal.SIGKILL, job.said
-    said = trained(tmp_path, *WORLD, *SHORT, "self_correction=score", stage="reinforce")
+    said = trained(tmp_path, *RUN, "self_correction=score", stage="reinforce", small=())
     assert "reinforce continues from step=" in said
     assert_same_end(whole, tmp_path, "reinforce")
 
@@ -106,7 +107,7 @@ def test_every_option_ends_in_attempts_that_are_measured(made: Path) -> None:
         for number in range(1, results["config"]["self_correction"]["attempts"] + 1):
             said = list(read_jsonl(made / option / "probe_self_correction" / f"attempt_{number}.jsonl", Prediction))
             assert [one.question for one in said] == [one.id for one in asked]
-    assert len(list(made.glob("stages/pretrain-*"))) == 1 and len(list(made.glob("stages/form-*"))) == 2
+    assert len(list(made.glob("runs/stages/pretrain-*"))) == 1 and len(list(made.glob("runs/stages/form-*"))) == 2
 
 
 @pytest.mark.parametrize("option", OPTIONS)
