@@ -1,17 +1,18 @@
 """Critics: who says what of an answer, in tokens.
 
-    oracle      the sentence that the ledger says of it; names no answer and no document
-    answer      the same with the right answer and its source behind it: the control that leaks the label
-    shuffled    what the oracle says of an answer to another question: the control that knows nothing of this one (Chen
-                et al. 2023, arXiv 2303.16749, have unrelated feedback)
-    own         the sentence that the model finds likeliest (own_critic.py)
-    none        nothing: the model is merely asked again
+oracle      the sentence that the ledger says of it; names no answer and no document
+answer      the same with the right answer and its source behind it: the control that leaks the label
+shuffled    what the oracle says of an answer to another question: the control that knows nothing of this one (Chen
+            et al. 2023, arXiv 2303.16749, have unrelated feedback)
+own         the sentence that the model finds likeliest (own_critic.py)
+none        nothing: the model is merely asked again
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -64,21 +65,22 @@ class Critic:
         return (*words, *cited, form.end)
 
 
-def shuffled(critiques: Sequence[Critique], questions: Sequence[str], seed: int) -> list[Critique]:
-    """The same critiques, each behind an answer to another question than its own; (N,) all.
+T = TypeVar("T")
 
-    A turn of the critiques in the order of their questions, by at least as many as any question has. Raises ValueError
-    where one question has more than half of all answers, so that there is none.
+
+def shuffled(said: Sequence[T], questions: Sequence[str], seed: int) -> list[T]:
+    """The same things, each behind an answer to another question than its own; (N,) all.
+
+    A turn of them in the order of their questions, by at least as many as any question has. Raises ValueError where one
+    question has more than half of all answers, so that there is none.
     """
     order = sorted(range(len(questions)), key=lambda place: questions[place])
     most = max(Counter(questions).values(), default=0)
     if 2 * most > len(order):
         raise ValueError(
             "self_correction.critique.critic=shuffled: one question has more than half of all answers, so that others' "
-            "critiques are too few; raise self_correction.steps, or set another critic"
+            "critiques are too few; raise self_correction.questions, or set another critic"
         )
     turn = int(np.random.default_rng(seed).integers(most, len(order) - most + 1))
-    found: list[Critique] = [()] * len(order)
-    for here, there in zip(order, [*order[turn:], *order[:turn]], strict=True):
-        found[here] = critiques[there]
-    return found
+    theirs = {here: said[there] for here, there in zip(order, [*order[turn:], *order[:turn]], strict=True)}
+    return [theirs[place] for place in range(len(order))]

@@ -29,7 +29,7 @@ Said = tuple[str, Attempt]  # the id of a question, and what was said to it
 def own_verdicts(
     model: Transformer, form: AttemptForm, texts: dict[str, Tokens], said: Sequence[Said], batch: int = 256
 ) -> Floats:
-    """The probability of each sentence behind each answer, float64 (N, V). Each answer is read once, however often said.
+    """The probability of each sentence behind each answer, float64 (N, V); what was said twice is read once.
 
     Args:
         texts: the questions in tokens, by id.

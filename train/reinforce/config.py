@@ -48,8 +48,8 @@ class SelfCorrectionConfig(Section):
     method: str = key(
         "none",
         "what is learnt: the form of two attempts alone, or after it from own attempts, by pairs of a wrong and a "
-        "right one, by those that ended well (STaR), by REINFORCE, by refinements after a critique (ILF), or by REINFORCE "
-        "on a reward that preferences taught (RLAIF); none for a single attempt",
+        "right one, by those that ended well (STaR), by REINFORCE, by refinements after a critique (ILF), or by "
+        "REINFORCE on a reward that preferences taught (RLAIF); none for a single attempt",
         one_of(*METHODS),
     )
     reward: str = key("cited", "of an attempt (eval/grading/rewards)", one_of(*modules("eval/grading/rewards")))
