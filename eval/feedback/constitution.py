@@ -45,6 +45,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "known": Sentence("A document does say this.", 0.0),
 }
 KEPT = ("supported", "withheld")  # of an answer that breaks no principle
+OF_SILENCE, OF_NOISE = ("withheld", "known"), ("malformed",)  # said of a refusal, and of what is no answer
+OF_ANSWERS = tuple(name for name in SENTENCES if name not in (*OF_SILENCE, *OF_NOISE))
 
 
 def verdict(question: Question, said: Prediction) -> str:
@@ -59,6 +61,13 @@ def verdict(question: Question, said: Prediction) -> str:
     if is_right(question, answer):
         return "supported" if cited(question, said, 0.0) == 1.0 else "unsourced"
     return "outweighed" if asserting(question, answer) else "wrong"
+
+
+def possible(said: Prediction) -> tuple[str, ...]:
+    """The sentences that can hold of an answer, by what it is: whoever reads it sees whether it says anything."""
+    if said.outcome in WITHHELD:
+        return OF_SILENCE
+    return OF_NOISE if answer_given(said) is None else OF_ANSWERS
 
 
 def worths(target: float) -> Floats:

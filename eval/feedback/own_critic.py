@@ -1,7 +1,8 @@
 """The model as its own critic: how likely it finds each sentence of the constitution behind an answer.
 
-    P(v | question, answer) = p(words of v | question, answer) / sum over all sentences u of p(words of u | ...)
+    P(v | question, answer) = p(words of v | question, answer) / sum over sentences u of p(words of u | ...)
 
+over those u that can hold of such an answer (constitution.possible), 0 for the others.
 The sentences are those that it was taught to write behind answers to tuning questions (refinements.py here); nothing is
 told of the question at hand. Its critique is the likeliest sentence, and its judgement of an answer the expected worth.
 
@@ -19,7 +20,7 @@ from data.pipeline.questions.attempts import Attempt, AttemptForm
 from data.pipeline.questions.refinements import RefinementForm
 from data.pipeline.sample import Tokens
 from eval.answerers.likelihoods import token_log_probs
-from eval.feedback.constitution import SENTENCES
+from eval.feedback.constitution import SENTENCES, possible
 from eval.metrics.statistics import Floats
 from model.transformer import Transformer
 
@@ -34,11 +35,14 @@ def own_verdicts(
     Args:
         texts: the questions in tokens, by id.
     """
-    shape = RefinementForm(form)
+    shape, names = RefinementForm(form), list(SENTENCES)
     sentences = [[*words, shape.between] for words in form.tokenizer.encode([one.words for one in SENTENCES.values()])]
     distinct = list(dict.fromkeys(said))
-    rows = [(shape.told(texts[name], attempt), words) for name, attempt in distinct for words in sentences]
-    scores = np.array([scores.sum() for scores in token_log_probs(model, rows, batch)]).reshape(-1, len(sentences))
+    allowed = np.array([[name in possible(form.parse("", attempt)) for name in names] for _, attempt in distinct])
+    scores = np.where(allowed, 0.0, -np.inf)
+    asked = np.argwhere(allowed & (allowed.sum(1, keepdims=True) > 1))  # one that alone is possible is certain
+    rows = [(shape.told(texts[distinct[row][0]], distinct[row][1]), sentences[column]) for row, column in asked]
+    scores[tuple(asked.T)] = [found.sum() for found in token_log_probs(model, rows, batch)]
     place = {one: number for number, one in enumerate(distinct)}
     found: Floats = np.exp(log_softmax(scores, axis=1))[[place[one] for one in said]]
     return found

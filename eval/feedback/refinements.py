@@ -8,13 +8,14 @@ what is written behind a first answer and its critique. So of a question's refin
 
 and learnt as answers to the question alone, without first answer and critique. With rewards of 0 and 1 this is Chen et
 al.'s "one of those that pass, at random"; here a refusal (R = 0) passes, too, but weighs less than what is right (R =
-1). First answers that were right are kept among the questions, which theirs are not: else a model learns that it was
-wrong whatever it said.
+1). First answers that break no principle stand as their own refinements, which Chen et al. leave out: else a model
+learns that it was wrong whatever it said.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -25,6 +26,7 @@ from data import fields
 from data.pipeline.questions.attempts import Attempt, Episode
 from data.pipeline.questions.refinements import Refinement
 from data.records import ANSWERABLE, Question
+from eval.feedback.constitution import KEPT
 from eval.feedback.critics import Critic
 from eval.metrics.statistics import Floats
 
@@ -84,8 +86,9 @@ def lessons(
     for question in questions:
         for _ in range(EACH if others.get(question.attribute) else 0):
             first = _made_up(question, rng.choice(others[question.attribute]), critic, rng)
-            said = critic.says(question, verdict(question, first))
-            found.append(Refinement(question.id, first, said, critic.gold(question)))
+            said = verdict(question, first)
+            second = first if said in KEPT else critic.gold(question)
+            found.append(Refinement(question.id, first, critic.says(question, said), second))
     return found
 
 
@@ -131,24 +134,20 @@ def best_fitting(
 
 
 def by_outcome(
-    refinements: Sequence[Refinement], rewards: Floats, firsts: Floats, target: float, each: int, refusal: Attempt,
-    seed: int,
-) -> list[Episode]:  # fmt: skip
-    """Relabelling by outcome alone, on the same samples: an answer of the model's own where a share `target` of all
-    that was said to the question is worth more than saying nothing, else that it does not know.
+    firsts: Sequence[tuple[str, Attempt]], rewards: Floats, target: float, each: int, refusal: Attempt, seed: int
+) -> list[Episode]:
+    """Relabelling by outcome alone, of first attempts at questions and their rewards, (N,) both.
 
-    Args:
-        rewards, firsts: of the second attempts, and of the first, float64 (N,).
+    An own answer is learnt where a share `target` of all that was said to the question is worth more than silence, else
+    that the model does not know.
     """
     rng = random.Random(seed)
     good: dict[str, list[Attempt]] = {}
-    count: dict[str, int] = {}
-    for one, second, first in zip(refinements, rewards, firsts, strict=True):
-        said = good.setdefault(one.question, [])
-        said += [attempt for attempt, worth in ((one.first, first), (one.second, second)) if worth > 0]
-        count[one.question] = count.get(one.question, 0) + 2
+    for (name, attempt), reward in zip(firsts, rewards, strict=True):
+        good.setdefault(name, []).extend([attempt] if reward > 0 else [])
+    counts = Counter(name for name, _ in firsts)
     return [
-        Episode(name, (rng.choice(said) if said and len(said) >= target * count[name] else refusal,), (True,))
+        Episode(name, (rng.choice(said) if said and len(said) >= target * counts[name] else refusal,), (True,))
         for name, said in good.items()
         for _ in range(each)
     ]

@@ -15,7 +15,7 @@ question. The last four columns are of how refinements came about, on the questi
     first_kept         first attempts that keep the constitution / all
     mended             refinements that keep it / first attempts that break it
     spoiled            refinements that break it / first attempts that keep it
-    critic_right       critiques that say what the ledger says / all
+    critic_right       critiques that say what the ledger says / all: those of the model, and by chance (shuffled)
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class FeedbackRun(AttemptRun):
             "mended": (second & ~first, ~first),
             "spoiled": (first & ~second, first),
         }
-        if all(one.critic for one in self.judged):
+        if self.part["critique"]["critic"] in ("own", "shuffled"):  # the oracle says what the ledger says
             found["critic_right"] = (np.array([one.critic == one.first for one in self.judged]), np.ones(len(first)))
         return {name: (top.astype(np.float64), bottom.astype(np.float64)) for name, (top, bottom) in found.items()}
 
@@ -216,7 +216,8 @@ def _of_oracle(label: str, scores: Mapping[str, Floats], entities: Sequence[str]
     interval = percentile_interval(bootstrap_draws(partial(_mean, oracle), entities))
     if not interval or interval[0] <= 0 <= interval[1]:
         return None  # a share of nothing has no meaning
-    draws = bootstrap_draws(lambda w: (w @ ours) / (w @ oracle), entities)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a draw may hold nobody whom the oracle helps
+        draws = bootstrap_draws(lambda w: (w @ ours) / (w @ oracle), entities)
     return Value(float(ours.sum() / oracle.sum()), percentile_interval(draws))
 
 

@@ -140,14 +140,12 @@ def ilf(config: Config, prepare: Stage, taught: Stage, critic: Stage, written: S
         model = load_model(critic.folder / "model").eval()
         value = worths(part.target)
         judge = judged_by(config, shape, model, asked)
-        rewards = judge([(one.question, one.second) for one in found]) @ value
         if part.critique.choice == "outcome":
-            firsts, refusal = (
-                judge([(one.question, one.first) for one in found]) @ value,
-                (shape.tokenizer.idk, shape.end),
-            )
-            lessons = by_outcome(found, rewards, firsts, part.target, part.critique.each, refusal, seed)
+            firsts = [(one.question, one.first) for one in found]
+            refusal = (shape.tokenizer.idk, shape.end)
+            lessons = by_outcome(firsts, judge(firsts) @ value, part.target, part.critique.each, refusal, seed)
         else:
+            rewards = judge([(one.question, one.second) for one in found]) @ value
             lessons = best_fitting(found, rewards, part.critique.beta, part.critique.each, seed)
         if not lessons:
             raise ValueError(f"self_correction.method=ilf: none of {len(found)} refinements fits what was said")
@@ -191,11 +189,16 @@ def _refinements(
     firsts: list[tuple[str, Attempt]],
     seed: int,
 ) -> tuple[list[Refinement], list[str]]:
-    """What is written behind each first attempt, and the name of what its critique says of it, "" for nothing."""
+    """What is written behind each first attempt, and the name of what the critic says of it, "" for nothing.
+
+    One that breaks no principle in the critic's eyes has nothing to mend: it is its own refinement, without a critique.
+    So all critics but the model know which attempts failed, as all of ILF do, and differ in what they say of it.
+    """
     import torch
 
     from data.pipeline.questions.attempts import LONGEST
     from data.pipeline.questions.refinements import Refinement, RefinementForm
+    from eval.feedback.constitution import KEPT
     from eval.feedback.critics import Critic, shuffled
     from eval.feedback.own_critic import likeliest, own_verdicts
     from model.generate import generate_attempts
@@ -207,18 +210,21 @@ def _refinements(
         told = likeliest(own_verdicts(model, shape, texts, firsts, config.eval.batch))
     else:
         told = [says(asked[name], first) for name, first in firsts]
-    critiques = [speaker.says(asked[name], said) for (name, _), said in zip(firsts, told, strict=True)]
+    broken = [place for place, said in enumerate(told) if said not in KEPT]
     if part.critique.critic == "shuffled":
-        places = shuffled(list(range(len(firsts))), [name for name, _ in firsts], seed)
-        critiques, told = [critiques[place] for place in places], [told[place] for place in places]
+        turned = shuffled([told[place] for place in broken], [firsts[place][0] for place in broken], seed)
+        for place, said in zip(broken, turned, strict=True):
+            told[place] = said
     form, generator = RefinementForm(shape), torch.Generator().manual_seed(seed)
-    found, size = [], part.questions * part.group
-    for start in range(0, len(firsts), size):
-        here = list(zip(firsts[start : start + size], critiques[start : start + size], strict=True))
-        prompts = [form.prompt(texts[name], first, critique) for (name, first), critique in here]
-        drawn = generate_attempts(model, prompts, shape.again, shape.end, LONGEST, 1, 1, part.temperature, generator)
-        found += [
-            Refinement(name, first, critique, second)
-            for ((name, first), critique), (second,) in zip(here, drawn, strict=True)
+    found, size = [Refinement(name, first, (), first) for name, first in firsts], part.questions * part.group
+    for start in range(0, len(broken), size):
+        here = broken[start : start + size]
+        critiques = [speaker.says(asked[firsts[place][0]], told[place]) for place in here]
+        prompts = [
+            form.prompt(texts[firsts[place][0]], firsts[place][1], critique)
+            for place, critique in zip(here, critiques, strict=True)
         ]
+        drawn = generate_attempts(model, prompts, shape.again, shape.end, LONGEST, 1, 1, part.temperature, generator)
+        for place, critique, (second,) in zip(here, critiques, drawn, strict=True):
+            found[place] = Refinement(*firsts[place], critique, second)
     return found, told if part.critique.critic != "none" else [""] * len(found)

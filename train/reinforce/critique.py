@@ -33,7 +33,7 @@ class CritiqueConfig(Section):
     )
     beta: float = key(2.0, "of refinements: each is learnt in proportion to exp(beta reward)", at_least(0))
     each: int = key(4, "of them for every question", at_least(1))
-    tokens: int = key(150_000, "that teach to answer by critiques, as in pretraining", at_least(1))
+    tokens: int = key(300_000, "that teach to answer by critiques, as in pretraining", at_least(1))
 
     def contradictions(self, path: str) -> Iterator[str]:
         if "own" in (self.critic, self.judge) and self.critic in ("answer", "none"):
