@@ -18,7 +18,7 @@ from tests.test_run import SMALL, WORLD
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 # Of the same stages as others: they compose in the quick tests, and run in the slow ones.
 VARIANTS = {"faithful_names", "lds_whole", "repeats_grid", "repeats_heads", "repeats_sizes", "rlcr", "scenes_changing"}
-VARIANTS |= {"surprisal_base"}
+VARIANTS |= {"surprisal_base", "feedback"}
 
 
 @pytest.mark.parametrize(

@@ -95,16 +95,14 @@ class FeedbackRun(AttemptRun):
 
     @property
     def label(self) -> str:
-        part = self.part
-        said = part["critique"]
-        if part["method"] == "ilf":
-            return LABELS.get(
-                (said["critic"], said["judge"], said["choice"]),
-                f"ILF, {said['critic']}, {said['judge']}'s {said['choice']}",
-            )
+        part, single = self.part, self.part["attempts"] == 1
+        if part["method"] not in ("ilf", "rlaif"):
+            return "REINFORCE by the ledger" if part["method"] == "reinforce" and single else super().label
+        who = part["critique"]
         if part["method"] == "rlaif":
-            return f"RLAIF, judge: {said['judge']}"
-        return "REINFORCE by the ledger" if part["method"] == "reinforce" and part["attempts"] == 1 else super().label
+            return f"RLAIF, judge: {who['judge']}"
+        said = who["critic"], who["judge"], who["choice"]
+        return LABELS.get(said, f"ILF, critic: {said[0]}, judge: {said[1]}, {said[2]}")
 
     @cached_property
     def judged(self) -> list[Judged]:
