@@ -90,7 +90,7 @@ class SelfQuestionsConfig(Section):
     round_trip: str = key(
         "none",
         "asks each back, and keeps it where its answer returns: with its sentence before the model's eyes, or from "
-        "memory (eval/answerers/round_trip.py); none keeps all",
+        "memory (eval/answerers/writers/round_trip.py); none keeps all",
         one_of("none", "open_book", "closed_book"),
     )
 
