@@ -17,9 +17,9 @@ from eval.feedback.constitution import KEPT
 from eval.feedback.critics import Critic
 from eval.feedback.refinements import Judged
 from eval.results.results import build_results, write_results
-from eval.sweeps import feedback
+from eval.sweeps.answering import feedback
 from steps.corpus import Corpus
-from steps.evaluated import Evaluated
+from steps.evaluation.evaluated import Evaluated
 from steps.prepare import prepare
 from steps.self_correction import self_correction
 from steps.self_correction.answers import attempt_answers

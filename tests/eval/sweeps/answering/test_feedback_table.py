@@ -9,8 +9,8 @@ import pytest
 
 from data.records import write_jsonl
 from eval.feedback.refinements import Judged
-from eval.sweeps.feedback import FORM, ORACLE, WORDLESS, compared, rows
-from tests.eval.sweeps.test_attempts_table import wrote
+from eval.sweeps.answering.feedback import FORM, ORACLE, WORDLESS, compared, rows
+from tests.eval.sweeps.answering.test_attempts_table import wrote
 
 BY_ORACLE = {"critic": "oracle", "judge": "oracle", "choice": "refinement"}
 WRONG = ["Oslo", "Lima", "Lima", "Lima", "Oslo"]  # two told questions, two never told ones, one that is for trials

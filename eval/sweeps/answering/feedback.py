@@ -1,6 +1,6 @@
 """Feedback in words beside each other: who criticises, who judges, and what of it is learnt.
 
-    python -m eval.sweeps.feedback runs/feedback
+    python -m eval.sweeps.answering.feedback runs/feedback
 
 Rows are systems, seeds of tuning together. Each answers the never-tuned questions of the folds calibration and test
 once; nothing is fitted on them here. Intervals hold 95%, entities resampled, of the mean over seeds question by
@@ -41,10 +41,10 @@ from eval.metrics.rule_of_three import bounds
 from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, percentile_interval
 from eval.results.recorded import record_sweep
 from eval.results.table import Column, Row, Value
-from eval.sweeps.attempts import FORM, AttemptRun, lines, runs_of, systems
+from eval.sweeps.answering.attempts import FORM, AttemptRun, lines, runs_of, systems
 
 COMMAND = Command(
-    name="python -m eval.sweeps.feedback",
+    name="python -m eval.sweeps.answering.feedback",
     summary="Put what runs learnt from critiques into one table.",
     required={},
     optional={},
