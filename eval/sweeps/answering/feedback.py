@@ -15,7 +15,8 @@ question. The last four columns are of how refinements came about, on the questi
     first_kept         first attempts that keep the constitution / all
     mended             refinements that keep it / first attempts that break it
     spoiled            refinements that break it / first attempts that keep it
-    critic_right       critiques that say what the ledger says / all: those of the model, and by chance (shuffled)
+    critic_right       first attempts that break it of which the critic says what the ledger says / all that break it:
+                       of the model, and of shuffled critiques, which is chance
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class FeedbackRun(AttemptRun):
             "spoiled": (first & ~second, first),
         }
         if self.part["critique"]["critic"] in ("own", "shuffled"):  # the oracle says what the ledger says
-            found["critic_right"] = (np.array([one.critic == one.first for one in self.judged]), np.ones(len(first)))
+            found["critic_right"] = (np.array([one.critic == one.first for one in self.judged]) & ~first, ~first)
         return {name: (top.astype(np.float64), bottom.astype(np.float64)) for name, (top, bottom) in found.items()}
 
 

@@ -68,7 +68,7 @@ def test_refinements_are_counted_over_what_they_could_mend_or_spoil(tmp_path: Pa
             "first_kept": (pytest.approx(1 / 3), 3), "mended": (0.5, 2), "spoiled": (1.0, 1),
         }  # fmt: skip
     assert oracle.values["critic_right"] is None  # it says what the ledger says
-    assert own.values["critic_right"] is not None and own.values["critic_right"].value == pytest.approx(2 / 3)
+    assert own.values["critic_right"] is not None and own.values["critic_right"].value == pytest.approx(1 / 2)
     assert without.values["mended"] is None
 
 
