@@ -60,7 +60,7 @@ def critic(config: Config, prepare: Stage, taught: Stage) -> Stage:
         found = lessons(asked, corpus.tuned, Critic(shape, kind), ledger(shape), seed)
         write_jsonl(folder / LESSONS, found)
         torch.manual_seed(seed)
-        first = RefinementLessons(found, asked, shape, critiques=kind == "oracle")
+        first = RefinementLessons(found, asked, shape, kind == "oracle", config.batch.seq_len)
         second = corpus.documents_source(seed)
         course = Course(first, second, part.critique.tokens, part.replay, part.optimizer, seed)
         return train(corpus, stage, folder, load_model(taught.folder / "model"), course) | {"lessons": len(found)}

@@ -70,14 +70,21 @@ class RefinementForm:
 
 
 class RefinementLessons:
-    """Refinements as a source of samples. Raises ValueError for a question that is not in `questions`.
+    """Refinements as a source of samples.
+
+    Raises ValueError for a question that is not in `questions`, and for what does not fit a row of `room` tokens.
 
     Args:
         critiques: whether critiques are learnt, too, so that the model can write its own.
     """
 
     def __init__(
-        self, lessons: Sequence[Refinement], questions: Sequence[Question], form: AttemptForm, critiques: bool
+        self,
+        lessons: Sequence[Refinement],
+        questions: Sequence[Question],
+        form: AttemptForm,
+        critiques: bool,
+        room: int,
     ) -> None:
         texts: Mapping[str, str] = {question.id: question.text for question in questions}
         if missing := [one.question for one in lessons if one.question not in texts]:
@@ -85,6 +92,13 @@ class RefinementLessons:
         self.lessons, self.form, self.critiques = lessons, RefinementForm(form), critiques
         self.texts = form.tokenizer.encode([texts[one.question] for one in lessons])
         self.sizes = [1] * len(lessons)
+        for one, text in zip(lessons, self.texts, strict=True):
+            taken = len(self.form.prompt(text, one.first, one.critique)) + len(one.second)
+            if taken > room:
+                raise ValueError(
+                    f"question {one.question!r} takes {taken} tokens with an answer, a critique and another answer, "
+                    f"and batch.seq_len={room}: raise batch.seq_len"
+                )
 
     def __len__(self) -> int:
         return len(self.lessons)

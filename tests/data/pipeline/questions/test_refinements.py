@@ -48,13 +48,17 @@ def test_what_is_wrong_is_never_learnt(form: AttemptForm) -> None:
 
 def test_lessons_are_rendered_behind_their_question(form: AttemptForm) -> None:
     t, one = form.tokenizer, Refinement("q-0", (80, form.end), (81,), (83, form.end))
-    source = RefinementLessons([one, one], ASKED, form, critiques=True)
+    source = RefinementLessons([one, one], ASKED, form, critiques=True, room=64)
     assert len(source) == 2 and source.sizes == [1, 1]
     (sample,) = source.render(1, 0, False)
     words = t.encode(["Where?"])[0].tolist()
     assert sample.tokens.tolist() == [t.ask, *words, t.answer, 80, t.end, t.ask, 81, t.answer, 83, t.end]
     with pytest.raises(ValueError, match="'q-9', which is not in the corpus"):
-        RefinementLessons([Refinement("q-9", (), (), ())], ASKED, form, critiques=True)
+        RefinementLessons([Refinement("q-9", (), (), ())], ASKED, form, critiques=True, room=64)
+    taken = len(sample)
+    assert len(RefinementLessons([one], ASKED, form, critiques=True, room=taken)) == 1
+    with pytest.raises(ValueError, match=rf"'q-0' takes {taken} tokens .* raise batch\.seq_len"):
+        RefinementLessons([one], ASKED, form, critiques=True, room=taken - 1)
 
 
 def test_a_refinement_is_its_json() -> None:
