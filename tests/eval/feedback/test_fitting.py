@@ -60,14 +60,15 @@ def form(documents: list[Document], tokenizer: Tokenizer) -> AttemptForm:
 
 def asked(number: int, support_class: str = "single", claims: tuple[Claim, ...] = ()) -> Question:
     place = ("Oslo", "Lima", "Cairo", "Quito")[number]
-    given = ((place,), (f"doc-{number}",)) if support_class != "absent_attribute" else ((), ())
+    support = ("doc-0", "doc-1") if support_class == "multi" else (f"doc-{number}",)
+    given = ((place,), support) if support_class != "absent_attribute" else ((), ())
     return Question(f"q-{number}", "?", *given, support_class, str(number), "tune", attribute="born", claims=claims)
 
 
 def test_a_critique_is_taught_by_what_is_right(form: AttemptForm) -> None:
     """What was said is what the ledger says of the first answer; what is kept stays, and all else becomes right."""
     claims = (Claim("Cairo", ("doc-2",), 0.9), Claim("Rome", ("doc-7",), 0.1))
-    questions = [asked(0), asked(1), asked(2, "contested", claims), asked(3, "absent_attribute")] * 40
+    questions = [asked(0, "multi"), asked(1), asked(2, "contested", claims), asked(3, "absent_attribute")] * 40
     critic = Critic(form, "oracle")
 
     def judge(question: Question, attempt: tuple[int, ...]) -> str:
@@ -84,6 +85,8 @@ def test_a_critique_is_taught_by_what_is_right(form: AttemptForm) -> None:
         assert one.second == one.first if name in KEPT else one.second == critic.gold(question)
         assert judge(question, one.second) in KEPT
     assert set(verdicts) == set(SENTENCES)  # each of them is taught
+    others = [one for one in found if judge(by_id[one.question], one.first) == "supported"]
+    assert any(one.second != critic.gold(by_id[one.question]) for one in others)  # another source is as good
     assert found == lessons(questions, questions[:3], critic, judge, 0)
     with_answers = lessons(questions, questions[:3], Critic(form, "answer"), judge, 0)
     assert [one.first for one in with_answers] == [one.first for one in found]  # the same firsts, other words
