@@ -32,6 +32,7 @@ from data.pipeline.placement import TagsConfig
 from data.pipeline.questions.asking import AskingConfig
 from data.pipeline.questions.crops import CropsConfig
 from data.pipeline.questions.planted import PlantedConfig
+from data.pipeline.questions.reading import ReadingConfig
 from data.pipeline.questions.rewriting import RewritingConfig
 from data.pipeline.tokenizer import TokenizerConfig
 from data.pipeline.visits.repeats import RepeatsConfig
@@ -216,6 +217,7 @@ class Config(Section):
     rewriting: RewritingConfig = field(default_factory=RewritingConfig)
     crops: CropsConfig = field(default_factory=CropsConfig)
     asking: AskingConfig = field(default_factory=AskingConfig)
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
     planted: PlantedConfig = field(default_factory=PlantedConfig)
     scenes: ScenesConfig = field(default_factory=ScenesConfig)
     repeats: RepeatsConfig = field(default_factory=RepeatsConfig)

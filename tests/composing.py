@@ -16,6 +16,8 @@ from configs.schema import Config, register
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
+# On top of model=pico, for a model of which nothing is asked but that it runs.
+NANO = ("model.dim=64", "model.head_dim=32", "model.ffn_dim=128")
 
 
 def composed(*overrides: str) -> Config:
