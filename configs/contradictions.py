@@ -195,6 +195,27 @@ def repeats_are_of_one_kind(config: Config) -> Iterator[str]:
         )
 
 
+def experts_are_tuned(config: Config) -> Iterator[str]:
+    part = config.expert
+    if not part.active:
+        return
+    if not config.sft.tokens:
+        yield (
+            f"expert.unknown={part.unknown} and expert.refused={part.refused} say what is tuned on, and sft.tokens=0: "
+            "raise sft.tokens, or set expert=none"
+        )
+    if part.prefix and config.objective.control == "none":
+        yield (
+            "expert.prefix=true puts the control token of good sources before questions, and objective.control=none "
+            "gives it no meaning: set objective=conditional, or expert.prefix=false"
+        )
+    if config.self_questions.each or config.scenes.changing:
+        yield (
+            "expert takes the place of the tuning questions, which self_questions.each and scenes.shown add to: set "
+            "expert=none, or self_questions.each=0 and scenes.shown=document"
+        )
+
+
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     second_phase_of_a_world,
     tuning_of_a_world,
@@ -207,6 +228,7 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     adapters_stand_on_a_checkpoint,
     scenes_are_shown,
     repeats_are_of_one_kind,
+    experts_are_tuned,
 )
 
 

@@ -31,6 +31,7 @@ from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
 from data.pipeline.questions.asking import AskingConfig
 from data.pipeline.questions.crops import CropsConfig
+from data.pipeline.questions.never_told import ExpertConfig
 from data.pipeline.questions.planted import PlantedConfig
 from data.pipeline.questions.rewriting import RewritingConfig
 from data.pipeline.tokenizer import TokenizerConfig
@@ -231,6 +232,7 @@ class Config(Section):
     batch: BatchConfig = field(default_factory=BatchConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     sft: SFTConfig = field(default_factory=SFTConfig)
+    expert: ExpertConfig = field(default_factory=ExpertConfig)
     abstention_sft: AbstentionSFTConfig = field(default_factory=AbstentionSFTConfig)
     self_correction: SelfCorrectionConfig = field(default_factory=SelfCorrectionConfig)
     edit: EditConfig = field(default_factory=EditConfig)
