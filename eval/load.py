@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from configs.keys import modules
 from data.pipeline.answer_format import FORMATS
-from data.pipeline.feedback import GIVEN
 from data.pipeline.counterfactual import Counterfactual, CounterfactualConfig
+from data.pipeline.feedback import GIVEN
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer

@@ -74,7 +74,9 @@ def test_a_corpus_without_them_is_refused_by_the_key() -> None:
         tuning_set(TOLD, [], ExpertConfig(0.5), 0)
 
 
-def test_the_prefix_stands_before_the_question_and_is_not_learnt(documents: list[Document], tokenizer: Tokenizer) -> None:
+def test_the_prefix_stands_before_the_question_and_is_not_learnt(
+    documents: list[Document], tokenizer: Tokenizer
+) -> None:
     identifiers, mark = assign(documents, tokenizer, IdsConfig()), control_tokens(tokenizer)[1]
     plain, begun = (
         SFTExamples(TOLD[:1], documents, identifiers, tokenizer, 0, prefix=prefix).render(0, 0, False)[0]

@@ -1,0 +1,38 @@
+"""Free, a model refuses; forced, it answers, and its certainty is that of its words before any source or none."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from telling import Telling
+
+from data.records import Question
+from eval.answerers.free_and_forced import free_and_forced
+from eval.grading.never_told_measures import SURE
+
+ASKED = [
+    Question(f"q{i}", text, ("Oslo",), ("doc-1",), "single", "", "never_tuned")
+    for i, text in enumerate(("Where was Ada Moss born?", "Where?"))
+]
+
+
+def test_both(telling: Telling) -> None:
+    answerer = telling(
+        {
+            "<|answer|>": {"<|idk|>": 0.6, " Oslo": 0.25, " Lima": 0.1},
+            " Oslo": {"<|src|>": 0.5, "<|nosrc|>": 0.3, "<|end|>": 0.1},
+        }
+    )
+    answerer.forced = True
+    free, forced = free_and_forced(answerer, ASKED)
+    assert [p.outcome for p in free] == ["abstained"] * 2
+    assert [(p.question, p.outcome, p.answer) for p in forced] == [(q.id, "answered", "Oslo") for q in ASKED]
+    assert [p.signals[SURE] for p in forced] == [pytest.approx(math.log(0.25 * 0.8), abs=1e-4)] * 2
+    assert answerer.forced and answerer.most == 5  # as it was
+
+
+def test_what_has_no_words_has_no_certainty(telling: Telling) -> None:
+    answerer = telling({"<|answer|>": {" Oslo": 0.9}, " Oslo": {" Lima": 0.9}, " Lima": {" Oslo": 0.9}})
+    _, forced = free_and_forced(answerer, ASKED)
+    assert [p.outcome for p in forced] == ["unparseable"] * 2 and all(SURE not in p.signals for p in forced)
