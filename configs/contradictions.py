@@ -209,11 +209,33 @@ def experts_are_tuned(config: Config) -> Iterator[str]:
             "expert.prefix=true puts the control token of good sources before questions, and objective.control=none "
             "gives it no meaning: set objective=conditional, or expert.prefix=false"
         )
+    if part.prefix and (config.abstention_sft.method != "none" or config.self_correction.method != "none"):
+        yield (
+            "expert.prefix=true, and the second phase asks without a prefix: set abstention_sft=none and "
+            "self_correction=none, or expert.prefix=false"
+        )
     if config.self_questions.each or config.scenes.changing:
         yield (
             "expert takes the place of the tuning questions, which self_questions.each and scenes.shown add to: set "
             "expert=none, or self_questions.each=0 and scenes.shown=document"
         )
+
+
+def own_texts_are_of_the_second_phase(config: Config) -> Iterator[str]:
+    authors = config.authors
+    if authors.texts != "none" and config.abstention_sft.method == "none":
+        yield (
+            f"authors.texts={authors.texts} are drawn and read in the second phase, and abstention_sft.method=none: "
+            "set abstention_sft=graded, or authors.texts=none"
+        )
+    if authors.marked and authors.texts != "both":
+        yield (
+            f"authors.marked=true tells its own texts from those of others, and authors.texts={authors.texts}: set "
+            "authors.texts=both, or authors.marked=false"
+        )
+    for key, used in (("surprisal.source", config.surprisal.source != "none"), ("lora.rank", config.lora.rank)):
+        if authors.marked and used:
+            yield f"authors.marked=true can't be with {key}: set one of them only"
 
 
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
@@ -229,6 +251,7 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     scenes_are_shown,
     repeats_are_of_one_kind,
     experts_are_tuned,
+    own_texts_are_of_the_second_phase,
 )
 
 

@@ -32,6 +32,7 @@ from data.pipeline.placement import TagsConfig
 from data.pipeline.questions.asking import AskingConfig
 from data.pipeline.questions.crops import CropsConfig
 from data.pipeline.questions.never_told import ExpertConfig
+from data.pipeline.questions.own_texts import AuthorsConfig
 from data.pipeline.questions.planted import PlantedConfig
 from data.pipeline.questions.rewriting import RewritingConfig
 from data.pipeline.tokenizer import TokenizerConfig
@@ -234,6 +235,7 @@ class Config(Section):
     sft: SFTConfig = field(default_factory=SFTConfig)
     expert: ExpertConfig = field(default_factory=ExpertConfig)
     abstention_sft: AbstentionSFTConfig = field(default_factory=AbstentionSFTConfig)
+    authors: AuthorsConfig = field(default_factory=AuthorsConfig)
     self_correction: SelfCorrectionConfig = field(default_factory=SelfCorrectionConfig)
     edit: EditConfig = field(default_factory=EditConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)

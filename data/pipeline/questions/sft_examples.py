@@ -43,6 +43,7 @@ class SFTExample:
         source: the id of the document cited, "" for none.
         confidence: in [0, 1], None for no mark of it.
         unsure: the mark of not being sure comes first, and an answer behind its source; for "answer" and "idk".
+        own: the words of the answer are the model's, and marked so (model/authorship.py).
     """
 
     question: str
@@ -52,6 +53,7 @@ class SFTExample:
     source: str = ""
     confidence: float | None = None
     unsure: bool = False
+    own: bool = False
 
     def __post_init__(self) -> None:
         if self.say not in SAYINGS:
@@ -118,6 +120,9 @@ class SFTExamples:
         sample = self._sample(index, epoch)
         if self.lessons[index].question in self.untold:
             sample = replace(sample, parts=[part._replace(score=0.0) for part in sample.parts])
+        if self.lessons[index].own:
+            words = self.answers[index]
+            sample = replace(sample, parts=[part._replace(own=part.tokens is words) for part in sample.parts])
         return [sample]
 
     def _sample(self, index: int, epoch: int) -> Sample:

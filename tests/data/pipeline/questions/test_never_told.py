@@ -91,6 +91,16 @@ def test_the_prefix_stands_before_the_question_and_is_not_learnt(
     [
         (("expert.unknown=0.5", "sft.tokens=0"), "sft.tokens=0: raise sft.tokens, or set expert=none"),
         (("expert.prefix=true",), "objective.control=none gives it no meaning: set objective=conditional"),
+        (
+            (
+                "expert.prefix=true",
+                "objective=conditional",
+                "abstention_sft=graded",
+                "corpus.hard=true",
+                "corpus.relabel=0.2",
+            ),
+            "the second phase asks without a prefix",
+        ),
         (("expert.refused=0.5", "self_questions.each=2"), "expert takes the place of the tuning questions"),
         (("expert.refused=1.0",), "expert.refused=1.0: must be a share from 0 to below 1"),
     ],
