@@ -31,7 +31,7 @@ def _answers(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
 
     asked = [question for question in evaluated.questions if is_asked(question)]
     if not asked:
-        raise ValueError("the corpus has no question of split never_tuned (and fold test), which expert is measured on")
+        raise ValueError("the corpus has no question of split never_tuned, which expert is measured on")
     free, forced = free_and_forced(evaluated.answerer, asked)
     for name, records in ((QUESTIONS, asked), (FREE, free), (FORCED, forced)):
         write_jsonl(folder / name, records)

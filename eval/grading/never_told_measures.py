@@ -97,9 +97,12 @@ class Shown:
 
 
 def is_asked(question: Question) -> bool:
-    """Whether it is one of those that are measured: of the test fold, told or never told, without a premise."""
-    asked = question.split == "never_tuned" and question.fold in ("", "test")
-    return asked and question.support_class in (*ANSWERABLE, *NEVER) and "premise" not in question.support_class
+    """Whether it is one of those measured: never tuned, told or never told, without a premise.
+
+    Of all folds, since nothing is fitted or chosen on any.
+    """
+    asked = question.split == "never_tuned" and "premise" not in question.support_class
+    return asked and question.support_class in (*ANSWERABLE, *NEVER)
 
 
 def measured(shown: Shown) -> Mapping[str, Any]:
