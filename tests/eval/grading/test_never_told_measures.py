@@ -73,7 +73,7 @@ def test_weights_are_how_often_a_question_was_drawn() -> None:
 def test_never_tuned_questions_without_premises_are_asked() -> None:
     assert all(map(is_asked, ASKED))
     others = [
-        replace(TOLD[0], split="in_domain"),
+        replace(TOLD[0], split="in_domain", fold=""),
         replace(TOLD[0], split="reworded", fold=""),
         replace(TOLD[0], support_class="true_premise"),
         replace(NEVER[0], support_class="false_premise"),
