@@ -127,7 +127,7 @@ def _blank(config: ModelConfig, more: _More) -> Transformer:
     return model
 
 
-def _check_tensors(config: ModelConfig, more: _More, files: list[Path]) -> None:
+def _check_tensors(config: ModelConfig, beside: _More, files: list[Path]) -> None:
     """Raises ValueError where files have other tensors than a model has, before memory is taken for that."""
     found: dict[str, tuple[int, ...]] = {}
     for path in files:
@@ -143,7 +143,7 @@ def _check_tensors(config: ModelConfig, more: _More, files: list[Path]) -> None:
     if layers != config.layers:
         raise ValueError(f"it has {layers} layers, not {config.layers}")
     with torch.device("meta"):
-        wanted = {name: tuple(tensor.shape) for name, tensor in _blank(config, more).state_dict().items()}
+        wanted = {name: tuple(tensor.shape) for name, tensor in _blank(config, beside).state_dict().items()}
     wanted = {name: shape for name, shape in wanted.items() if _read(config, name)}
     for name, shape in wanted.items():
         if name not in found:

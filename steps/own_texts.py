@@ -51,10 +51,8 @@ def own_texts(answerer: LMAnswerer, questions: Sequence[Question], samples: int,
     rows = [(head, value + tail) for head, tail in zip(begun, tails, strict=True) for value in values]
     scores = torch.from_numpy(log_probs(answerer, rows, [[]])).reshape(len(first), len(values))
     drawn = torch.multinomial(scores.softmax(1), samples, True, generator=torch.Generator().manual_seed(seed)).tolist()
-    return [
-        OwnText(*texts, tuple(values[i] for i in chosen))
-        for *texts, chosen in zip(first, second, truths.values(), drawn, strict=True)
-    ]
+    chosen = (tuple(values[i] for i in each) for each in drawn)
+    return [OwnText(*text) for text in zip(first, second, truths.values(), chosen, strict=True)]
 
 
 def with_texts(lessons: Source, corpus: Corpus, rollout: Path, seed: int) -> Source:

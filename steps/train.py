@@ -110,9 +110,11 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
             named = corpus.last_read(readings)
             if not rank():
                 write_json(folder / READINGS, readings)
-        first: Source = corpus.questions_source(part.seed, further, named=named)
-        if config.expert.active:
-            first = corpus.expert_source(part.seed)
+        first: Source = (
+            corpus.expert_source(part.seed)
+            if config.expert.active
+            else corpus.questions_source(part.seed, further, named=named)
+        )
         second = corpus.documents_source(part.seed)
         plain = 1.0 if config.scenes.changing else 0.0  # replay without tags, so that no reading comes after the last
         course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed, plain)

@@ -23,7 +23,8 @@ def free_and_forced(answerer: LMAnswerer, questions: Sequence[Question]) -> tupl
     words = answerer.tokenizer.encode([forced[place].answer or "" for place in spoken])
     ends = [mark for mark, outcome in answerer.format.outcomes.items() if outcome in ANSWERED]
     rows = [(answerer.prompt(t), [*w, end]) for t, w in zip(texts, words, strict=True) for end in ends]
-    scores = [float(one.sum()) for one in token_log_probs(answerer.model, rows, answerer.batch)]
+    own = [[*[False] * len(prompt), *[True] * (len(said) - 1)] for prompt, said in rows]  # it reads its words as such
+    scores = [float(one.sum()) for one in token_log_probs(answerer.model, rows, answerer.batch, own)]
     for place, sure in zip(spoken, np.array(scores).reshape(-1, len(ends)), strict=True):
         signals = {**forced[place].signals, SURE: float(np.logaddexp.reduce(sure))}
         forced[place] = replace(forced[place], signals=signals)

@@ -54,7 +54,8 @@ def token_log_probs(
 
     Args:
         rows: (prefix, text) token lists; similar lengths are read side by side.
-        own: of each prefix, which tokens the model wrote itself; None for none.
+        own: of the first tokens of each row, which the model wrote itself; what it does not say of is not; None for
+            none.
     """
     device = model.embed_tokens.weight.device
     order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]) + len(rows[i][1]))
@@ -64,7 +65,8 @@ def token_log_probs(
         tokens, present = pad_left([[*rows[i][0], *rows[i][1]] for i in chunk], device)
         mine = None
         if own is not None:
-            mine = pad_left([[*own[i], *[False] * len(rows[i][1])] for i in chunk], device)[0].bool()
+            rest = (len(rows[i][0]) + len(rows[i][1]) - len(own[i]) for i in chunk)
+            mine = pad_left([[*own[i], *[False] * more] for i, more in zip(chunk, rest, strict=True)], device)[0].bool()
         log_probs = read(model, Context.empty(model, len(chunk)), tokens, present, mine).log_softmax(-1)
         scores = log_probs[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0].double().cpu().numpy()
         for i, score in zip(chunk, scores, strict=True):

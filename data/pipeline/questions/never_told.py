@@ -58,7 +58,7 @@ def tuning_set(
     Raises ValueError, naming the key, where there is nothing to tune on.
     """
     rng = random.Random(f"whence expert/{seed}")
-    known, unknown = (rng.sample(items, len(items)) for items in (list(told), list(never)))
+    known, unknown = rng.sample(told, len(told)), rng.sample(never, len(never))
     size = len(known)
     if config.unknown or config.refused:
         size = min(size, int((1 - config.refused) * len(unknown)))

@@ -38,7 +38,7 @@ class AuthorsConfig(Section):
         "read beside its lessons (data/pipeline/questions/own_texts.py): those of others, or both",
         one_of(*TEXTS),
     )
-    times: int = key(4, "how often an epoch of the lessons shows the texts on each person", at_least(1))
+    times: int = key(12, "how often an epoch of the lessons shows the texts on each person", at_least(1))
     marked: bool = key(False, "a mark says of each token whether the model wrote it itself (model/authorship.py)")
 
 

@@ -7,6 +7,7 @@ import math
 import pytest
 from telling import Telling
 
+import eval.answerers.free_and_forced
 from data.records import Question
 from eval.answerers.free_and_forced import free_and_forced
 from eval.grading.never_told_measures import SURE
@@ -36,3 +37,18 @@ def test_what_has_no_words_has_no_certainty(telling: Telling) -> None:
     answerer = telling({"<|answer|>": {" Oslo": 0.9}, " Oslo": {" Lima": 0.9}, " Lima": {" Oslo": 0.9}})
     _, forced = free_and_forced(answerer, ASKED)
     assert [p.outcome for p in forced] == ["unparseable"] * 2 and all(SURE not in p.signals for p in forced)
+
+
+def test_it_reads_its_words_as_its_own(telling: Telling, monkeypatch: pytest.MonkeyPatch) -> None:
+    answerer = telling({"<|answer|>": {" Oslo": 0.9}, " Oslo": {"<|src|>": 0.9}})
+    seen: list[list[list[bool]]] = []
+    plain = eval.answerers.free_and_forced.token_log_probs
+
+    def watched(model: object, rows: list, batch: int, own: list[list[bool]]) -> list:
+        seen.append(own)
+        assert [len(marks) for marks in own] == [len(prompt) + len(said) - 1 for prompt, said in rows]
+        return plain(model, rows, batch, own)
+
+    monkeypatch.setattr(eval.answerers.free_and_forced, "token_log_probs", watched)
+    free_and_forced(answerer, ASKED[:1])
+    assert [marks[-2:] for marks in seen[0]] == [[False, True]] * 2 and sum(seen[0][0]) == 1
