@@ -77,11 +77,11 @@ def _staged(config: Config, folder: Path) -> Path:
         stages.append(edit(config, prepared, stages[-1]))
     if rank():
         return folder  # the first process of the job does the rest
-    from steps.answer import answer
-    from steps.evaluated import Evaluated
-    from steps.probes import probes
-    from steps.publish import publish
-    from steps.signals import signals
+    from steps.evaluation.answer import answer
+    from steps.evaluation.evaluated import Evaluated
+    from steps.evaluation.probes import probes
+    from steps.evaluation.publish import publish
+    from steps.evaluation.signals import signals
 
     evaluated = Evaluated(config, prepared, stages[-1])
     answered = answer(evaluated)

@@ -32,7 +32,7 @@ from model.transformer import Transformer
 from model.value_head import ValueHead
 from train.config import ObjectiveConfig, OptimizerConfig
 from train.objectives import look, named
-from train.optimizer import build_optimizer
+from train.optim.optimizer import build_optimizer
 
 PLAIN = "next_token"
 

@@ -46,9 +46,20 @@ def between(least: float, most: float) -> Range:
     return Range(f"between {least:g} and {most:g}", lambda value: least <= value <= most)
 
 
-def modules(folder: str) -> tuple[str, ...]:
-    """The names of the modules in a folder of the code, without importing any: what may be chosen there by its name."""
-    return tuple(sorted(path.stem for path in (ROOT / folder).glob("*.py") if path.stem != "__init__"))
+def modules(folder: str) -> dict[str, str]:
+    """What may be chosen by its name: of each module in or below a folder of the code, its name and its dotted name.
+
+    In the order of the names, and nothing is imported. Raises ValueError where two are of one name.
+    """
+    found: dict[str, str] = {}
+    for path in sorted((ROOT / folder).rglob("*.py"), key=lambda path: path.stem):
+        if path.stem == "__init__":
+            continue
+        here = path.relative_to(ROOT)
+        if path.stem in found:
+            raise ValueError(f"{here} and {found[path.stem]} are of one name in {folder}: rename one of them")
+        found[path.stem] = ".".join(here.with_suffix("").parts)
+    return found
 
 
 def one_of(*options: str) -> Range:

@@ -34,6 +34,7 @@ from data.pipeline.questions.crops import CropsConfig
 from data.pipeline.questions.never_told import ExpertConfig
 from data.pipeline.questions.own_texts import AuthorsConfig
 from data.pipeline.questions.planted import PlantedConfig
+from data.pipeline.questions.reading import ReadingConfig
 from data.pipeline.questions.rewriting import RewritingConfig
 from data.pipeline.tokenizer import TokenizerConfig
 from data.pipeline.visits.repeats import RepeatsConfig
@@ -92,7 +93,7 @@ class SelfQuestionsConfig(Section):
     round_trip: str = key(
         "none",
         "asks each back, and keeps it where its answer returns: with its sentence before the model's eyes, or from "
-        "memory (eval/answerers/round_trip.py); none keeps all",
+        "memory (eval/answerers/writers/round_trip.py); none keeps all",
         one_of("none", "open_book", "closed_book"),
     )
 
@@ -218,6 +219,7 @@ class Config(Section):
     rewriting: RewritingConfig = field(default_factory=RewritingConfig)
     crops: CropsConfig = field(default_factory=CropsConfig)
     asking: AskingConfig = field(default_factory=AskingConfig)
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
     planted: PlantedConfig = field(default_factory=PlantedConfig)
     scenes: ScenesConfig = field(default_factory=ScenesConfig)
     repeats: RepeatsConfig = field(default_factory=RepeatsConfig)

@@ -18,7 +18,7 @@ from data.pipeline.tokenizer import Tokenizer
 from data.records import Document, Prediction, Question, read_jsonl
 from data.storage.shards import read_documents
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.answerers.statements import Statements, statements
+from eval.answerers.writers.statements import Statements, statements
 from eval.grading.methods import FOLDER as METHODS
 from eval.grading.methods import NONE, method
 from eval.selective.policy import Policy, read_policies

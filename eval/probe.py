@@ -52,7 +52,7 @@ def main(values: dict[str, str], _: list[str]) -> None:
     if ("run" in values) == ("model" in values):
         raise ValueError("give run=... or model=..., one of them")
     if not values["probe"].endswith(TASK):
-        one_of(values, "probe", modules(FOLDER))
+        one_of(values, "probe", [*modules(FOLDER)])
     seed = whole_number(values, "seed", 0, least=0) if "seed" in values else None
     found = _of_run(values, seed) if "run" in values else _of_model(values, seed or 0)
     print(json.dumps(found, indent=2))
@@ -91,7 +91,7 @@ def _of_model(values: Mapping[str, str], seed: int) -> dict[str, Any]:
     from eval.answerers.prompted.choices import HFChooser
     from eval.answerers.prompted.hf import HFModel
     from eval.probes import Material, held_out, probe
-    from eval.probes.inverse_scaling import scored, summary
+    from eval.probes.beliefs.inverse_scaling import scored, summary
 
     if values["probe"].endswith(TASK):
         return _of_task(HFChooser(HFModel(values["model"], values.get("device", ""))), values["probe"])
@@ -110,7 +110,7 @@ def _of_model(values: Mapping[str, str], seed: int) -> dict[str, Any]:
 
 def _of_task(chooser: Chooser, path: str) -> dict[str, Any]:
     from eval.grading.big_bench import read_task
-    from eval.probes.inverse_scaling import scored, summary
+    from eval.probes.beliefs.inverse_scaling import scored, summary
 
     task = read_task(path)
     return {task.name: summary(*scored(chooser, task))}

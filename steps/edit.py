@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from configs.schema import Config
 from stages import Stage, announced, write_json
 from steps.edit_corpus import BEFORE
-from steps.probes import FILE, PREFIX
+from steps.evaluation.probes import FILE, PREFIX
 from steps.train import Course, fed_back, of_questions, settings_of, train
 
 if TYPE_CHECKING:
     from data.records import Prediction, Question
-    from steps.evaluated import Evaluated
+    from steps.evaluation.evaluated import Evaluated
 
 FORCED = "forced.jsonl"
 
@@ -68,7 +68,7 @@ def edit(config: Config, prepare: Stage, trained: Stage) -> Stage:
 def edit_answers(evaluated: Evaluated) -> Stage:
     """The stage: what the edit touches and what it should not, asked and measured (eval/grading/edit_measures.py)."""
     config = evaluated.config
-    modules = [__name__, "eval.selective.edit_cases", "eval.grading.edit_measures", "eval.answerers.statements"]
+    modules = [__name__, "eval.selective.edit_cases", "eval.grading.edit_measures", "eval.answerers.writers.statements"]
     modules += [f"eval.signals.{name}" for name in config.eval.signals]
     settings = {"citations": config.eval.citations, "signals": config.eval.signals, "seed": config.seed}
     stage = evaluated.stage(f"{PREFIX}edit", modules, settings | {"rewriting": asdict(config.rewriting)})
@@ -92,7 +92,7 @@ def _answers(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
 
 def _cited(evaluated: Evaluated, questions: Sequence[Question]) -> list[Prediction]:
     """Forced answers, cited as in `eval.ask`: by the statement made of question and answer, where signals need one."""
-    from eval.answerers.statements import statements
+    from eval.answerers.writers.statements import statements
     from eval.signals import Asked, extractor
 
     config, answerer = evaluated.config, evaluated.answerer

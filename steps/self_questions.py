@@ -23,15 +23,15 @@ def self_questions(config: Config, prepare: Stage, trained: Stage) -> Stage:
         "seed": config.seed,
         "row": config.batch.seq_len,
         "batch": config.eval.batch,
-        "code": code_digest([__name__, "eval.answerers.round_trip"]),
+        "code": code_digest([__name__, "eval.answerers.writers.round_trip"]),
     }
 
     def work(folder: Path) -> dict[str, Any]:
         from data.records import write_jsonl
         from data.storage.shards import read_documents
         from eval.answerers.lm_answerer import LMAnswerer
-        from eval.answerers.question_writer import write_questions
-        from eval.answerers.round_trip import returning
+        from eval.answerers.writers.question_writer import write_questions
+        from eval.answerers.writers.round_trip import returning
         from model.hf import load_model
         from steps.corpus import Corpus
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from checkpoints import tiny_llama
-from composing import CONFIGS, composed
+from composing import CONFIGS, NANO, composed
 
 from run import run
 from tests.configs.test_settings import CONTINUED
@@ -17,17 +17,17 @@ from tests.test_run import SMALL, WORLD
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 # Of the same stages as others: they compose in the quick tests, and run in the slow ones.
-VARIANTS = {"faithful_names", "lds_whole", "repeats_grid", "repeats_heads", "repeats_sizes", "rlcr", "scenes_changing"}
-VARIANTS |= {"surprisal_base"}
+VARIANTS = {"abstention", "faithful_names", "formats", "lds", "lds_whole", "placement", "repeats_grid", "repeats_heads"}
+VARIANTS |= {"repeats_sizes", "rlcr", "scenes_changing", "surprisal_base"}
 
 
 @pytest.mark.parametrize(
     "experiment", [pytest.param(e, marks=pytest.mark.slow) if e in VARIANTS else e for e in EXPERIMENTS]
 )
 def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    extra: tuple[str, ...] = WORLD
+    extra: tuple[str, ...] = (*NANO, *WORLD)
     if experiment == "biocite":
-        extra = (f"corpus.path={_biocite(tmp_path)}",)
+        extra = (*NANO, f"corpus.path={_biocite(tmp_path)}")
     if experiment in CONTINUED and experiment != "qa_node":
         checkpoint = tiny_llama(tmp_path / "checkpoint")
         read = {"squad_like": (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "model.layers=1")}
@@ -42,6 +42,7 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
         f"experiment={experiment}", *SMALL, *extra, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages"
     )
     config.pretrain.tokens, config.sft.tokens, config.edit.tokens = 2048, min(config.sft.tokens, 1024), 1024
+    config.abstention_sft.tokens = 1024
     if getattr(config.corpus, "hard", False):
         # The fewest that its parts can be made of: what costs here is asking after everything.
         few = 60 if config.corpus.relabel == 0 else 80 if config.corpus.tuned < 0.5 else 120

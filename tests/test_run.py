@@ -5,6 +5,7 @@ The commands run in processes of their own, most of them forked (see jobs.py), s
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -14,17 +15,16 @@ import time
 from pathlib import Path
 
 import pytest
+from composing import CONFIGS, NANO, ROOT, composed
 from hydra import compose, initialize_config_dir
 from jobs import Job, assert_same_end, start, trained
-from omegaconf import OmegaConf
 
-from configs.schema import Config, register
+from configs.schema import register
 from data.pipeline.questions.sft_examples import SFTExample
 from data.records import Question, read_jsonl
+from eval import ask
 from run import run
 
-ROOT = Path(__file__).parent.parent
-CONFIGS = ROOT / "configs"
 SMALL = (
     "model=pico",
     "batch.sequences=4",
@@ -38,14 +38,9 @@ SMALL = (
     "eval.citations=3",
 )
 WORLD = ("corpus.documents=40", "corpus.heldout=4")
+FAST = (*SMALL, *NANO, *WORLD)
 # It learns too little to write statements, so they are those of the wordings that it was tuned on.
 TINY = ("experiment=tiny", *SMALL, *WORLD, "sft.tokens=2048", "rewriting.fraction=0")
-
-
-def composed(*overrides: str):
-    register()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
 
 
 def command(folder: Path, *arguments: str) -> Job:
@@ -59,17 +54,8 @@ def command(folder: Path, *arguments: str) -> Job:
 def tiny(tmp_path_factory) -> Path:
     """A finished run of every stage."""
     folder = tmp_path_factory.mktemp("tiny")
-    config = composed(*TINY, f"run_dir={folder}/run", f"stages_dir={folder}/stages")
-    return run(OmegaConf.to_object(config))
-
-
-@pytest.mark.parametrize("group", ["corpus", "tags", "ids", "model", "trainer"])
-def test_every_option_of_every_group_composes(group):
-    options = [path.stem for path in (CONFIGS / group).glob("*.yaml")]
-    assert options
-    for option in options:
-        config = OmegaConf.to_object(composed(f"{group}={option}"))
-        assert isinstance(config, Config)
+    config = composed(*TINY, *NANO, f"run_dir={folder}/run", f"stages_dir={folder}/stages")
+    return run(config)
 
 
 @pytest.mark.parametrize("launcher", sorted(path.stem for path in (CONFIGS / "launcher").glob("*.yaml")))
@@ -82,7 +68,7 @@ def test_every_launcher_composes(launcher):
 
 
 def test_a_second_phase_teaches_and_is_not_taught_again(tmp_path):
-    arguments = (*SMALL, "experiment=tiny", "abstention_sft=graded", "corpus.hard=true", "corpus.documents=120")
+    arguments = (*SMALL, *NANO, "experiment=tiny", "abstention_sft=graded", "corpus.hard=true", "corpus.documents=120")
     more = (
         "corpus.exposures=2",
         "corpus.relabel=0.2",
@@ -92,7 +78,7 @@ def test_a_second_phase_teaches_and_is_not_taught_again(tmp_path):
     )
     config = composed(*arguments, *more, f"run_dir={tmp_path}/run", f"stages_dir={tmp_path}/stages")
     config.pretrain.tokens, config.sft.tokens = 2048, 1024
-    folder = run(OmegaConf.to_object(config))
+    folder = run(config)
     rounds = config.abstention_sft.rounds
     assert rounds == 2
     lessons = [
@@ -103,7 +89,7 @@ def test_a_second_phase_teaches_and_is_not_taught_again(tmp_path):
     assert {asked[lesson.question] for found in lessons for lesson in found} == {"tune", "relabel"}
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")}
     assert len(made) == 8 + 2 * rounds  # three of signals; a probe; each round asks and teaches
-    run(OmegaConf.to_object(config))
+    run(config)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").rglob("done.json")} == made
 
 
@@ -127,14 +113,14 @@ def test_results_hold_what_is_promised(tiny):
 def test_a_finished_run_does_no_work_again(tiny):
     folder = tiny.parent
     before = {path: path.stat().st_mtime_ns for path in (folder / "stages").rglob("*") if path.is_file()}
-    config = composed(*TINY, f"run_dir={folder}/again", f"stages_dir={folder}/stages")
-    run(OmegaConf.to_object(config))
+    config = composed(*TINY, *NANO, f"run_dir={folder}/again", f"stages_dir={folder}/stages")
+    run(config)
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "stages").rglob("*") if path.is_file()}
 
 
 def test_a_killed_run_ends_as_one_never_stopped(tmp_path):
     """SIGKILL between two checkpoints of pretraining; the same command then gives the same weights and metrics."""
-    arguments = (*SMALL, *WORLD, "pretrain.tokens=20480", "name=killed")
+    arguments = (*FAST, "pretrain.tokens=20480", "name=killed")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     trained(whole, *arguments, small=())
     killed.mkdir()
@@ -156,7 +142,8 @@ def test_a_killed_run_ends_as_one_never_stopped(tmp_path):
 
 
 def test_a_sweep_gives_each_run_a_directory_and_one_table(tmp_path):
-    done = command(tmp_path, "-m", *SMALL, *WORLD, "pretrain.tokens=2048", "tags=none,end", "seed=0,1", "name=sweep")
+    short = ("pretrain.tokens=2048", "sft.tokens=0", "eval.signals=[]", "eval.probes=[]")
+    done = command(tmp_path, "-m", *FAST, *short, "tags=none,end", "seed=0,1", "name=sweep")
     assert done.code == 0, done.said
     assert len(list(tmp_path.glob("runs/sweep/*/results.json"))) == 4
     table = subprocess.run(
@@ -248,7 +235,7 @@ def test_a_corpus_without_questions_trains_and_cites(tmp_path):
 
 
 def test_a_truncated_shard_is_named_and_made_anew(tmp_path):
-    arguments = (*SMALL, *WORLD, "pretrain.tokens=2048")
+    arguments = (*FAST, "pretrain.tokens=2048", "sft.tokens=0", "eval.signals=[]", "eval.probes=[]")
     trained(tmp_path, *arguments, small=())
     (shard,) = tmp_path.glob("runs/stages/prepare-*/*.tar")
     whole = shard.read_bytes()
@@ -259,7 +246,9 @@ def test_a_truncated_shard_is_named_and_made_anew(tmp_path):
     assert shard.read_bytes() == whole
 
 
-def test_ask_and_cite_answer_from_the_run_directory(tiny):
+def test_ask_and_cite_answer_from_the_run_directory(tiny, capsys, monkeypatch):
+    """Each once as users start it, and asked otherwise in this process: to import it takes longest."""
+
     def said(module: str, *arguments: str, **options) -> str:
         done = subprocess.run(
             [sys.executable, "-m", module, f"run={tiny}", *arguments],
@@ -272,10 +261,14 @@ def test_ask_and_cite_answer_from_the_run_directory(tiny):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert said("eval.ask", "Where does Ann Lee work?").strip()
-    assert said("eval.ask", input="Where does Ann Lee work?\n\n").strip()
     (line,) = said("eval.ask", "json=true", input="Where does Ann Lee work?\n").splitlines()
     assert json.loads(line)["question"] == "Where does Ann Lee work?"
     cited = said("eval.cite", "Ann Lee works at Corp.", "top=2").splitlines()
     assert cited[0] == "Ann Lee works at Corp."
     assert [line.split()[0] for line in cited if "probability" in line] == ["1.", "2."]
+    ask.main({"run": str(tiny)}, ["Where does Ann Lee work?"])
+    answer = capsys.readouterr().out
+    assert answer.strip()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Where does Ann Lee work?\n\n"))
+    ask.main({"run": str(tiny)}, [])
+    assert answer in capsys.readouterr().out

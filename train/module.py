@@ -33,8 +33,8 @@ from train.config import ObjectiveConfig, OptimizerConfig
 from train.fsdp import shard, shard_whole
 from train.loading import Failure, loader
 from train.objectives import look, named
-from train.optimizer import build_optimizer, rate
-from train.skip_step import Guard, keep_where
+from train.optim.optimizer import build_optimizer, rate
+from train.optim.skip_step import Guard, keep_where
 
 
 class SourceAwareLM(L.LightningModule):

@@ -16,7 +16,7 @@ from model.attention import training_mask
 from model.hf import save_model
 from model.loss import token_nll
 from model.transformer import Transformer
-from train.optimizer import build_optimizer
+from train.optim.optimizer import build_optimizer
 
 ANSWERING = "answering"
 QUESTIONS = 0.9  # of the tokens

@@ -15,7 +15,7 @@ from data.pipeline.stream import Stream
 from model.attention import Mask, training_mask
 from model.hf import load_model
 from model.loss import compile_model, token_nll
-from train.optimizer import build_optimizer
+from train.optim.optimizer import build_optimizer
 
 
 def measure(settings: Settings) -> Measured:

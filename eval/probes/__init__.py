@@ -1,7 +1,14 @@
 """What a model shows when it is not asked but read, or made to say something: studies without training, a file each.
 
-A module of this folder is a probe, listed by its name in the key `eval.probes`, and holds a `PROBE`. What it finds is
-its part of results.json and its section of the report. On a finished run: python -m eval.probe run=DIR probe=NAME.
+A module below this folder is a probe, listed by its name in the key `eval.probes`, and holds a `PROBE`. What it finds
+is its part of results.json and its section of the report. On a finished run: python -m eval.probe run=DIR probe=NAME.
+They lie together by what they ask:
+
+    memorization    what was read, and where: what of the documents is in the weights
+    faithfulness    does a citation follow the document, or the words and names around it?
+    beliefs         what moves what the model takes for true, besides the documents
+    coherence       does one answer agree with another, when asked otherwise or one step after the other?
+    uncertainty     does the model know that it may be wrong?
 
 Shape letters: N items.
 """
@@ -18,12 +25,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from configs.keys import modules
 from data.pipeline.visits.scenes import READINGS
 from data.records import Document, Question
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.grading.big_bench import Task
 from eval.metrics.statistics import Floats, bootstrap_draws, percentile_interval
 
+FOLDER = "eval/probes"
 EXPERT = ("none",)  # methods of abstention SFT: no such phase
 RESAMPLES = 500
 
@@ -76,7 +85,7 @@ class Probe:
 
 def probe(name: str) -> Probe:
     """The probe of the module of this name."""
-    found: Probe = import_module(f"{__name__}.{name}").PROBE
+    found: Probe = import_module(modules(FOLDER)[name]).PROBE
     return found
 
 

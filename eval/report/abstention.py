@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from configs.keys import modules
+from eval.probes import FOLDER
 from eval.probes import probe as probe_of
 from eval.report.html import Cell, Row, Table, in_words, render, share, words
 from eval.report.measures import defined, measure_cell, measures, nested
@@ -106,7 +107,7 @@ def exposure(curve: Mapping[str, Any]) -> Markup:
 
 def probe(name: str, found: Mapping[str, Any]) -> Markup:
     """One probe: a sentence of explanation where it is known, then all that it found."""
-    known = probe_of(name) if name in modules("eval/probes") else None
+    known = probe_of(name) if name in modules(FOLDER) else None
     title, about = (known.title, known.about) if known else (words(name).capitalize(), "")
     return render("probe", title=title, about=about, tables=nested(found))
 

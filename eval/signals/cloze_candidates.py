@@ -2,9 +2,9 @@
 
 Answers in dialogue are learnt from the questions of tuning, statements from every document. So the statement that an
 answer makes, up to where the answer stands ("Ada Moss was born in"), brings out what the model was told where the
-question may not. Every completion (eval/answerers/cloze.py) is a candidate beside the answer, cited by its footnote and
-checked both ways; eval/selective/answer_selection.py chooses. It needs what the two-way check needs: the corpus's
-wording of the answer.
+question may not. Every completion (eval/answerers/writers/cloze.py) is a candidate beside the answer, cited by its
+footnote and checked both ways; eval/selective/answer_selection.py chooses. It needs what the two-way check needs: the
+corpus's wording of the answer.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import replace
 from data.pipeline.sample import NOTHING, TAG, Part, Sample
 from data.records import Prediction, Question
 from eval.answerers.candidates import enumerate_candidates, with_signals
-from eval.answerers.cloze import complete
 from eval.answerers.likelihoods import log_probabilities
 from eval.answerers.lm_answerer import ANSWERED, LMAnswerer
+from eval.answerers.writers.cloze import complete
 from eval.grading.correctness import exact_match
 from eval.signals import Extractor, Signal
 from eval.signals.bidirectional import restate

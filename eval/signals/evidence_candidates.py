@@ -24,7 +24,7 @@ from data.records import Prediction, Question
 from eval.answerers.candidates import enumerate_candidates, with_signals
 from eval.answerers.likelihoods import log_probabilities
 from eval.answerers.lm_answerer import ANSWERED, LONGEST_EVIDENCE, LMAnswerer
-from eval.answerers.statements import stating
+from eval.answerers.writers.statements import stating
 from eval.signals import Asked, Extractor, Signal
 from eval.signals.bidirectional import restate
 from model.generate import beam_search

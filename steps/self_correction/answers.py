@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages import Stage, announced, write_json
-from steps.evaluated import Evaluated
-from steps.probes import FILE, PREFIX
+from steps.evaluation.evaluated import Evaluated
+from steps.evaluation.probes import FILE, PREFIX
 
 if TYPE_CHECKING:
     from data.records import Prediction, Question

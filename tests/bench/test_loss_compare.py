@@ -167,6 +167,6 @@ def test_this_checkout_as_a_revision_and_with_one_number_changed(tmp_path, monke
     monkeypatch.chdir(repository(tmp_path))
     assert main(["HEAD", *TINY]) == 0
     assert "identical over 4 steps of pretrain, 2 steps of tune" in capsys.readouterr().out
-    edit(tmp_path, "train/optimizer.py", "(step + 1) / up", "(step + 2) / up")
+    edit(tmp_path, "train/optim/optimizer.py", "(step + 1) / up", "(step + 2) / up")
     assert main(["HEAD", *TINY, "pretrain.optimizer.warmup=0.5"]) == 1
     assert "pretrain: losses differ from step 2 on" in capsys.readouterr().out

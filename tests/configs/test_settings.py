@@ -16,7 +16,7 @@ from configs import machine
 from configs.command import every_key
 from configs.describe import describe
 from configs.keys import ANY, allowed
-from configs.schema import register
+from configs.schema import CORPORA, register
 
 OPTIONS = {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in CONFIGS.iterdir() if path.is_dir()}
 SHARE, PART, FINITE = "must be a share from 0 to 1", "must be a share from 0 to below 1", "must be a finite number"
@@ -25,7 +25,7 @@ GIVEN = {
     "shards": ("corpus.url=u",),
     **dict.fromkeys(("files", "qa", "squad_like", "qa_node", "clapnq", "selqa"), PATH),
 }
-WORLDS = ("world", "world_demo")  # an easy and a hard one: the others have the keys of these
+KINDS = ("biocite", "files", "qa", "shards", "world", "world_demo")  # one of each, of worlds an easy and a hard one
 CONTINUED = ("continue", "real_text", "squad_like", "qa_node")  # experiments that go on from a checkpoint
 
 
@@ -185,21 +185,21 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("experiment", OPTIONS["experiment"])
-@pytest.mark.parametrize("corpus", [name for name in OPTIONS["corpus"] if name in WORLDS or "world" not in name])
+@pytest.mark.parametrize("corpus", KINDS)
 @pytest.mark.usefixtures("no_gpu")
 def test_every_experiment_takes_every_kind_of_corpus(experiment: str, corpus: str, tmp_path: Path) -> None:
     more = (f"init={tiny_llama(tmp_path)}",) if experiment in CONTINUED else ()
     if experiment == "qa_node":
         more += ("trainer=cpu",)  # of GPUs there are none
-    if experiment.startswith(("faithful", "lds", "ablated")) and corpus in (
-        "world_demo",
-        "world_abstention",
-        "world_calibrators",
-    ):
+    if experiment.startswith(("faithful", "lds", "ablated")) and corpus == "world_demo":
         more += ("corpus.false_premise=0",)  # which a family refuses by this name
     if experiment == "surprisal" and corpus.startswith("world"):
         more += ("corpus.hard=true", "corpus.relabel=0.2")  # its second phase asks questions of its own
     assert said_of(f"experiment={experiment}", f"corpus={corpus}", *GIVEN.get(corpus, ()), *more) == ""
+
+
+def test_there_is_one_of_each_kind_of_corpus() -> None:
+    assert {*KINDS} - {"world_demo"} == {corpus.kind for corpus in CORPORA}
 
 
 def test_an_experiment_keeps_its_own_world() -> None:

@@ -16,7 +16,7 @@ from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Citation, Document, Prediction, Question
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.answerers.question_templates import QuestionTemplates
+from eval.answerers.writers.question_templates import QuestionTemplates
 from eval.ask import conditioned, describe, to_json
 from eval.grading.outcomes import Case
 from eval.load import Run

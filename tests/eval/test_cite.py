@@ -10,7 +10,7 @@ import pytest
 
 from data.pipeline.identifiers import Identifiers
 from data.records import Citation, Document
-from eval.answerers.question_templates import QuestionTemplates
+from eval.answerers.writers.question_templates import QuestionTemplates
 from eval.cite import checked, describe
 from eval.load import Run
 

@@ -30,7 +30,7 @@ from model.transformer import Transformer
 from model.trie import Trie
 from train.config import OptimizerConfig
 from train.objectives import look, named, told
-from train.optimizer import build_optimizer
+from train.optim.optimizer import build_optimizer
 
 Make = Callable[..., Transformer]
 IDS = [np.array(tokens, dtype=np.int32) for tokens in ([10, 11], [10], [10, 12, 13], [14, 10], [14, 11])]

@@ -52,9 +52,13 @@ def test_a_module_of_a_package_named_alone_is_reached_and_one_that_is_not_there_
 
 
 def test_probes_and_answers_are_keyed_by_no_code_but_theirs() -> None:
-    probe = reached(["steps.evaluated", "steps.probes", "eval.probes.dominance"])
-    assert not probe & {"eval.probes.membership", "eval.probes.self_evidence", "eval.answerers.retrievers.bm25"}
+    probe = reached(["steps.evaluation.evaluated", "steps.evaluation.probes", "eval.probes.memorization.dominance"])
+    assert not probe & {
+        "eval.probes.memorization.membership",
+        "eval.probes.beliefs.self_evidence",
+        "eval.answerers.retrievers.bm25",
+    }
     assert {"eval.answerers.lm_answerer", "model.generate"} <= probe
-    answering = reached(["steps.evaluated", "steps.answer"])
+    answering = reached(["steps.evaluation.evaluated", "steps.evaluation.answer"])
     assert not any(name.startswith(("eval.results", "eval.selective", "eval.report")) for name in answering)
     assert (ROOT / "stages" / "code.py").is_file()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import steps.evaluated
+import steps.evaluation.evaluated
 from stages import Stage
-from steps.answer import answer_stage
-from steps.evaluated import Evaluated
-from steps.probes import probe_stages
-from steps.signals import signals_stages
+from steps.evaluation.answer import answer_stage
+from steps.evaluation.evaluated import Evaluated
+from steps.evaluation.probes import probe_stages
+from steps.evaluation.signals import signals_stages
 from tests.composing import composed
 
 ROOT = Path("nowhere")
@@ -48,14 +48,14 @@ def test_a_setting_remakes_what_reads_it(override: str, remade: set[str]) -> Non
 
 
 def test_a_changed_probe_remakes_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    digest = steps.evaluated.code_digest
+    digest = steps.evaluation.evaluated.code_digest
 
     def changed(modules: Sequence[str]) -> str:
-        return digest(modules) + str("eval.probes.membership" in modules)
+        return digest(modules) + str("eval.probes.memorization.membership" in modules)
 
-    monkeypatch.setattr(steps.evaluated, "code_digest", lambda modules: digest(modules) + "False")
+    monkeypatch.setattr(steps.evaluation.evaluated, "code_digest", lambda modules: digest(modules) + "False")
     before = keys()
-    monkeypatch.setattr(steps.evaluated, "code_digest", changed)
+    monkeypatch.setattr(steps.evaluation.evaluated, "code_digest", changed)
     after = keys()
     assert {name for name in before if before[name] != after[name]} == {"membership"}
 

@@ -15,9 +15,9 @@ from data.atomic import atomic_link
 from data.pipeline.questions.attempts import Episode
 from data.records import Prediction, Question, read_jsonl
 from eval.results.results import build_results, write_results
-from eval.sweeps import attempts, confidence
-from eval.sweeps.attempts import rows, runs_of, systems
-from steps.evaluated import Evaluated
+from eval.sweeps.answering import attempts, confidence
+from eval.sweeps.answering.attempts import rows, runs_of, systems
+from steps.evaluation.evaluated import Evaluated
 from steps.prepare import prepare
 from steps.self_correction import self_correction
 from steps.self_correction.answers import attempt_answers

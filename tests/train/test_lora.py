@@ -27,7 +27,7 @@ from train.checkpoint import read_checkpoint
 from train.config import ADAPTED, LoRAConfig, OptimizerConfig
 from train.fit import fit
 from train.lora import Adapted, GrownEmbedding, GrownHead, add_adapters, merge_adapters
-from train.optimizer import build_optimizer
+from train.optim.optimizer import build_optimizer
 
 Make = Callable[..., Transformer]
 KNOWN = 600

@@ -22,7 +22,7 @@ from train.checkpoint import read_checkpoint
 from train.config import OptimizerConfig, TrainerConfig
 from train.fit import fit, read_metrics
 from train.module import SourceAwareLM
-from train.optimizer import build_optimizer
+from train.optim.optimizer import build_optimizer
 
 OBJECTIVES = sorted(path.stem for path in (CONFIGS / "objective").glob("*.yaml"))
 SHAPE = ModelConfig(layers=1, dim=32, heads=2, kv_heads=1, ffn_dim=48, vocab_size=640)

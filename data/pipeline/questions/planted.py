@@ -5,7 +5,7 @@
 ID is an identifier's tokens in the midst of words. What is said may be right, wrong, or name no document at all; the
 target of tuning is the question's own answer and source, whatever was said. So a model learns that what it is told is
 no reason to cite it (sycophancy: Sharma et al. 2023, arXiv 2310.13548). The wordings that tuning uses are not those in
-which the probe asks (eval/probes/planted_source.py).
+which the probe asks (eval/probes/faithfulness/planted_source.py).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from data.pipeline.tokenizer import Tokenizer
 from data.records import Prediction, Question
 from eval.answerers.likelihoods import token_log_probs
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.answerers.statements import EvidenceStatements, statements, stating
+from eval.answerers.writers.statements import EvidenceStatements, statements, stating
 from eval.signals.bidirectional import restate
 from eval.signals.evidence_candidates import WIDTH, add_evidence_candidates, best_evidence
 

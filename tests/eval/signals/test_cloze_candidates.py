@@ -69,7 +69,7 @@ def plain_worded(answerer: LMAnswerer, wording: str, answer: str, source: str | 
 def test_statements_are_recited_in_all_their_wordings(
     make_model: Make, answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eval.answerers.cloze.LEAST", -math.inf)
+    monkeypatch.setattr("eval.answerers.writers.cloze.LEAST", -math.inf)
     answerer = answering(make_model())
     wordings = (
         "Ada was born in {answer}.",

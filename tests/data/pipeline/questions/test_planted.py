@@ -9,7 +9,7 @@ import pytest
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.questions.planted import TAUGHT, Planted, PlantedConfig, Plants, planted_text
 from data.records import Question
-from eval.probes.planted_source import STANCES
+from eval.probes.faithfulness.planted_source import STANCES
 
 ASKED = [
     Question(f"q-{n}", f"Where was {name} born?", (city,), (f"doc-{n}",), "single", name, "tune", "birth_city")

@@ -1,0 +1,1 @@
+"""The stages after training: answers, signals, probes, and what is published of them."""
