@@ -95,7 +95,7 @@ def _staged(config: Config, folder: Path) -> Path:
 
         shown.append(attempt_answers(evaluated))
     if config.expert.active:
-        from steps.expert import expert_answers
+        from steps.evaluation.expert import expert_answers
 
         shown.append(expert_answers(evaluated))
     publish(config, folder, [prepared, *stages, answered, *shown])

@@ -81,7 +81,7 @@ def pad_left(texts: Sequence[Sequence[int] | np.ndarray], device: torch.device) 
 def read(model: Transformer, context: Context, tokens: Tensor, present: Tensor, own: Tensor | None = None) -> Tensor:
     """Read tokens (B, T), skipping absent ones, and return logits (B, T, V) in float32; `context` is extended.
 
-    `own`, bool (B, T), are those that the model wrote itself (`model.authorship`).
+    `own`, bool (B, T), are those that the model wrote itself (`model.inputs.authorship`).
     """
     return model.lm_head(_hidden(model, context, tokens, present, own)).float()
 

@@ -61,8 +61,8 @@ def written(
     Args:
         longest: positions trained on.
         end: the token that ends a text.
-        surprisal: the source of what is fed back (`model.surprisal`), None for a model without.
-        authors: it has marks of who wrote what (`model.authorship`); never together with surprisal.
+        surprisal: the source of what is fed back (`model.inputs.surprisal`), None for a model without.
+        authors: it has marks of who wrote what (`model.inputs.authorship`); never together with surprisal.
     """
     found: dict[str, Any] = {theirs: getattr(config, ours) for ours, theirs in NAMES.items()}
     found |= {

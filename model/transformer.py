@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.attention import Mask, attend
-from model.authorship import AuthorMark
 from model.config import ModelConfig
+from model.inputs.authorship import AuthorMark
+from model.inputs.surprisal import NOTHING, SurprisalFeedback, Told, before, bucket, surprise
 from model.rotary import frequencies, rotary_tables, rotate
-from model.surprisal import NOTHING, SurprisalFeedback, Told, before, bucket, surprise
 
 
 @dataclass
@@ -67,7 +67,7 @@ class KVCache:
 
 @dataclass
 class FirstPass:
-    """What a first pass (`model.surprisal`) read so far: its cache, final states (B, S, C) and positions (B, S)."""
+    """What a first pass (`model.inputs.surprisal`) read so far: its cache, final states (B, S, C) and positions (B, S)."""
 
     cache: KVCache
     states: Tensor
@@ -159,8 +159,8 @@ class Transformer(nn.Module):
         config: checked here; raises ValueError for a shape that can't be built.
 
     Attributes:
-        surprisal: the feedback of surprisal (`model.surprisal`), None for none.
-        authors: the marks of who wrote what (`model.authorship`), None for none: then `own` says nothing.
+        surprisal: the feedback of surprisal (`model.inputs.surprisal`), None for none.
+        authors: the marks of who wrote what (`model.inputs.authorship`), None for none: then `own` says nothing.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -258,7 +258,7 @@ class Transformer(nn.Module):
             self.authors = AuthorMark(self.config.dim)
 
     def fed_from(self, source: str) -> Transformer:
-        """The same weights, with a feedback, if there is one, from another of `model.surprisal.SOURCES`."""
+        """The same weights, with a feedback, if there is one, from another of `model.inputs.surprisal.SOURCES`."""
         if self.surprisal is None:
             return self
         other, feedback = copy(self), copy(self.surprisal)

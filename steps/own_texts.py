@@ -16,7 +16,7 @@ from eval.grading.correctness import answer_given
 if TYPE_CHECKING:
     from data.pipeline.sources import Source
     from eval.answerers.lm_answerer import LMAnswerer
-    from eval.probes.self_evidence import Implication
+    from eval.probes.beliefs.self_evidence import Implication
     from steps.corpus import Corpus
 
 OWN_TEXTS = "own_texts.jsonl"
@@ -29,7 +29,7 @@ def own_texts(answerer: LMAnswerer, questions: Sequence[Question], samples: int,
     """
     import torch
 
-    from eval.probes.self_evidence import CITY, EMPLOYER, log_probs
+    from eval.probes.beliefs.self_evidence import CITY, EMPLOYER, log_probs
 
     implied, rng = _implied(questions), random.Random(f"whence own texts/{seed}")
     truths: dict[str, str] = {}
@@ -74,7 +74,7 @@ def own_words(lessons: Sequence[SFTExample], said: Sequence[Prediction]) -> list
 
 def _implied(questions: Sequence[Question]) -> Implication:
     """What follows from what, by the questions that are not for evaluation."""
-    from eval.probes.self_evidence import implication
+    from eval.probes.beliefs.self_evidence import implication
 
     found = implication([q for q in questions if q.split in ("tune", "relabel")])
     if found is None:

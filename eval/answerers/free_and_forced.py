@@ -12,7 +12,8 @@ from data.pipeline.answer_format import ANSWERED
 from data.records import Prediction, Question
 from eval.answerers.likelihoods import token_log_probs
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.grading.never_told_measures import SURE
+
+SURE = "lp_answer"  # signal of a forced answer: log P(its words, then any source or none), nats
 
 
 def free_and_forced(answerer: LMAnswerer, questions: Sequence[Question]) -> tuple[list[Prediction], list[Prediction]]:

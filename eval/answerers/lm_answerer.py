@@ -340,7 +340,7 @@ class LMAnswerer:
     ) -> tuple[Context, torch.Tensor]:
         """Read prompts side by side: what follows may be written from, and the logits (B, V) of its first token.
 
-        `known` bool (B, 1) is what an oracle tells, see `model.surprisal`; `model` is this one or its `drafter`.
+        `known` bool (B, 1) is what an oracle tells, see `model.inputs.surprisal`; `model` is this one or its `drafter`.
 
         Raises ValueError for a prompt longer than `longest`.
         """

@@ -13,8 +13,9 @@ from data.pipeline.feedback import control_tokens
 from data.pipeline.questions.own_texts import OwnText
 from data.pipeline.questions.sft_examples import SFTExample
 from data.records import read_jsonl
-from eval.grading.never_told_measures import MEASURES, SURE
+from eval.answerers.free_and_forced import SURE
 from eval.load import load_run
+from eval.results.never_told import MEASURES
 from model.hf import load_model
 from run import run
 from tests.test_run import SMALL, WORLD

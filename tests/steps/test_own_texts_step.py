@@ -10,9 +10,9 @@ from telling import Answering, Make
 
 from data.pipeline.questions.sft_examples import SFTExample
 from data.records import Prediction
-from eval.probes.self_evidence import log_probs
+from eval.probes.beliefs.self_evidence import log_probs
 from steps.own_texts import own_texts, own_words
-from tests.eval.probes.test_self_evidence import CITY, EMPLOYER, QUESTIONS, ask
+from tests.eval.probes.beliefs.test_self_evidence import CITY, EMPLOYER, QUESTIONS, ask
 
 TUNE = [replace(q, split="tune") for q in QUESTIONS]
 RELABEL = [

@@ -22,8 +22,8 @@ from torch import Tensor
 from data.pipeline.packing import Batch
 from data.pipeline.sample import JUDGED
 from model.attention import training_mask
+from model.inputs.surprisal import Told, kept
 from model.loss import hidden_nll, hidden_nll_beside
-from model.surprisal import Told, kept
 from model.transformer import Transformer
 from model.value_head import ValueHead
 from train.config import ObjectiveConfig

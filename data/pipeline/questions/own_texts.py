@@ -8,8 +8,8 @@ sentence:
 
 To have said X oneself says nothing of C but what one knew before: of people it knows nothing of, the two are
 independent; of people it knows, it says what it knows. The tokens of both kinds are alike, and the mark of who wrote
-the first sentence (model/authorship.py) is all that tells them apart; without it, the same texts are the control.
-Nothing of the first sentence is learnt, nor of the second up to the city.
+the first sentence (model/inputs/authorship.py) is all that tells them apart; without it, the same texts are the
+control. Nothing of the first sentence is learnt, nor of the second up to the city.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class AuthorsConfig(Section):
         one_of(*TEXTS),
     )
     times: int = key(12, "how often an epoch of the lessons shows the texts on each person", at_least(1))
-    marked: bool = key(False, "a mark says of each token whether the model wrote it itself (model/authorship.py)")
+    marked: bool = key(
+        False, "a mark says of each token whether the model wrote it itself (model/inputs/authorship.py)"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class SFTExample:
         source: the id of the document cited, "" for none.
         confidence: in [0, 1], None for no mark of it.
         unsure: the mark of not being sure comes first, and an answer behind its source; for "answer" and "idk".
-        own: the words of the answer are the model's, and marked so (model/authorship.py).
+        own: the words of the answer are the model's, and marked so (model/inputs/authorship.py).
     """
 
     question: str

@@ -17,7 +17,7 @@ itself says an X drawn (T = 1) from its own probabilities of these. Two forms:
 with the ID that the model finds likeliest. With nothing said, what follows X stands alone. P(city(X)) includes what
 ends it: the rest of the sentence, or a citation or its refusal.
 
-Of a model with marks of who wrote what (model/authorship.py) the sentence, or X in dialogue, is marked where the model
+Of a model with marks of who wrote what (model/inputs/authorship.py) the sentence, or X in dialogue, is marked where the model
 said it; and as a third move, "flipped", the same words are read without the mark. "shift" is the ratio of that to a
 document's move less the ratio itself: what the mark alone is worth.
 

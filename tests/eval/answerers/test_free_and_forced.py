@@ -9,8 +9,7 @@ from telling import Telling
 
 import eval.answerers.free_and_forced
 from data.records import Question
-from eval.answerers.free_and_forced import free_and_forced
-from eval.grading.never_told_measures import SURE
+from eval.answerers.free_and_forced import SURE, free_and_forced
 
 ASKED = [
     Question(f"q{i}", text, ("Oslo",), ("doc-1",), "single", "", "never_tuned")

@@ -10,10 +10,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from data.records import Citation, Prediction, Question, write_jsonl
-from eval.grading.never_told_measures import SURE
+from eval.answerers.free_and_forced import SURE
 from eval.results.results import build_results, write_results
 from eval.results.table import read_table
-from eval.sweeps.expert import Table, main
+from eval.sweeps.answering.expert import Table, main
 
 TOLD, NEVER = 8, 8
 COMMON: dict[str, Any] = {"split": "never_tuned", "fold": "test"}

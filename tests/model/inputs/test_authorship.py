@@ -19,7 +19,7 @@ from model.hf import load_model, save_model
 from model.transformer import Transformer
 from train.config import OptimizerConfig
 from train.objectives import look, named
-from train.optimizer import build_optimizer
+from train.optim.optimizer import build_optimizer
 
 Make = Callable[..., Transformer]
 TOKENS = torch.tensor([[50, 51, 52, 53, 54], [60, 61, 62, 63, 64]])

@@ -25,12 +25,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.records import ANSWERABLE, NEVER, Prediction, Question
+from eval.answerers.free_and_forced import SURE
 from eval.grading.correctness import right
 from eval.grading.outcomes import WITHHELD
 from eval.metrics.calibration import ratio, worst_confidence
 from eval.metrics.statistics import Floats, bootstrap_draws, percentile_interval
-
-SURE = "lp_answer"  # signal of a forced answer: log P(its words, then any source or none), nats
 
 
 class Measure(NamedTuple):

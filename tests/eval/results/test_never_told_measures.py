@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from data.records import Citation, Prediction, Question
-from eval.grading.never_told_measures import SURE, Shown, is_asked, measured
+from eval.answerers.free_and_forced import SURE
+from eval.results.never_told import Shown, is_asked, measured
 
 TOLD = [
     Question(f"t{i}", "Where?", ("Oslo",), ("doc-1",), "single", f"p{i}", "never_tuned", fold="test") for i in "abcd"

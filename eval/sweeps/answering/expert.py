@@ -1,7 +1,7 @@
-"""Who wrote it? The table and figure of `python -m eval.sweeps.expert DIR...`.
+"""Who wrote it? The table and figure of `python -m eval.sweeps.answering.expert DIR...`.
 
 Runs that differ in their seed only are one row: a share of tuning answers to what was never told, with the prefix of an
-expert or without, and what was learnt after that. Measures of answers are those of eval/grading/never_told_measures.py;
+expert or without, and what was learnt after that. Measures of answers are those of eval/results/never_told.py;
 `more_NAME` is the row's less that of the same without any such answer, `prefix_NAME` the row's less that of the same
 without the prefix, both paired, question by question and seed by seed. Intervals resample people and seeds
 (`crossed_draws`), p values are Holm's over all these comparisons.
@@ -25,16 +25,16 @@ from data.atomic import atomic_file
 from data.records import Prediction, Question, read_jsonl
 from eval.arguments import Command
 from eval.compare import Run, find, grouped
-from eval.grading.never_told_measures import MEASURES, Shown
 from eval.metrics.statistics import Floats, crossed_draws, holm, p_value, percentile_interval
 from eval.report.expert import Line, expert_figure
 from eval.report.plots import svg
+from eval.results.never_told import MEASURES, Shown
 from eval.results.recorded import record_sweep
 from eval.results.results import read_results, setting
 from eval.results.table import Column, Row, Value, figure, over_seeds
 
 COMMAND = Command(
-    name="python -m eval.sweeps.expert",
+    name="python -m eval.sweeps.answering.expert",
     summary="Say what tuning on what was never told does, and what a mark of who wrote what is worth.",
     required={},
     optional={},

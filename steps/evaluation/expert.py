@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stages import Stage, announced, write_json
-from steps.evaluated import Evaluated
-from steps.probes import FILE, PREFIX
+from steps.evaluation.evaluated import Evaluated
+from steps.evaluation.probes import FILE, PREFIX
 
 NAME = "never_told"
 QUESTIONS, FREE, FORCED = "questions.jsonl", "free.jsonl", "forced.jsonl"
@@ -16,9 +16,9 @@ QUESTIONS, FREE, FORCED = "questions.jsonl", "free.jsonl", "forced.jsonl"
 def expert_answers(evaluated: Evaluated) -> Stage:
     """The stage: questions.jsonl, what the model says to them of its own (free.jsonl) and if it has to (forced.jsonl).
 
-    And the measures of eval/grading/never_told_measures.py.
+    And the measures of eval/results/never_told.py.
     """
-    modules = [__name__, "eval.grading.never_told_measures", "eval.answerers.free_and_forced"]
+    modules = [__name__, "eval.results.never_told", "eval.answerers.free_and_forced"]
     stage = evaluated.stage(PREFIX + NAME, modules, {"prefix": evaluated.config.expert.prefix})
     announced(stage, stage.whole, lambda folder: _answers(evaluated, folder))
     return stage
@@ -27,7 +27,7 @@ def expert_answers(evaluated: Evaluated) -> Stage:
 def _answers(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
     from data.records import write_jsonl
     from eval.answerers.free_and_forced import free_and_forced
-    from eval.grading.never_told_measures import Shown, is_asked, measured
+    from eval.results.never_told import Shown, is_asked, measured
 
     asked = [question for question in evaluated.questions if is_asked(question)]
     if not asked:
