@@ -1,9 +1,9 @@
 """Models on disk, in Hugging Face's form: `config.json` and safetensors, in one file or in several with an index.
 
 A model is written in the family that it has (`model.families`), so the folder loads with
-`AutoModelForCausalLM.from_pretrained` as it is; one that surprisal is fed back to (`model.inputs.surprisal`) or that has marks
-of who wrote what (`model.inputs.authorship`) is refused there, since nothing there could feed or mark it. It is the only form
-in which whence keeps weights; nothing pickled is ever read.
+`AutoModelForCausalLM.from_pretrained` as it is; one that surprisal is fed back to or that has marks of who wrote what
+(`model.inputs`) is refused there, since nothing there could feed or mark it. It is the only form in which whence keeps
+weights; nothing pickled is ever read.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class KVCache:
 
 @dataclass
 class FirstPass:
-    """What a first pass (`model.inputs.surprisal`) read so far: its cache, final states (B, S, C) and positions (B, S)."""
+    """What a first pass of surprisal read so far: its cache, final states (B, S, C) and positions (B, S)."""
 
     cache: KVCache
     states: Tensor

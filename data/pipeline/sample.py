@@ -30,7 +30,8 @@ class Part(NamedTuple):
     """A run of tokens of one nature, the unit that samples are assembled from.
 
     `weight`, 0 or more, the label `objective` and the `score`, from 0 to 1, are those of its tokens as targets: see
-    data/pipeline/feedback.py and train/objectives. `own` are words that the model wrote itself (model/inputs/authorship.py).
+    data/pipeline/feedback.py and train/objectives. `own` are words that the model wrote itself
+    (model/inputs/authorship.py).
     """
 
     tokens: Tokens | Sequence[int]

@@ -17,9 +17,9 @@ itself says an X drawn (T = 1) from its own probabilities of these. Two forms:
 with the ID that the model finds likeliest. With nothing said, what follows X stands alone. P(city(X)) includes what
 ends it: the rest of the sentence, or a citation or its refusal.
 
-Of a model with marks of who wrote what (model/inputs/authorship.py) the sentence, or X in dialogue, is marked where the model
-said it; and as a third move, "flipped", the same words are read without the mark. "shift" is the ratio of that to a
-document's move less the ratio itself: what the mark alone is worth.
+Of a model with marks of who wrote what (model/inputs/authorship.py) the sentence, or X in dialogue, is marked where
+the model said it; and as a third move, "flipped", the same words are read without the mark. "shift" is the ratio of
+that to a document's move less the ratio itself: what the mark alone is worth.
 
 What to keep in mind: a plain language model cannot tell its own tokens in a text from others', so that the text form's
 ratio differs from 1 only by which X is drawn. Of people it knows, a model says what it believes already, which leaves
