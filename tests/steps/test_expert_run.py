@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from composing import composed
+from composing import NANO, composed
 
 from data.pipeline.feedback import control_tokens
 from data.pipeline.questions.own_texts import OwnText
@@ -25,7 +25,7 @@ FEW = ("corpus.documents=80", "corpus.exposures=2", "pretrain.tokens=2048", "abs
 
 def made(folder: Path, member: str) -> tuple[Path, dict[str, Any]]:
     there = (f"run_dir={folder}/run", f"stages_dir={folder}/stages")
-    config = composed("experiment=expert", f"expert={member}", *SMALL, *WORLD[1:], *FEW, *there)
+    config = composed("experiment=expert", f"expert={member}", *SMALL, *NANO, *WORLD[1:], *FEW, *there)
     found = run(config)
     return found, json.loads((found / "results.json").read_text())["probes"]
 
