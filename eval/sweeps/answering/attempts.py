@@ -24,7 +24,6 @@ import numpy as np
 from hydra.experimental.callback import Callback
 
 from data.records import Prediction, Question, read_jsonl
-from eval.arguments import Command
 from eval.compare import Run, find
 from eval.grading.attempt_measures import MEASURES, attempt_columns, clusters, measured, tried_of
 from eval.grading.attempts import Tried
@@ -32,14 +31,9 @@ from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, perc
 from eval.results.recorded import record_sweep
 from eval.results.results import read_results, setting
 from eval.results.table import Column, Row, Value, figure
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.answering.attempts",
-    summary="Put what runs make of a second attempt into one table.",
-    required={},
-    optional={},
-    text="DIR...",
-)
+COMMAND = of_runs("answering.attempts", "Put what runs make of a second attempt into one table.")
 STAGE = "probe_self_correction"  # of a run: steps/self_correction/answers.py
 SCORE, FORM = "SCoRe", "form alone"
 REPORTED = ("", "calibration", "test")  # folds
