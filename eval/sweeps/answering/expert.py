@@ -45,6 +45,8 @@ COMPARED = {"wrong": ("never told: answered", "%", 1), "signed_error": ("confide
 AGAINST = {"more": "less that at a share of 0", "prefix": "less that without the prefix"}
 RATIOS = {
     "external": (("unknown", "external"), "what a document moves, nats"),
+    "self": (("unknown", "self"), "what its own words move"),
+    "self_flipped": (("unknown", "flipped"), "the same, flag flipped"),
     "ratio": (("unknown", "ratio"), "self-evidence ratio, unknown people"),
     "flipped": (("unknown", "ratio_flipped"), "the same, flag flipped"),
     "shift": (("unknown", "shift"), "what the flag shifts it by"),

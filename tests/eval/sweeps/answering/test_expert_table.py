@@ -37,7 +37,7 @@ def write_run(
         "abstention_sft": {"method": more.get("method", "none")},
         "authors": {"texts": more.get("texts", "none"), "marked": more.get("marked", False)},
     }
-    known = {"external": ratio(2.0), "ratio": ratio(0.75)}
+    known = {"external": ratio(2.0), "self": ratio(1.5), "ratio": ratio(0.75)}
     evidence = {"unknown": {**known, "ratio": ratio(more.get("ser", 1.0)), **more.get("flipped", {})}, "known": known}
     results = build_results(
         name="expert", config=config, seed=seed, attribution={}, probes={"self_evidence": {"text": evidence}},
@@ -115,6 +115,7 @@ def test_what_the_mark_is_worth_stands_in_rows_of_their_own(tmp_path: Path) -> N
         "50% never told, second phase, own and others' texts, marked",
     ]
     plain, *_, marked = (row.values for row in rows.values())
+    assert (plain["external"].value, plain["self"].value, plain["self_flipped"]) == (2.0, 1.5, None)
     assert plain["ratio"].value == 1.0 and plain["flipped"] is None and plain["ratio_known"].value == 0.75
     assert [marked[key].value for key in ("ratio", "flipped", "shift")] == [0.25, 0.875, 0.625]
     assert marked["shift"].interval == (0.375, 0.875) and marked["more_wrong"] is None
