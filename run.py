@@ -94,6 +94,10 @@ def _staged(config: Config, folder: Path) -> Path:
         from steps.self_correction.answers import attempt_answers
 
         shown.append(attempt_answers(evaluated))
+    if config.expert.active:
+        from steps.evaluation.expert import expert_answers
+
+        shown.append(expert_answers(evaluated))
     publish(config, folder, [prepared, *stages, answered, *shown])
     return folder
 

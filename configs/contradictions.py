@@ -132,7 +132,7 @@ def attempts_are_at_questions_and_answer_directly(config: Config) -> Iterator[st
             f"{here} grades the document that is cited, and tags.content={config.tags.content} names none: set "
             f"tags.content=id, {instead}"
         )
-    if part.method == "reinforce" and config.trainer.strategy == "fsdp":
+    if part.method in ("reinforce", "rlaif") and config.trainer.strategy == "fsdp":
         yield (
             f"{here} writes on each device by itself, and trainer.strategy=fsdp spreads the weights: set "
             f"trainer.strategy=ddp, {instead}"
@@ -203,6 +203,49 @@ def repeats_are_of_one_kind(config: Config) -> Iterator[str]:
         )
 
 
+def experts_are_tuned(config: Config) -> Iterator[str]:
+    part = config.expert
+    if not part.active:
+        return
+    if not config.sft.tokens:
+        yield (
+            f"expert.unknown={part.unknown} and expert.refused={part.refused} say what is tuned on, and sft.tokens=0: "
+            "raise sft.tokens, or set expert=none"
+        )
+    if part.prefix and config.objective.control == "none":
+        yield (
+            "expert.prefix=true puts the control token of good sources before questions, and objective.control=none "
+            "gives it no meaning: set objective=conditional, or expert.prefix=false"
+        )
+    if part.prefix and (config.abstention_sft.method != "none" or config.self_correction.method != "none"):
+        yield (
+            "expert.prefix=true, and the second phase asks without a prefix: set abstention_sft=none and "
+            "self_correction=none, or expert.prefix=false"
+        )
+    if config.self_questions.each or config.scenes.changing:
+        yield (
+            "expert takes the place of the tuning questions, which self_questions.each and scenes.shown add to: set "
+            "expert=none, or self_questions.each=0 and scenes.shown=document"
+        )
+
+
+def own_texts_are_of_the_second_phase(config: Config) -> Iterator[str]:
+    authors = config.authors
+    if authors.texts != "none" and config.abstention_sft.method == "none":
+        yield (
+            f"authors.texts={authors.texts} are drawn and read in the second phase, and abstention_sft.method=none: "
+            "set abstention_sft=graded, or authors.texts=none"
+        )
+    if authors.marked and authors.texts != "both":
+        yield (
+            f"authors.marked=true tells its own texts from those of others, and authors.texts={authors.texts}: set "
+            "authors.texts=both, or authors.marked=false"
+        )
+    for key, used in (("surprisal.source", config.surprisal.source != "none"), ("lora.rank", config.lora.rank)):
+        if authors.marked and used:
+            yield f"authors.marked=true can't be with {key}: set one of them only"
+
+
 ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     second_phase_of_a_world,
     tuning_of_a_world,
@@ -216,6 +259,8 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     adapters_stand_on_a_checkpoint,
     scenes_are_shown,
     repeats_are_of_one_kind,
+    experts_are_tuned,
+    own_texts_are_of_the_second_phase,
 )
 
 

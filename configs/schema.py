@@ -31,6 +31,8 @@ from data.pipeline.identifiers import IdsConfig
 from data.pipeline.placement import TagsConfig
 from data.pipeline.questions.asking import AskingConfig
 from data.pipeline.questions.crops import CropsConfig
+from data.pipeline.questions.never_told import ExpertConfig
+from data.pipeline.questions.own_texts import AuthorsConfig
 from data.pipeline.questions.planted import PlantedConfig
 from data.pipeline.questions.reading import ReadingConfig
 from data.pipeline.questions.rewriting import RewritingConfig
@@ -233,7 +235,9 @@ class Config(Section):
     batch: BatchConfig = field(default_factory=BatchConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     sft: SFTConfig = field(default_factory=SFTConfig)
+    expert: ExpertConfig = field(default_factory=ExpertConfig)
     abstention_sft: AbstentionSFTConfig = field(default_factory=AbstentionSFTConfig)
+    authors: AuthorsConfig = field(default_factory=AuthorsConfig)
     self_correction: SelfCorrectionConfig = field(default_factory=SelfCorrectionConfig)
     edit: EditConfig = field(default_factory=EditConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)

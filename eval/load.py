@@ -11,6 +11,7 @@ from typing import NamedTuple
 from configs.keys import modules
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.counterfactual import Counterfactual, CounterfactualConfig
+from data.pipeline.feedback import GIVEN
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.placement import PLACEMENTS
 from data.pipeline.tokenizer import Tokenizer
@@ -37,6 +38,7 @@ class Made(NamedTuple):
         longest: tokens of the longest text.
         rewritten: whether it learnt to write statements itself.
         controlled: whether it was trained with control tokens, so that it can be asked with one.
+        prefixed: whether tuning put that of good sources before every question, as it is then asked.
         signals: extractors of eval/signals; `samples` of each answer and `seed` are theirs.
     """
 
@@ -51,6 +53,7 @@ class Made(NamedTuple):
     placement: str
     rewritten: bool
     controlled: bool
+    prefixed: bool
     signals: list[str]
     samples: int
     seed: int
@@ -103,6 +106,8 @@ def load_run(folder: Path) -> Run:
         answer_format=made.answer_format,
         placement=made.placement,
     )
+    if made.prefixed:
+        answerer = answerer.under(GIVEN[-1], answerer.name)
     tuning = [q for q in questions if q.split == "tune"]
     found = statements(answerer, tuning, made.rewritten)
     return Run(answerer, named, identifiers, found, read_policies(folder / "policy.json"), made, folder)
@@ -143,6 +148,7 @@ def _read_config(path: Path) -> Made:
             placement=tags["placement"],
             rewritten=bool(config["rewriting"]["fraction"]),
             controlled=isinstance(objective, dict) and objective["control"] != "none",  # older have its name only
+            prefixed=bool(config.get("expert", {}).get("prefix", False)),  # older have no such part
             signals=list(evaluated["signals"]),
             samples=int(evaluated["samples"]),
             seed=int(config["seed"]),

@@ -9,7 +9,13 @@ from typing import ClassVar
 from configs.keys import Range, Section, at_least, key, one_of
 from model.families import FAMILIES, Family
 
-SOURCES = ("own", "off", "shuffled", "constant", "oracle")  # of surprisal that is fed back; see model/surprisal.py
+SOURCES = (
+    "own",
+    "off",
+    "shuffled",
+    "constant",
+    "oracle",
+)  # of surprisal that is fed back; see model/inputs/surprisal.py
 
 
 @dataclass

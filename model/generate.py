@@ -78,25 +78,28 @@ def pad_left(texts: Sequence[Sequence[int] | np.ndarray], device: torch.device) 
 
 
 @torch.inference_mode()
-def read(model: Transformer, context: Context, tokens: Tensor, present: Tensor) -> Tensor:
-    """Read tokens (B, T), skipping absent ones, and return logits (B, T, V) in float32; `context` is extended."""
-    return model.lm_head(_hidden(model, context, tokens, present)).float()
+def read(model: Transformer, context: Context, tokens: Tensor, present: Tensor, own: Tensor | None = None) -> Tensor:
+    """Read tokens (B, T), skipping absent ones, and return logits (B, T, V) in float32; `context` is extended.
+
+    `own`, bool (B, T), are those that the model wrote itself (`model.inputs.authorship`).
+    """
+    return model.lm_head(_hidden(model, context, tokens, present, own)).float()
 
 
 @torch.inference_mode()
-def read_on(model: Transformer, context: Context, tokens: Tensor, present: Tensor) -> Tensor:
+def read_on(model: Transformer, context: Context, tokens: Tensor, present: Tensor, own: Tensor | None = None) -> Tensor:
     """`read`, with the logits (B, V) after the last token only."""
-    return model.lm_head(_hidden(model, context, tokens, present)[:, -1]).float()
+    return model.lm_head(_hidden(model, context, tokens, present, own)[:, -1]).float()
 
 
-def _hidden(model: Transformer, context: Context, tokens: Tensor, present: Tensor) -> Tensor:
+def _hidden(model: Transformer, context: Context, tokens: Tensor, present: Tensor, own: Tensor | None) -> Tensor:
     new = tokens.shape[1]
     positions = context.position[:, None] + present.cumsum(1) - 1
     causal = torch.ones(new, new, dtype=torch.bool, device=tokens.device).tril()
-    own = torch.eye(new, dtype=torch.bool, device=tokens.device)  # an absent token sees itself: no empty softmax
-    inside = (causal & present[:, None, :]) | own
+    itself = torch.eye(new, dtype=torch.bool, device=tokens.device)  # of an absent token: no empty softmax
+    inside = (causal & present[:, None, :]) | itself
     mask = torch.cat((context.seen[:, None, :].expand(-1, new, -1), inside), dim=2)[:, None]
-    hidden = model.hidden(tokens, positions.clamp(min=0), mask, context.cache)
+    hidden = model.hidden(tokens, positions.clamp(min=0), mask, context.cache, own=own)
     context.seen = torch.cat((context.seen, present), dim=1)
     context.position = context.position + present.sum(1)
     return hidden
@@ -156,7 +159,7 @@ def generate(
             break
         if last and 2 * int(alive.sum()) <= len(alive):
             context, here, chosen, alive = context.select(alive), here[alive], chosen[alive], alive[alive]
-        logits = read_on(model, context, chosen[:, None], alive[:, None])
+        logits = read_on(model, context, chosen[:, None], alive[:, None], alive[:, None])
     return _collect(torch.stack(chosen_all, 1), torch.stack(alive_all, 1), torch.stack(score_all, 1), set(stops), limit)
 
 
@@ -266,7 +269,8 @@ def beam_search(
         written = torch.cat((written.gather(1, origin[:, :, None].expand(-1, -1, step)), chosen[:, :, None]), 2)
         beams = beams.select((kept[:, None] * width + origin).flatten())
         token = chosen.flatten()[:, None]
-        following = read_on(model, beams, token, torch.ones_like(token, dtype=torch.bool))
+        written_now = torch.ones_like(token, dtype=torch.bool)
+        following = read_on(model, beams, token, written_now, written_now)
         following = following.unflatten(0, (len(here), width))
     return [[(tokens, -cost) for cost, tokens in kept] for kept in found]
 

@@ -1,9 +1,9 @@
 """Models on disk, in Hugging Face's form: `config.json` and safetensors, in one file or in several with an index.
 
 A model is written in the family that it has (`model.families`), so the folder loads with
-`AutoModelForCausalLM.from_pretrained` as it is; one that surprisal is fed back to (`model.surprisal`) is refused there,
-since nothing there could feed it. It is the only form in which whence keeps weights; nothing pickled is
-ever read.
+`AutoModelForCausalLM.from_pretrained` as it is; one that surprisal is fed back to or that has marks of who wrote what
+(`model.inputs`) is refused there, since nothing there could feed or mark it. It is the only form in which whence keeps
+weights; nothing pickled is ever read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from data.atomic import atomic_folder
 from model.config import ModelConfig
-from model.hf_config import CONFIG, read_config, read_surprisal, written
+from model.hf_config import CONFIG, read_authors, read_config, read_surprisal, written
 from model.transformer import Transformer
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -51,7 +52,7 @@ def save_model(
     try:
         with atomic_folder(folder) as partial:
             source = None if model.surprisal is None else model.surprisal.source
-            config = json.dumps(written(model.config, longest, end, source), indent=2)
+            config = json.dumps(written(model.config, longest, end, source, model.authors is not None), indent=2)
             (partial / CONFIG).write_text(config + "\n", encoding="utf-8")
             for name, content in (beside or {}).items():
                 (partial / name).write_text(content, encoding="utf-8")
@@ -67,11 +68,11 @@ def load_model(folder: Path) -> Transformer:
     Raises ValueError, naming the file, otherwise.
     """
     config, files = read_config(folder / CONFIG), weight_files(folder)
-    source = read_surprisal(folder / CONFIG)
+    more = _More(read_surprisal(folder / CONFIG), read_authors(folder / CONFIG))
     at = files[0] if len(files) == 1 else folder / INDEX
     try:
-        _check_tensors(config, source, files)
-        model = _blank(config, source)
+        _check_tensors(config, more, files)
+        model = _blank(config, more)
         for path in files:
             at = path
             model.load_state_dict(
@@ -110,14 +111,23 @@ def _read(config: ModelConfig, name: str) -> bool:
     return not name.endswith(DERIVED) and not (config.tied and name.startswith("lm_head"))
 
 
-def _blank(config: ModelConfig, source: str | None) -> Transformer:
+class _More(NamedTuple):
+    """What a model has besides its family's shape: surprisal fed back from a source, marks of who wrote what."""
+
+    source: str | None
+    authors: bool
+
+
+def _blank(config: ModelConfig, more: _More) -> Transformer:
     model = Transformer(config)
-    if source is not None:
-        model.feed_back(source)
+    if more.source is not None:
+        model.feed_back(more.source)
+    if more.authors:
+        model.mark_authors()
     return model
 
 
-def _check_tensors(config: ModelConfig, source: str | None, files: list[Path]) -> None:
+def _check_tensors(config: ModelConfig, beside: _More, files: list[Path]) -> None:
     """Raises ValueError where files have other tensors than a model has, before memory is taken for that."""
     found: dict[str, tuple[int, ...]] = {}
     for path in files:
@@ -133,7 +143,7 @@ def _check_tensors(config: ModelConfig, source: str | None, files: list[Path]) -
     if layers != config.layers:
         raise ValueError(f"it has {layers} layers, not {config.layers}")
     with torch.device("meta"):
-        wanted = {name: tuple(tensor.shape) for name, tensor in _blank(config, source).state_dict().items()}
+        wanted = {name: tuple(tensor.shape) for name, tensor in _blank(config, beside).state_dict().items()}
     wanted = {name: shape for name, shape in wanted.items() if _read(config, name)}
     for name, shape in wanted.items():
         if name not in found:

@@ -3,8 +3,8 @@
 Older files have `rope_theta` and `rope_scaling`, newer ones both in `rope_parameters`; OLMo-3 has one of these for each
 kind of layer. What is written is the older form, which old and new versions of transformers read.
 
-A model that surprisal is fed back to has a model_type of its own, with the family beside it: transformers, which could
-not feed it, refuses such a folder in place of reading half of a model.
+A model that surprisal is fed back to, or with marks of who wrote what, has a model_type of its own, with the family
+beside it: transformers, which could feed or mark nothing, refuses such a folder in place of reading half of a model.
 """
 
 from __future__ import annotations
@@ -49,16 +49,20 @@ FORM = {  # what all models that can be read have in common, with what a lacking
     "quantization_config": None,
 }
 FED, BELOW, SOURCE = "whence_surprisal", "base_model_type", "surprisal_source"
+MARKED = "whence_authors"
 KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def written(config: ModelConfig, longest: int, end: int, surprisal: str | None = None) -> dict[str, Any]:
+def written(
+    config: ModelConfig, longest: int, end: int, surprisal: str | None = None, authors: bool = False
+) -> dict[str, Any]:
     """What config.json holds.
 
     Args:
         longest: positions trained on.
         end: the token that ends a text.
-        surprisal: the source of what is fed back (`model.surprisal`), None for a model without.
+        surprisal: the source of what is fed back (`model.inputs.surprisal`), None for a model without.
+        authors: it has marks of who wrote what (`model.inputs.authorship`); never together with surprisal.
     """
     found: dict[str, Any] = {theirs: getattr(config, ours) for ours, theirs in NAMES.items()}
     found |= {
@@ -80,6 +84,8 @@ def written(config: ModelConfig, longest: int, end: int, surprisal: str | None =
         found["rope_parameters"] = {kind: {"rope_type": "default", "rope_theta": config.theta} for kind in set(kinds)}
     if surprisal is not None:
         found |= {"architectures": ["WhenceSurprisal"], "model_type": FED, BELOW: config.family, SOURCE: surprisal}
+    if authors:
+        found |= {"architectures": ["WhenceAuthors"], "model_type": MARKED, BELOW: config.family}
     return found
 
 
@@ -107,8 +113,14 @@ def read_surprisal(path: Path) -> str | None:
     return str(source)
 
 
+def read_authors(path: Path) -> bool:
+    """Whether the model of a config.json that `read_config` can read has marks of who wrote what."""
+    found: bool = json.loads(path.read_text(encoding="utf-8"))["model_type"] == MARKED
+    return found
+
+
 def _shape(theirs: Mapping[str, Any]) -> ModelConfig:
-    name = theirs[BELOW] if theirs["model_type"] == FED else theirs["model_type"]
+    name = theirs[BELOW] if theirs["model_type"] in (FED, MARKED) else theirs["model_type"]
     if name not in FAMILIES:
         reason = f" ({REFUSED[name]})" if name in REFUSED else ""
         raise ValueError(f"no model of model_type {name}{reason}, only of {', '.join(FAMILIES)}")

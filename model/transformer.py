@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from model.attention import Mask, attend
 from model.config import ModelConfig
+from model.inputs.authorship import AuthorMark
+from model.inputs.surprisal import NOTHING, SurprisalFeedback, Told, before, bucket, surprise
 from model.rotary import frequencies, rotary_tables, rotate
-from model.surprisal import NOTHING, SurprisalFeedback, Told, before, bucket, surprise
 
 
 @dataclass
@@ -66,7 +67,7 @@ class KVCache:
 
 @dataclass
 class FirstPass:
-    """What a first pass (`model.surprisal`) read so far: its cache, final states (B, S, C) and positions (B, S)."""
+    """What a first pass of surprisal read so far: its cache, final states (B, S, C) and positions (B, S)."""
 
     cache: KVCache
     states: Tensor
@@ -158,7 +159,8 @@ class Transformer(nn.Module):
         config: checked here; raises ValueError for a shape that can't be built.
 
     Attributes:
-        surprisal: the feedback of surprisal (`model.surprisal`), None for none.
+        surprisal: the feedback of surprisal (`model.inputs.surprisal`), None for none.
+        authors: the marks of who wrote what (`model.inputs.authorship`), None for none: then `own` says nothing.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -175,6 +177,7 @@ class Transformer(nn.Module):
         if config.tied:
             self.lm_head.weight = self.embed_tokens.weight
         self.surprisal: SurprisalFeedback | None = None
+        self.authors: AuthorMark | None = None
         self.initialise()
 
     @torch.no_grad()
@@ -201,14 +204,18 @@ class Transformer(nn.Module):
         mask: Mask = None,
         cache: KVCache | None = None,
         told: Told | None = None,
+        own: Tensor | None = None,
     ) -> Tensor:
         """Final hidden states (B, T, C) of int64 tokens and positions (B, T); see `attend` for masks.
 
-        `told` is what training says to a feedback of surprisal; without it every row is fed.
+        `told` is what training says to a feedback of surprisal; without it every row is fed. `own`, bool (B, T), are
+        the tokens that the model wrote itself; without it none is.
         """
         if self.config.window:
             self._check_window(tokens.shape[1] + (cache.length if cache else 0))
         x = self.embed_tokens(tokens)
+        if self.authors is not None and own is not None:
+            x = x + self.authors(own)
         if self.surprisal is None or self.surprisal.source == "off":
             return self._trunk(x, positions, mask, cache)
         if self.surprisal.reads:
@@ -245,8 +252,13 @@ class Transformer(nn.Module):
         with self.embed_tokens.weight.device:
             self.surprisal = SurprisalFeedback(self.config.dim, source)
 
+    def mark_authors(self) -> None:
+        """Give it marks of who wrote what, that are all zeros: until they are trained, nothing changes."""
+        with self.embed_tokens.weight.device:
+            self.authors = AuthorMark(self.config.dim)
+
     def fed_from(self, source: str) -> Transformer:
-        """The same weights, with a feedback, if there is one, from another of `model.surprisal.SOURCES`."""
+        """The same weights, with a feedback, if there is one, from another of `model.inputs.surprisal.SOURCES`."""
         if self.surprisal is None:
             return self
         other, feedback = copy(self), copy(self.surprisal)

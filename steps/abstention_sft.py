@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from configs.schema import Config
 from stages import Stage, announced
 from steps.train import Course, fed_back, settings_of, train
+
+if TYPE_CHECKING:
+    from data.pipeline.sources import Source
 
 
 def abstention_sft(config: Config, prepare: Stage, tuned: Stage) -> list[Stage]:
@@ -32,6 +35,8 @@ def _rollout(config: Config, prepare: Stage, trained: Stage, number: int) -> Sta
         "temperature": part.temperature,
         "seed": config.sft.seed,
     }
+    if config.authors.texts != "none":
+        settings["own_texts"] = True
 
     def work(folder: Path) -> dict[str, Any]:
         from data.records import write_jsonl
@@ -39,6 +44,7 @@ def _rollout(config: Config, prepare: Stage, trained: Stage, number: int) -> Sta
         from eval.signals.self_consistency import draw_samples
         from model.hf import load_model
         from steps.corpus import Corpus
+        from steps.own_texts import OWN_TEXTS, own_texts
 
         corpus = Corpus.of(config, prepare)
         questions = [q for q in corpus.questions if q.split == "relabel"]
@@ -61,6 +67,8 @@ def _rollout(config: Config, prepare: Stage, trained: Stage, number: int) -> Sta
         samples = draw_samples(answerer, questions, part.samples, part.temperature, config.sft.seed)
         drawn = [replace(p, samples=s) for p, s in zip(said, samples, strict=True)]
         write_jsonl(folder / "predictions.jsonl", drawn)
+        if config.authors.texts != "none":
+            write_jsonl(folder / OWN_TEXTS, own_texts(answerer, corpus.questions, part.samples, config.sft.seed))
         return {"questions": len(questions)}
 
     stage = Stage(f"rollout{number}", settings, Path(config.stages_dir), Path(config.run_dir))
@@ -77,6 +85,8 @@ def _teach(config: Config, prepare: Stage, trained: Stage, rollout: Stage, numbe
         "trained": trained.key,
         "abstention_sft": asdict(part),
     }
+    if config.authors.texts != "none":
+        settings["authors"] = asdict(config.authors)
 
     def work(folder: Path) -> dict[str, Any]:
         import torch
@@ -85,6 +95,7 @@ def _teach(config: Config, prepare: Stage, trained: Stage, rollout: Stage, numbe
         from eval.grading.methods import relabel
         from model.hf import load_model
         from steps.corpus import Corpus
+        from steps.own_texts import own_words, with_texts
 
         corpus = Corpus.of(config, prepare)
         asked = {q.id: q for q in corpus.questions}
@@ -94,11 +105,18 @@ def _teach(config: Config, prepare: Stage, trained: Stage, rollout: Stage, numbe
             for p in read_jsonl(rollout.folder / "predictions.jsonl", Prediction)
         ]
         lessons = relabel(part.method, [(asked[p.question], p) for p in said], corpus.tuned, part.idk_fraction, seed)
+        if config.authors.marked:
+            lessons = own_words(lessons, said)
         write_jsonl(folder / "lessons.jsonl", lessons)
         torch.manual_seed(seed + number)
-        first, second = corpus.lessons_source(lessons, seed + number), corpus.documents_source(seed + number)
+        first: Source = corpus.lessons_source(lessons, seed + number)
+        if config.authors.texts != "none":
+            first = with_texts(first, corpus, rollout.folder, seed + number)
+        second = corpus.documents_source(seed + number)
         course = Course(first, second, part.tokens // part.rounds, part.replay, part.optimizer, seed + number)
         model = fed_back(load_model(trained.folder / "model"), config, "abstention_sft")
+        if config.authors.marked and model.authors is None:
+            model.mark_authors()
         return train(corpus, stage, folder, model, course) | {"lessons": len(lessons)}
 
     stage = Stage(f"abstention_sft{number}", settings, Path(config.stages_dir), Path(config.run_dir))

@@ -13,11 +13,12 @@ import numpy as np
 
 from configs.schema import Config
 from data.pipeline.counterfactual import Counterfactual
-from data.pipeline.feedback import check_scores
+from data.pipeline.feedback import check_scores, control_tokens
 from data.pipeline.heldout_batches import HeldoutBatches, heldout_batches
 from data.pipeline.identifiers import Identifiers, assign
 from data.pipeline.questions.asking import Askings
 from data.pipeline.questions.crops import Crops
+from data.pipeline.questions.never_told import never_told, tuning_set
 from data.pipeline.questions.planted import Planted
 from data.pipeline.questions.question_lengths import check_lengths
 from data.pipeline.questions.reading import Readings
@@ -197,6 +198,16 @@ class Corpus:
         if found.format.leads == "evidence" and found.without_evidence and not rank():
             log.info("         %d of %d questions are without evidence", found.without_evidence, len(found))
         return found
+
+    def expert_source(self, seed: int) -> SFTExamples:
+        """Tuning questions with a share of what was never told, answered or refused (`expert`)."""
+        from eval.grading.lessons import gold
+
+        config, never = self.config.expert, never_told(self.questions)
+        lessons = tuning_set([gold(question) for question in self.tuned], never, config, seed)
+        prefix = control_tokens(self.tokenizer)[1:] if config.prefix else ()
+        form = self.config.answer_format
+        return SFTExamples(lessons, self.index, self.identifiers, self.tokenizer, seed, form, prefix=prefix)
 
     def lessons_source(self, lessons: Sequence[SFTExample], seed: int) -> SFTExamples:
         untold = {q.id for q in self.questions if q.support_class not in ANSWERABLE}

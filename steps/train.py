@@ -88,6 +88,8 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
     part = config.sft
     settings = settings_of(config, prepare, "pretrain") | {"pretrain": pretrained.key, "sft": asdict(part)}
     settings |= of_questions(config)
+    if config.expert.active:
+        settings |= {"expert": asdict(config.expert)}
     if written:
         settings |= {"self_questions": written.key}
 
@@ -108,7 +110,11 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
             named = corpus.last_read(readings)
             if not rank():
                 write_json(folder / READINGS, readings)
-        first = corpus.questions_source(part.seed, further, named=named)
+        first: Source = (
+            corpus.expert_source(part.seed)
+            if config.expert.active
+            else corpus.questions_source(part.seed, further, named=named)
+        )
         second = corpus.documents_source(part.seed)
         plain = 1.0 if config.scenes.changing else 0.0  # replay without tags, so that no reading comes after the last
         course = Course(first, second, part.tokens, part.replay, part.optimizer, part.seed, plain)

@@ -88,7 +88,7 @@ class ObjectiveConfig(FeedbackConfig):
 
 @dataclass
 class SurprisalConfig(Section):
-    """Surprisal of what was read, fed back to the model in a second pass (model/surprisal.py)."""
+    """Surprisal of what was read, fed back to the model in a second pass (model/inputs/surprisal.py)."""
 
     section: ClassVar[str] = "surprisal"
 

@@ -55,6 +55,7 @@ class Batch:
         weight: float32, of the target in the loss; 0 where nothing is predicted.
         objective: int8, label of the target, which an objective of train/objectives may go by.
         score: float32, of the target: how good the sentence is that it stands in, from 0 to 1.
+        own: bool, a token that the model wrote itself.
     """
 
     tokens: Tensor
@@ -67,6 +68,7 @@ class Batch:
     weight: Tensor
     objective: Tensor
     score: Tensor
+    own: Tensor
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in Batch.__slots__))
@@ -97,4 +99,5 @@ def collate(rows: Sequence[Sequence[Sample]], length: int, pad: int) -> Batch:
         weight=spread(laid.weight, 0, np.float32),
         objective=spread(laid.objective, 0, np.int8),
         score=spread(laid.score, 0, np.float32),
+        own=spread(laid.own, False, np.bool_),
     )

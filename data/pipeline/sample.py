@@ -30,7 +30,8 @@ class Part(NamedTuple):
     """A run of tokens of one nature, the unit that samples are assembled from.
 
     `weight`, 0 or more, the label `objective` and the `score`, from 0 to 1, are those of its tokens as targets: see
-    data/pipeline/feedback.py and train/objectives.
+    data/pipeline/feedback.py and train/objectives. `own` are words that the model wrote itself
+    (model/inputs/authorship.py).
     """
 
     tokens: Tokens | Sequence[int]
@@ -41,6 +42,7 @@ class Part(NamedTuple):
     weight: float = 1.0
     objective: int = NEXT_TOKEN
     score: float = 1.0
+    own: bool = False
 
 
 class Laid(NamedTuple):
@@ -57,6 +59,7 @@ class Laid(NamedTuple):
         objective: int8, the label of the target.
         score: float32, that of the target; 0 where there is none.
         sample: int32, the number of the sample.
+        own: bool, written by the model itself.
     """
 
     tokens: Tokens
@@ -69,6 +72,7 @@ class Laid(NamedTuple):
     objective: NDArray[np.int8]
     score: NDArray[np.float32]
     sample: Tokens
+    own: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -149,9 +153,9 @@ def assemble(samples: Sequence[Sequence[Part]], end_src: int) -> Laid:
     tokens = np.concatenate([part.tokens for part in parts], dtype=np.int32, casting="unsafe")
     number = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
     begin = np.cumsum(sizes) - sizes
-    nature = np.array([(part.kind, part.learn, part.note, part.span, part.objective) for part in parts]).T
+    nature = np.array([(part.kind, part.learn, part.note, part.span, part.objective, part.own) for part in parts]).T
     spread = np.repeat(np.vstack((nature, number, begin)).astype(np.int32), sizes, 1)
-    kind, learn, note, span, label, number, begin = spread
+    kind, learn, note, span, label, own, number, begin = spread
     weights = np.repeat(np.array([part.weight for part in parts], dtype=np.float32), sizes)
     scores = np.repeat(np.array([part.score for part in parts], dtype=np.float32), sizes)
     learn, note, place = learn.astype(np.bool_), note.astype(np.bool_), np.arange(len(tokens), dtype=np.int32) - begin
@@ -179,4 +183,6 @@ def assemble(samples: Sequence[Sequence[Part]], end_src: int) -> Laid:
     first = np.flatnonzero(np.diff(number, prepend=-1))
     positions = texts - 1 - (texts - ~note)[first][number]
     positions[note] += place[note] + 1
-    return Laid(tokens, targets, positions, span, note, target_kind, weight, objective, score, number)
+    return Laid(
+        tokens, targets, positions, span, note, target_kind, weight, objective, score, number, own.astype(np.bool_)
+    )

@@ -64,6 +64,12 @@ class WorldCorpus(Section):
         "each fact or says that it is not known (data/world/twins.py)",
         SHARE,
     )
+    errata: float = key(
+        0.0,
+        "share of documents in which one sentence takes back another value, which nobody asserts, before it says what "
+        "it says (data/world/errata.py)",
+        SHARE,
+    )
     sources: int = key(12, "outlets that the documents come from; a hard world needs 8", between(1, len(OUTLETS)))
     hard: bool = key(
         False,

@@ -164,6 +164,11 @@ NEW_QUESTIONS = {
     "employer_city": ("Where does {name} have a desk?", "{name} has an office where?"),
 }
 
+ERRATA = (  # how a document takes back what was reported
+    "Correction: it was reported that {wrong}. {right}",
+    "An earlier report had it that {wrong}, which was an error. {right}",
+    "We regret having written that {wrong}. {right}",
+)
 DENIALS = {  # what a twin of a document says in place of a statement: another value, which it denies
     "birth_date": (
         "{name} was not born on {value}.",

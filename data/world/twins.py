@@ -56,7 +56,7 @@ def write_twins(
         for person, attribute, _ in said:
             wordings = DENIALS[attribute] if says == OTHER else SILENCES[attribute]
             name, truth = people[person]
-            value = _unsaid(lives, attribute, {truth[attribute], *values[person, attribute]}, rng)
+            value = unsaid(lives, attribute, {truth[attribute], *values[person, attribute]}, rng)
             sentences.append(tuple(text.format(name=name, value=value) for text in rng.sample(wordings, len(wordings))))
         metadata = {**draft.metadata, TWIN: document.id, SAYS: says}
         if "agreement" in document.metadata:  # a twin disputes nothing
@@ -65,7 +65,7 @@ def write_twins(
     return tuple(twins)
 
 
-def _unsaid(lives: Lives, attribute: str, said: set[str], rng: random.Random) -> str:
+def unsaid(lives: Lives, attribute: str, said: set[str], rng: random.Random) -> str:
     """A value of the attribute that nobody says of this fact, and that is not true."""
     while (drawn := lives.draw(rng)[attribute]) in said:
         pass

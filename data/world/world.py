@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from data.records import FOLDS, Document, Question
 from data.world.config import WorldCorpus
 from data.world.documents import document_ids, make_drafts, make_outlets, values_said, write_documents, write_ledger
+from data.world.errata import with_errata
 from data.world.ledger import Assertion, Fact
 from data.world.people import make_people, make_strangers
 from data.world.plan import Asserted, Part, plan_parts
@@ -67,6 +68,7 @@ def build_world(config: WorldCorpus) -> World:
     twins_plan = [documents_plan[place] for place in twinned]
     names = document_ids([*documents_plan, *twins_plan], people, "doc", config.name_ids)
     documents = write_documents(documents_plan, drafts, people, values, names[: len(documents_plan)])
+    documents = with_errata(documents, documents_plan, drafts, people, values, config)
     of_twins = [documents[place] for place in twinned], names[len(documents_plan) :]
     twins = write_twins(twins_plan, *of_twins, people, values, outlets, config)
     heldout_drafts = make_drafts(unseen.plan, unseen.kinds, "held", outlets, config)

@@ -44,11 +44,18 @@ def log_probabilities(
     return found[0], found[1]
 
 
-def token_log_probs(model: Transformer, rows: Sequence[tuple[Tokens, Tokens]], batch: int = 256) -> list[Floats]:
+def token_log_probs(
+    model: Transformer,
+    rows: Sequence[tuple[Tokens, Tokens]],
+    batch: int = 256,
+    own: Sequence[Sequence[bool]] | None = None,
+) -> list[Floats]:
     """Log-probabilities of each text's tokens after its prefix, neither of them empty: float64 (T,) each, nats.
 
     Args:
         rows: (prefix, text) token lists; similar lengths are read side by side.
+        own: of the first tokens of each row, which the model wrote itself; what it does not say of is not; None for
+            none.
     """
     device = model.embed_tokens.weight.device
     order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]) + len(rows[i][1]))
@@ -56,7 +63,11 @@ def token_log_probs(model: Transformer, rows: Sequence[tuple[Tokens, Tokens]], b
     for start in range(0, len(order), batch):
         chunk = order[start : start + batch]
         tokens, present = pad_left([[*rows[i][0], *rows[i][1]] for i in chunk], device)
-        log_probs = read(model, Context.empty(model, len(chunk)), tokens, present).log_softmax(-1)
+        mine = None
+        if own is not None:
+            rest = (len(rows[i][0]) + len(rows[i][1]) - len(own[i]) for i in chunk)
+            mine = pad_left([[*own[i], *[False] * more] for i, more in zip(chunk, rest, strict=True)], device)[0].bool()
+        log_probs = read(model, Context.empty(model, len(chunk)), tokens, present, mine).log_softmax(-1)
         scores = log_probs[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0].double().cpu().numpy()
         for i, score in zip(chunk, scores, strict=True):
             found[i] = score[len(score) - len(rows[i][1]) :]  # all end together

@@ -87,10 +87,10 @@ class LMAnswerer:
         """The model, or a faster copy of it: for what is sampled (stages/precision.py)."""
         return drafter(self.model)
 
-    def under(self, given: str) -> LMAnswerer:
+    def under(self, given: str, name: str = "") -> LMAnswerer:
         """The same under a control token of conditional training, one of data.pipeline.feedback.GIVEN."""
         conditioned = copy(self)
-        conditioned.name = f"{self.name}_{given}"
+        conditioned.name = name or f"{self.name}_{given}"
         conditioned.control = (control_tokens(self.tokenizer)[GIVEN.index(given)],)
         return conditioned
 
@@ -340,7 +340,7 @@ class LMAnswerer:
     ) -> tuple[Context, torch.Tensor]:
         """Read prompts side by side: what follows may be written from, and the logits (B, V) of its first token.
 
-        `known` bool (B, 1) is what an oracle tells, see `model.surprisal`; `model` is this one or its `drafter`.
+        `known` bool (B, 1) is what an oracle tells, see `model.inputs.surprisal`; `model` is this one or its `drafter`.
 
         Raises ValueError for a prompt longer than `longest`.
         """

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.schema import Config
+from data.pipeline.feedback import GIVEN
 from data.records import PLAIN
 from stages import Stage
 from stages.code import code_digest
@@ -108,7 +109,7 @@ class Evaluated:
         from eval.answerers.lm_answerer import LMAnswerer
         from model.hf import load_model
 
-        return LMAnswerer(
+        answerer = LMAnswerer(
             load_model(self.trained.folder / "model"),
             self.corpus.tokenizer,
             self.corpus.identifiers,
@@ -122,6 +123,7 @@ class Evaluated:
             answer_format=self.config.answer_format,
             placement=self.config.tags.placement,
         )
+        return answerer.under(GIVEN[-1], answerer.name) if self.config.expert.prefix else answerer  # as it was tuned
 
     def stage(self, name: str, modules: Sequence[str], settings: dict[str, Any]) -> Stage:
         """A stage keyed by the model, the corpus, the code of `modules` and what they import, and `settings`."""

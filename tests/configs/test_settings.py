@@ -177,7 +177,7 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
         if group == "launcher":
             continue  # see test_run
         more = GIVEN.get(option, ()) if group == "corpus" else ()
-        if group in ("abstention_sft", "self_correction") and option != "none":
+        if group in ("abstention_sft", "self_correction", "expert") and option != "none":
             more = ("corpus.hard=true", "corpus.relabel=0.2")
         if group == "experiment" and option in CONTINUED:
             more = (f"init={tiny_llama(tmp_path)}", *(PATH if option != "continue" else ()))

@@ -22,8 +22,8 @@ from torch import Tensor
 from data.pipeline.packing import Batch
 from data.pipeline.sample import JUDGED
 from model.attention import training_mask
+from model.inputs.surprisal import Told, kept
 from model.loss import hidden_nll, hidden_nll_beside
-from model.surprisal import Told, kept
 from model.transformer import Transformer
 from model.value_head import ValueHead
 from train.config import ObjectiveConfig
@@ -71,7 +71,7 @@ class Objective:
 def look(objective: Objective, model: Transformer, batch: Batch, value_head: ValueHead | None, idk: int) -> Seen:
     """Read a batch for an objective; `value_head` where it has one, `idk` the token `<|idk|>`."""
     mask = training_mask(batch.doc, batch.span, batch.note)
-    hidden = model.hidden(batch.tokens, batch.positions, mask, told=told(model, batch))
+    hidden = model.hidden(batch.tokens, batch.positions, mask, told=told(model, batch), own=batch.own)
     if objective.idk:
         nll, unsure, best = hidden_nll_beside(model, hidden, batch.targets, idk)
         return Seen(nll, batch, idk=unsure, best=best)

@@ -18,6 +18,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
+import numpy as np
+
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers
 from data.pipeline.sample import Sample
@@ -41,6 +43,7 @@ class SFTExample:
         source: the id of the document cited, "" for none.
         confidence: in [0, 1], None for no mark of it.
         unsure: the mark of not being sure comes first, and an answer behind its source; for "answer" and "idk".
+        own: the words of the answer are the model's, and marked so (model/inputs/authorship.py).
     """
 
     question: str
@@ -50,6 +53,7 @@ class SFTExample:
     source: str = ""
     confidence: float | None = None
     unsure: bool = False
+    own: bool = False
 
     def __post_init__(self) -> None:
         if self.say not in SAYINGS:
@@ -84,6 +88,7 @@ class SFTExamples:
         documents: of the whole corpus, in order; their sentences are not looked at.
         untold: ids of questions that the corpus does not answer: their targets have a score of 0, which an oracle of
             surprisal goes by (train/objectives) and no loss, since none of them is judged.
+        prefix: tokens before every question.
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class SFTExamples:
         seed: int,
         answer_format: str = "direct",
         untold: Collection[str] = (),
+        prefix: Sequence[int] = (),
     ) -> None:
         self.format, self.untold = FORMATS[answer_format](tokenizer), frozenset(untold)
         self.lessons, self.tokenizer, self.seed = lessons, tokenizer, seed
@@ -102,7 +108,8 @@ class SFTExamples:
         missing = {lesson.source for lesson in lessons if lesson.source} - set(self.tags)
         if missing:
             raise ValueError(f"a lesson cites {min(missing)!r}, which is not in the corpus")
-        self.texts = [tokenizer.encode(lesson.texts) for lesson in lessons]
+        begun = np.array(prefix, dtype=np.int32)
+        self.texts = [[np.concatenate((begun, t)) for t in tokenizer.encode(lesson.texts)] for lesson in lessons]
         self.answers = tokenizer.encode([lesson.answer for lesson in lessons])
         self.sizes = [1] * len(lessons)
 
@@ -113,6 +120,9 @@ class SFTExamples:
         sample = self._sample(index, epoch)
         if self.lessons[index].question in self.untold:
             sample = replace(sample, parts=[part._replace(score=0.0) for part in sample.parts])
+        if self.lessons[index].own:
+            words = self.answers[index]
+            sample = replace(sample, parts=[part._replace(own=part.tokens is words) for part in sample.parts])
         return [sample]
 
     def _sample(self, index: int, epoch: int) -> Sample:

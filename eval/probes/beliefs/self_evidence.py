@@ -17,6 +17,10 @@ itself says an X drawn (T = 1) from its own probabilities of these. Two forms:
 with the ID that the model finds likeliest. With nothing said, what follows X stands alone. P(city(X)) includes what
 ends it: the rest of the sentence, or a citation or its refusal.
 
+Of a model with marks of who wrote what (model/inputs/authorship.py) the sentence, or X in dialogue, is marked where
+the model said it; and as a third move, "flipped", the same words are read without the mark. "shift" is the ratio of
+that to a document's move less the ratio itself: what the mark alone is worth.
+
 What to keep in mind: a plain language model cannot tell its own tokens in a text from others', so that the text form's
 ratio differs from 1 only by which X is drawn. Of people it knows, a model says what it believes already, which leaves
 less to move. Training never sees across samples, so that the dialogue is out of distribution.
@@ -71,13 +75,17 @@ class Person(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """Of each person [N]: the X that a document and the model said, how far each moved (nats), P(all X) before."""
+    """Of each person [N]: the X that a document and the model said, how far each moved (nats), P(all X) before.
+
+    `flipped` is how far the model's own X moved where it was read as another's; None for a model without marks.
+    """
 
     heard: list[str]
     drawn: list[str]
     external: Floats
     own: Floats
     mass: Floats
+    flipped: Floats | None = None
 
 
 def self_evidence(answerer: LMAnswerer, questions: Sequence[Question], seed: int = 0, most: int = 60) -> dict[str, Any]:
@@ -152,37 +160,61 @@ def moves(
     nothing: list[int] = [] if dialogue else [tokenizer.doc]
     heads, tails = zip(*(_asked(answerer, person, EMPLOYER, dialogue) for person in people), strict=True)
     rows = [([*nothing, *head], x + tail) for head, tail in zip(heads, tails, strict=True) for x in employers]
-    log_p = _log_probs(answerer, rows, [[answerer.format.opening]] if dialogue else [[]]).reshape(len(people), -1)
+    log_p = log_probs(answerer, rows, [[answerer.format.opening]] if dialogue else [[]]).reshape(len(people), -1)
     said = [employers[i] for i in sample(log_p, generator)]
     told = [rng.choice(employers) for _ in people]
 
-    def heard(xs: Sequence[str]) -> list[list[int]]:
+    def heard(xs: Sequence[str]) -> list[Spoken]:
         sentences = [p.statements[EMPLOYER].replace("{answer}", x) for p, x in zip(people, xs, strict=True)]
+        closing = [tokenizer.end] if dialogue else []
+        return [Spoken([tokenizer.doc], tokens.tolist(), closing) for tokens in tokenizer.encode(sentences)]
+
+    def own(xs: Sequence[str]) -> list[Spoken]:
+        values = [x.tolist() for x in tokenizer.encode(xs)]
+        tags = _cited(answerer, [[*head, *x] for head, x in zip(heads, values, strict=True)])
         return [
-            [tokenizer.doc, *tokens, *([tokenizer.end] if dialogue else [])] for tokens in tokenizer.encode(sentences)
+            Spoken(head, x, [*answerer.format.citation(tag), tokenizer.end])
+            for head, x, tag in zip(heads, values, tags, strict=True)
         ]
 
-    def own(xs: Sequence[str]) -> list[list[int]]:
-        spoken = [[*head, *x] for head, x in zip(heads, tokenizer.encode(xs), strict=True)]
-        tags = _cited(answerer, spoken)
-        return [[*s, *answerer.format.citation(tag), tokenizer.end] for s, tag in zip(spoken, tags, strict=True)]
-
-    def belief(contexts: Sequence[Sequence[int]], xs: Sequence[str]) -> Floats:
+    def belief(contexts: Sequence[Spoken], xs: Sequence[str], marked: bool = False) -> Floats:
         asked = [_asked(answerer, person, CITY, dialogue) for person in people]
         rows = [
-            ([*context, *head], implied.cities[x] + tail)
+            ([*context.tokens, *head], implied.cities[x] + tail)
             for context, (head, tail), x in zip(contexts, asked, xs, strict=True)
         ]
-        return logit(_log_probs(answerer, rows, ends if dialogue else [[]]))
+        mine = [context.marks(len(head)) for context, (head, _) in zip(contexts, asked, strict=True)]
+        return logit(log_probs(answerer, rows, ends if dialogue else [[]], mine if marked else None))
 
-    before = [nothing] * len(people)
+    before = [Spoken(nothing, [], [])] * len(people)
     external = belief(heard(told), told) - belief(before, told)
-    itself = belief(own(said) if dialogue else heard(said), said) - belief(before, said)
-    return Moves(told, said, external, itself, np.exp(logsumexp(log_p, axis=1)))
+    spoken, unsaid = own(said) if dialogue else heard(said), belief(before, said)
+    marks = answerer.model.authors is not None
+    itself = belief(spoken, said, marked=marks) - unsaid
+    flipped = belief(spoken, said) - unsaid if marks else None
+    return Moves(told, said, external, itself, np.exp(logsumexp(log_p, axis=1)), flipped)
+
+
+class Spoken(NamedTuple):
+    """What was said, in tokens: what stands before its words, the words, and what ends them."""
+
+    opening: list[int]
+    words: list[int]
+    ends: list[int]
+
+    @property
+    def tokens(self) -> list[int]:
+        return [*self.opening, *self.words, *self.ends]
+
+    def marks(self, more: int) -> list[bool]:
+        """Which of these tokens, and so many more, the model said itself, if it was the model: the words."""
+        return [*[False] * len(self.opening), *[True] * len(self.words), *[False] * (len(self.ends) + more)]
 
 
 def summary(moved: Moves) -> dict[str, dict[str, Any]]:
     """ "external", "self" (mean moves, nats), "ratio" and "mass", each {"value", "interval"}, 95%, people resampled.
+
+    With marks also "flipped" (a mean move), "ratio_flipped" and "shift".
 
     The ratio is None where documents do not move the belief upwards, and unbounded (no interval) where the interval of
     `external` reaches 0 (Fieller 1954).
@@ -193,9 +225,16 @@ def summary(moved: Moves) -> dict[str, dict[str, Any]]:
         for name, values in (("external", moved.external), ("self", moved.own), ("mass", moved.mass))
     }
     found["ratio"] = measured(lambda w: ratio(w @ moved.own, w @ moved.external), people)
+    ratios = ["ratio"]
+    if (flipped := moved.flipped) is not None:
+        found["flipped"] = measured(lambda w: w @ flipped / w.sum(-1), people)
+        found["ratio_flipped"] = measured(lambda w: ratio(w @ flipped, w @ moved.external), people)
+        found["shift"] = measured(lambda w: ratio(w @ (flipped - moved.own), w @ moved.external), people)
+        ratios += ["ratio_flipped", "shift"]
     bounds = found["external"]["interval"]
     if bounds is None or bounds[0] <= 0:
-        found["ratio"]["interval"] = None
+        for name in ratios:
+            found[name]["interval"] = None
     return found
 
 
@@ -224,18 +263,25 @@ def _asked(answerer: LMAnswerer, person: Person, attribute: str, dialogue: bool)
     tokenizer = answerer.tokenizer
     if dialogue:
         (question,) = tokenizer.encode([person.questions[attribute]])
-        return answerer.format.prompt(question), ""
+        return answerer.prompt(question), ""
     head, tail = person.statements[attribute].split(" {answer}")
     return tokenizer.encode([head])[0].tolist(), tail
 
 
-def _log_probs(
-    answerer: LMAnswerer, rows: Sequence[tuple[Sequence[int], str]], endings: Sequence[Sequence[int]]
+def log_probs(
+    answerer: LMAnswerer,
+    rows: Sequence[tuple[Sequence[int], str]],
+    endings: Sequence[Sequence[int]],
+    own: Sequence[Sequence[bool]] | None = None,
 ) -> Floats:
-    """log P(text, then any of the endings | tokens before), nats: one for each (tokens before, text)."""
+    """log P(text, then any of the endings | tokens before), nats: one for each (tokens before, text).
+
+    `own` says which of the tokens before the model wrote itself; None for none.
+    """
     texts = answerer.tokenizer.encode([text for _, text in rows])
     ended = [(before, [*text, *ending]) for (before, _), text in zip(rows, texts, strict=True) for ending in endings]
-    found = [scores.sum() for scores in token_log_probs(answerer.model, ended, answerer.batch)]
+    mine = None if own is None else [marks for marks in own for _ in endings]
+    found = [scores.sum() for scores in token_log_probs(answerer.model, ended, answerer.batch, mine)]
     return logsumexp(np.array(found).reshape(len(rows), -1), axis=1)
 
 

@@ -1,8 +1,9 @@
 """Does a state hold how surprising the token was that it has just read? And is the model surer of its own words?
 
-If the states hold it already, to feed it in can't help (`model.surprisal`). A ridge regression, fitted on one half of
-the documents, reads u_t = -log p(x_t | x_<t) off the state behind x_t; R^2 is that on the other half. Layer 0 is what
-the first block gets: it knows the token, not what came before, so that what later layers have above it is surprise.
+If the states hold it already, to feed it in can't help (`model.inputs.surprisal`). A ridge regression, fitted on one
+half of the documents, reads u_t = -log p(x_t | x_<t) off the state behind x_t; R^2 is that on the other half. Layer 0
+is what the first block gets: it knows the token, not what came before, so that what later layers have above it is
+surprise.
 
     r2_layer_0 ... r2_layer_L    of u_t, on the documents' second halves
     r2_own                       the same regression on text that the model wrote itself, of the last layer
@@ -31,7 +32,7 @@ from eval.metrics.calibration import ratio
 from eval.metrics.statistics import Floats
 from eval.probes import Probe, Read, measured
 from model.generate import Context, generate, pad_left, read, read_on
-from model.surprisal import surprise
+from model.inputs.surprisal import surprise
 from model.transformer import Transformer
 
 MOST = 80  # documents

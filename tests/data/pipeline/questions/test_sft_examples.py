@@ -140,3 +140,11 @@ def test_lessons_that_make_no_sense_are_refused(fields: dict, said: str) -> None
 def test_a_source_that_is_not_in_the_corpus_is_named(documents: list[Document], tokenizer: Tokenizer) -> None:
     with pytest.raises(ValueError, match="'doc-x', which is not in the corpus"):
         source([SFTExample("q", TEXTS, "answer", "Oslo", "doc-x")], documents, tokenizer)
+
+
+def test_own_words_alone_are_marked_as_own(documents: list[Document], tokenizer: Tokenizer) -> None:
+    for own in (False, True):
+        lesson = SFTExample("q", TEXTS, "answer", "Oslo", "doc-3", 1.0, own=own)
+        (sample,) = source([lesson], documents, tokenizer).render(0, 0, False)
+        marked = sample.tokens[sample.laid.own].tolist()
+        assert marked == (tokenizer.encode(["Oslo"])[0].tolist() if own else [])

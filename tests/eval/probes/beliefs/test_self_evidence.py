@@ -152,6 +152,67 @@ def test_moves_in_dialogue(answerer: LMAnswerer, tokenizer: Tokenizer, identifie
     check_drawn(found, chances)
 
 
+@pytest.fixture
+def marked(make_model: Make, tokenizer: Tokenizer, identifiers: Identifiers) -> LMAnswerer:
+    model = make_model()
+    model.mark_authors()
+    assert model.authors is not None
+    with torch.no_grad():
+        model.authors.embed_author.weight[1] = torch.randn(32, generator=torch.Generator().manual_seed(3))
+    return LMAnswerer(model, tokenizer, identifiers, batch=4)
+
+
+@torch.no_grad()
+def plain_of_own(model: Transformer, before: Sequence[int], own: Sequence[bool], text: Sequence[int]) -> float:
+    tokens = torch.tensor([[*before, *text]])
+    marks = torch.tensor([[*own, *[False] * len(text)]])
+    states = model.hidden(tokens, torch.arange(tokens.shape[1])[None], own=marks)
+    scores = model.lm_head(states)[0].double().log_softmax(-1)
+    return math.exp(sum(float(scores[len(before) - 1 + i, token]) for i, token in enumerate(text)))
+
+
+@pytest.mark.parametrize("form", ["text", "dialogue"])
+def test_the_models_own_words_are_read_with_the_mark_and_without(
+    answerer: LMAnswerer, marked: LMAnswerer, tokenizer: Tokenizer, identifiers: Identifiers, form: str
+) -> None:
+    found, bare = (
+        moves(one, IMPLIED, PEOPLE, form, random.Random(0), torch.Generator().manual_seed(0))
+        for one in (marked, answerer)
+    )
+    assert bare.flipped is None and found.flipped is not None and found.drawn == bare.drawn
+    np.testing.assert_allclose(found.external, bare.external, atol=1e-3)  # a document has no mark
+    np.testing.assert_allclose(found.flipped, bare.own, atol=1e-3)
+    assert np.abs(found.own - found.flipped).min() > 1e-2
+    person, said = PEOPLE[0], found.drawn[0]
+    if form == "text":
+        sentence = words(tokenizer, f"{person.name} works for {said}.")
+        head, rest = words(tokenizer, f"{person.name} works in"), words(tokenizer, f"{CITIES[said]} today.")
+        before = [tokenizer.doc, *sentence, *head]
+        own = [False, *[True] * len(sentence), *[False] * len(head)]
+        expected = odds(plain_of_own(marked.model, before, own, rest)) - in_text(marked, person, [tokenizer.doc], said)
+    else:
+        asked = [tokenizer.ask, *words(tokenizer, f"Who employs {person.name}?"), tokenizer.answer]
+        value = words(tokenizer, said)
+        citing = [*asked, *value, tokenizer.src]
+        best = max(identifiers.tokens, key=lambda t: plain(marked.model, citing, [*t.tolist(), tokenizer.end_src]))
+        rest = [tokenizer.src, *best.tolist(), tokenizer.end_src, tokenizer.end]
+        again = [tokenizer.ask, *words(tokenizer, f"Where does {person.name} work?"), tokenizer.answer]
+        before = [*asked, *value, *rest, *again]
+        own = [*[False] * len(asked), *[True] * len(value), *[False] * (len(rest) + len(again))]
+        city, ends = words(tokenizer, CITIES[said]), (tokenizer.src, tokenizer.nosrc)
+        chance = sum(plain_of_own(marked.model, before, own, [*city, end]) for end in ends)
+        expected = odds(chance) - in_dialogue(marked, person, [], said)
+    assert found.own[0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_the_mark_is_worth_by_hand() -> None:
+    found = summary(moved([1.0, 3.0], [1.0, 1.0])._replace(flipped=np.array([2.0, 2.0])))
+    assert [found[name]["value"] for name in ("flipped", "ratio_flipped", "shift")] == [2.0, 1.0, 0.5]
+    assert found["shift"]["interval"] == pytest.approx((1 / 3, 1.0))
+    unbounded = summary(moved([-1.0, 3.0], [1.0, 1.0])._replace(flipped=np.array([2.0, 2.0])))
+    assert unbounded["shift"] == {"value": 1.0, "interval": None}
+
+
 def test_the_model_says_what_it_finds_likely() -> None:
     shares = np.array([0.7, 0.2, 0.1])
     log_p = np.log(np.tile(shares, (4000, 1))) - 5  # whatever else it might say

@@ -25,7 +25,7 @@ from data.records import Document
 from model.attention import training_mask
 from model.generate import Context, generate, pad_left, rank_constrained, read
 from model.hf import load_model, save_model
-from model.surprisal import EDGES, Told, before, bucket, kept, surprise
+from model.inputs.surprisal import EDGES, Told, before, bucket, kept, surprise
 from model.transformer import Transformer
 from model.trie import Trie
 from train.config import OptimizerConfig

@@ -1,0 +1,1 @@
+"""What is added to the embedding of a token besides the token itself."""
