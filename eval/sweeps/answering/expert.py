@@ -23,7 +23,6 @@ from hydra.experimental.callback import Callback
 
 from data.atomic import atomic_file
 from data.records import Prediction, Question, read_jsonl
-from eval.arguments import Command
 from eval.compare import Run, find, grouped
 from eval.metrics.statistics import Floats, crossed_draws, holm, p_value, percentile_interval
 from eval.report.expert import Line, expert_figure
@@ -32,13 +31,11 @@ from eval.results.never_told import MEASURES, Shown
 from eval.results.recorded import record_sweep
 from eval.results.results import read_results, setting
 from eval.results.table import Column, Row, Value, figure, over_seeds
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.answering.expert",
-    summary="Say what tuning on what was never told does, and what a mark of who wrote what is worth.",
-    required={},
-    optional={},
-    text="DIR...",
+COMMAND = of_runs(
+    "answering.expert",
+    "Say what tuning on what was never told does, and what a mark of who wrote what is worth.",
 )
 STAGE = "probe_never_told"
 COMPARED = {"wrong": ("never told: answered", "%", 1), "signed_error": ("confidence less accuracy", "", 3)}

@@ -31,7 +31,6 @@ import numpy as np
 from hydra.experimental.callback import Callback
 
 from data.records import ANSWERABLE, read_jsonl
-from eval.arguments import Command
 from eval.compare import find
 from eval.feedback.constitution import KEPT
 from eval.feedback.refinements import Judged
@@ -43,14 +42,9 @@ from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, perc
 from eval.results.recorded import record_sweep
 from eval.results.table import Column, Row, Value
 from eval.sweeps.answering.attempts import FORM, AttemptRun, lines, runs_of, systems
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.answering.feedback",
-    summary="Put what runs learnt from critiques into one table.",
-    required={},
-    optional={},
-    text="DIR...",
-)
+COMMAND = of_runs("answering.feedback", "Put what runs learnt from critiques into one table.")
 LABELS = {  # by critic, judge and choice
     ("oracle", "oracle", "refinement"): "ILF, critic: oracle",
     ("answer", "oracle", "refinement"): "ILF, critic gives the answer",
