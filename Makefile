@@ -1,8 +1,9 @@
 # Everything sets itself up: a virtual environment in .venv, exact versions from constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
-# Two workers of one thread each, which the runs that tests start inherit; a file's tests share what they prepared.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# Two workers of one thread each, which the runs that tests start inherit; a file's tests share what they prepared, and
+# files are begun in the order of tests/conftest.py.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test lint test-slow test-gpu test-browser results docs bench clean clean-stages
 

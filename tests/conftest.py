@@ -18,6 +18,15 @@ torch.set_num_threads(1)  # a worker has one core
 settings.register_profile("whence", deadline=None)  # the machine may be busy
 settings.load_profile("whence")
 
+LONGEST = ("experiments", "run", "self_correction", "settings", "golden_losses", "bench", "kill", "stopping", "extending")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first, so that at the end no worker waits for another one's."""
+    begun = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: begun.get(item.path.name, len(begun)))
+
+
 NAMES = ("Ada Moss", "Ben Lark", "Cleo Finch", "Dov Reed", "Eda Thorn", "Finn Vale", "Gus Hale", "Ida Brook")
 PLACES = ("Oslo", "Lima", "Cairo", "Quito", "Turin", "Perth", "Accra")
 
