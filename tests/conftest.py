@@ -18,7 +18,7 @@ torch.set_num_threads(1)  # a worker has one core
 settings.register_profile("whence", deadline=None)  # the machine may be busy
 settings.load_profile("whence")
 
-LONGEST = ("experiments", "run", "self_correction", "settings", "golden_losses", "bench", "kill", "stopping", "extending")
+LONGEST = ("experiments", "run", "self_correction", "settings", "golden_losses", "bench", "kill", "stopping")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
