@@ -132,7 +132,7 @@ def attempts_are_at_questions_and_answer_directly(config: Config) -> Iterator[st
             f"{here} grades the document that is cited, and tags.content={config.tags.content} names none: set "
             f"tags.content=id, {instead}"
         )
-    if part.method == "reinforce" and config.trainer.strategy == "fsdp":
+    if part.method in ("reinforce", "rlaif") and config.trainer.strategy == "fsdp":
         yield (
             f"{here} writes on each device by itself, and trainer.strategy=fsdp spreads the weights: set "
             f"trainer.strategy=ddp, {instead}"

@@ -343,6 +343,16 @@ def tags_of(names: Set[str], documents: Iterable[Document], identifiers: Identif
     }
 
 
+def tagged(names: Iterable[str], tags: Mapping[str, Tokens | None]) -> list[tuple[str, Tokens]]:
+    """Those of the documents named that have a tag, each with its identifier."""
+    return [(name, tag) for name in names if (tag := tags[name]) is not None]
+
+
+def fits(tokens: int, room: int) -> bool:
+    """Whether a question of so many tokens stands in a row of `room`, whatever marks it is answered with."""
+    return tokens + MARKS <= room
+
+
 def citable(cited: Sequence[Cited]) -> list[Cited]:
     """Those with a tag; no source where none has one, with its evidence."""
     return [one for one in cited if one[0] is not None] or list(cited[:1])

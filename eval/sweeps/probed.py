@@ -8,6 +8,7 @@ from typing import Any
 from eval.compare import Run
 from eval.results.recorded import SEEDS, record_sweep
 from eval.results.table import Column, Row, Value, over_seeds
+from eval.sweeps.probe_table import found_value
 
 OPTIONS = (
     Column("accuracy", "right", "%", 1, "higher"),
@@ -85,11 +86,4 @@ def long_form_rows(found: Sequence[Mapping[str, Any]], seeds: tuple[int, ...]) -
 
 def _over(found: Sequence[Mapping[str, Any]], key: str) -> Value | None:
     """A figure of a probe over the seeds; None where a seed lacks it."""
-    return over_seeds([_value(one.get(key)) for one in found])
-
-
-def _value(found: Mapping[str, Any] | None) -> Value | None:
-    if not found or found["value"] is None:
-        return None
-    interval = found["interval"]
-    return Value(found["value"], tuple(interval) if interval else None, None, found.get("n"))
+    return over_seeds([found_value(one.get(key)) for one in found])

@@ -1,26 +1,20 @@
-"""What a probe found in the runs of a sweep, on the terminal: the rows of its table, seeds together."""
+"""What the tables of sweeps have in common on the command line: which arguments they take, and how rows are printed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from eval.compare import Run, find, grouped
-from eval.results.results import read_results
+from eval.arguments import Command
 from eval.results.table import Column, Row, figure
 
 
-def shown(
-    folders: Sequence[str],
-    probe: str,
-    columns: Sequence[Column],
-    rows: Callable[[Sequence[Sequence[Run]]], list[Row]],
-) -> list[Row]:
-    """Print what `rows` makes of those runs in and below the folders that have a result of the probe, and return it."""
-    groups, warnings = grouped([Run(path, read_results(path)) for path in find(folders)])
-    found = rows([group for group in groups if group[0].results["probes"].get(probe)])
-    for row in found:
-        said = (f"{column.title} {figure(row.values[column.key], column)}" for column in columns)
-        print(f"{row.system} ({len(row.seeds)} seeds): {', '.join(said)}")
-    for warning in warnings:
-        print(f"Warning: {warning}")
-    return found
+def of_runs(module: str, summary: str) -> Command:
+    """The command of a table: the module below eval.sweeps that makes it, and folders of runs."""
+    return Command(f"python -m eval.sweeps.{module}", summary, required={}, optional={}, text="DIR...")
+
+
+def print_rows(rows: Sequence[Row], columns: Sequence[Column], counted: str = "") -> None:
+    """A line for each row, with how many seeds (or runs, as `counted` says) it is of where that is not one of each."""
+    for row in rows:
+        said = (f"{column.title} {figure(row.values.get(column.key), column)}" for column in columns)
+        print(f"{row.system}{f' ({len(row.seeds)} {counted})' if counted else ''}: {', '.join(said)}")

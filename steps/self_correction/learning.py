@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +138,20 @@ def from_episodes(config: Config, prepare: Stage, taught: Stage, drawn: Stage, n
     return stage
 
 
-def reinforce(config: Config, prepare: Stage, taught: Stage) -> Stage:
+@dataclass(frozen=True)
+class Rewarded:
+    """What attempts are worth where no reward of eval/grading/rewards says it.
+
+    Attributes:
+        key: of the stage that it was learnt in.
+        of: the worth of an attempt at the question of this number, from the corpus and its questions.
+    """
+
+    key: str
+    of: Callable[[Corpus, list[Question]], Callable[[int, Attempt], float]]
+
+
+def reinforce(config: Config, prepare: Stage, taught: Stage, rewarded: Rewarded | None = None) -> Stage:
     """REINFORCE on own attempts, from the model of the form on, which it is kept near to."""
     part, seed = config.self_correction, config.sft.seed
     names = ("reward", "target", "attempts", "steps", "questions", "group", "temperature", "replayed")
@@ -148,6 +162,7 @@ def reinforce(config: Config, prepare: Stage, taught: Stage) -> Stage:
         | {"taught": taught.key, "self_correction": learnt}
     )
     settings |= {"sft_seed": seed, "code": code_digest((*GRADERS, f"eval.grading.rewards.{part.reward}"))}
+    settings |= {"rewarded": rewarded.key} if rewarded else {}
 
     def work(folder: Path) -> dict[str, Any]:
         import torch
@@ -160,7 +175,7 @@ def reinforce(config: Config, prepare: Stage, taught: Stage) -> Stage:
         corpus = Corpus.of(config, prepare)
         asked, shape = asked_of(corpus), AttemptForm(corpus.tokenizer, corpus.identifiers)
         texts = corpus.tokenizer.encode([question.text for question in asked])
-        policy = Policy(texts, shape, _grade(config, corpus, asked), part, seed)
+        policy = Policy(texts, shape, _grade(config, corpus, asked, rewarded), part, seed)
         torch.manual_seed(seed)
         first, second = corpus.documents_source(seed), corpus.questions_source(seed)
         tokens = part.steps * part.replayed * config.batch.seq_len
@@ -183,18 +198,19 @@ def asked_of(corpus: Corpus) -> list[Question]:
     return found
 
 
-def _grade(config: Config, corpus: Corpus, asked: list[Question]) -> Grade:
+def _grade(config: Config, corpus: Corpus, asked: list[Question], rewarded: Rewarded | None) -> Grade:
     from data.pipeline.questions.attempts import AttemptForm
     from eval.grading.correctness import answer_given, is_right
     from eval.grading.rewards import reward
     from train.reinforce.module import Graded
 
     shape, part = AttemptForm(corpus.tokenizer, corpus.identifiers), config.self_correction
-    worth = reward(part.reward)
+    by_ledger, learnt = reward(part.reward), rewarded.of(corpus, asked) if rewarded else None
 
     def grade(number: int, attempt: Attempt) -> Graded:
         question = asked[number]
         said = shape.parse(question.id, attempt)
-        return Graded(worth(question, said, part.target), is_right(question, answer_given(said)))
+        worth = learnt(number, attempt) if learnt else by_ledger(question, said, part.target)
+        return Graded(worth, is_right(question, answer_given(said)))
 
     return grade

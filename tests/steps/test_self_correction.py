@@ -60,7 +60,7 @@ KILLED = {  # eight steps, the second phase from the fifth on, checkpoints at 2,
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """For some options the folder of a run that made its attempts and nothing else, as far as tables go."""
     folder = tmp_path_factory.mktemp("attempts")
-    for option in OPTIONS:
+    for option in MADE:
         config = composed(
             *RUN, f"self_correction={option}", f"run_dir={folder}/{option}", f"stages_dir={folder}/stages"
         )

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from configs.keys import PART, POSITIVE, SHARE, Section, at_least, between, key, modules, one_of
 from train.config import OptimizerConfig
+from train.reinforce.critique import CritiqueConfig
 
-METHODS = ("none", "form", "pair_sft", "star", "reinforce")
+METHODS = ("none", "form", "pair_sft", "star", "reinforce", "ilf", "rlaif")
 
 
 @dataclass
@@ -47,7 +48,8 @@ class SelfCorrectionConfig(Section):
     method: str = key(
         "none",
         "what is learnt: the form of two attempts alone, or after it from own attempts, by pairs of a wrong and a "
-        "right one, by those that ended well (STaR), or by REINFORCE; none for a single attempt",
+        "right one, by those that ended well (STaR), by REINFORCE, by refinements after a critique (ILF), or by "
+        "REINFORCE on a reward that preferences taught (RLAIF); none for a single attempt",
         one_of(*METHODS),
     )
     reward: str = key("cited", "of an attempt (eval/grading/rewards)", one_of(*modules("eval/grading/rewards")))
@@ -67,6 +69,7 @@ class SelfCorrectionConfig(Section):
     replayed: int = key(2, "packed sequences of documents and tuning questions learnt beside each step", at_least(1))
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(name="adamw", lr=0.001))
     reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
+    critique: CritiqueConfig = field(default_factory=CritiqueConfig)
 
     @property
     def episodes(self) -> int:
@@ -80,6 +83,11 @@ class SelfCorrectionConfig(Section):
             yield (
                 f"{path}.attempts=1 leaves no second attempt to reward: set {path}.reinforce.stage_one=0 and "
                 f"{path}.reinforce.gamma=0"
+            )
+        if self.method in ("ilf", "rlaif") and (self.attempts > 1 or self.confidence):
+            yield (
+                f"{path}.method={self.method} leaves one attempt without a mark of confidence: set {path}.attempts=1 "
+                f"and {path}.confidence=false"
             )
         if self.reward == "rlcr" and not self.confidence:
             yield f"{path}.reward=rlcr scores a stated confidence: set {path}.confidence=true"

@@ -18,7 +18,7 @@ from data import fields
 from data.pipeline.answer_format import ANSWERED, FORMATS
 from data.pipeline.identifiers import Identifiers
 from data.pipeline.sample import ANSWER, NOTHING, QUESTION, Part, Sample, Tokens
-from data.pipeline.sources import tags_of
+from data.pipeline.sources import tagged, tags_of
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Citation, Document, Prediction, Question, RecordError
 from data.stateless_rng import hash_key
@@ -189,6 +189,6 @@ def _cited(questions: Sequence[Question], tags: dict[str, Tokens | None]) -> lis
     found = []
     for question in questions:
         said = {claim.value: claim.documents for claim in question.claims}
-        named = [tags[name] for name in said.get(question.answers[0], question.support)]
-        found.append(next((tag for tag in named if tag is not None), None))
+        named = tagged(said.get(question.answers[0], question.support), tags)
+        found.append(next((tag for _, tag in named), None))
     return found

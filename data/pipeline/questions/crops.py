@@ -20,7 +20,7 @@ from typing import ClassVar
 from configs.keys import PART, Section, key
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.sample import Sample
-from data.pipeline.sources import MARKS, Documents
+from data.pipeline.sources import Documents, fits
 from data.pipeline.tokenizer import Tokenizer
 from data.stateless_rng import hash_key, uniform
 
@@ -76,7 +76,7 @@ class Crops:
         whole = self.format.answered(question, answer, identifier, evidence=sentence)
         parts = [part._replace(learn=False) if part.tokens is answer else part for part in whole.parts]
         sample = Sample(parts, whole.end_src)
-        return sample if len(sample) + MARKS <= self.documents.room else None
+        return sample if fits(len(sample), self.documents.room) else None
 
 
 def crop(sentence: str, others: Sequence[str], rng: random.Random) -> tuple[str, str] | None:

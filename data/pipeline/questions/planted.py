@@ -21,7 +21,7 @@ from configs.keys import PART, Section, key
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers
 from data.pipeline.sample import Sample, Tokens
-from data.pipeline.sources import MARKS, tags_of
+from data.pipeline.sources import fits, tagged, tags_of
 from data.pipeline.tokenizer import Tokenizer
 from data.records import PLAIN, Document, Question
 from data.stateless_rng import hash_key, uniform
@@ -108,7 +108,7 @@ class Planted:
             return None
         rng = random.Random(int(hash_key(key, 51)))
         question, kind = rng.choice(self.questions), rng.choice(KINDS)
-        cited = [(name, tag) for name in question.support if (tag := self.tags[name]) is not None]
+        cited = tagged(question.support, self.tags)
         if not cited:
             return None
         answer = rng.choice(question.answers)
@@ -120,7 +120,7 @@ class Planted:
         sample = self.format.answered(
             text, self.tokenizer.encode([answer])[0], identifier, evidence=self._told(question, name)
         )
-        return sample if len(sample) + MARKS <= self.room else None
+        return sample if fits(len(sample), self.room) else None
 
     def _told(self, question: Question, document: str) -> Tokens | None:
         """The sentence of evidence that a document gives, for the formats that show it."""

@@ -16,7 +16,7 @@ from itertools import chain
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.identifiers import Identifiers
 from data.pipeline.sample import NOTHING, Sample, Tokens
-from data.pipeline.sources import MARKS, tags_of
+from data.pipeline.sources import fits, tagged, tags_of
 from data.pipeline.tokenizer import Tokenizer
 from data.pipeline.visits.scenes import ScenesConfig
 from data.records import NEVER, PLAIN, Document, Question
@@ -52,7 +52,7 @@ class WhereRead:
         values: dict[str, list[str]] = {}
         for question in told:
             values.setdefault(question.attribute, []).extend(question.answers)
-        cited = {q.id: [tag for name in q.support if (tag := tags[name]) is not None] for q in told}
+        cited = {q.id: [tag for _, tag in tagged(q.support, tags)] for q in told}
         self.read = [
             (_asked(tokenizer, said(q, q.answers[0])), cited[q.id]) for q in told if cited[q.id]
         ]  # wordings, and the scenes of the documents that say so
@@ -60,8 +60,8 @@ class WhereRead:
         never = ((q, value) for q in untold for value in ([q.truth] if q.truth else []))
         self.unread = [_asked(tokenizer, said(q, value)) for q, value in chain(altered, never)]
         longest = max((len(tag) for tags in cited.values() for tag in tags), default=0)
-        self.read = [(texts, tags) for texts, tags in self.read if _fits(texts, longest, room)]
-        self.unread = [texts for texts in self.unread if _fits(texts, longest, room)]
+        self.read = [(texts, tags) for texts, tags in self.read if fits(_longest(texts) + longest, room)]
+        self.unread = [texts for texts in self.unread if fits(_longest(texts) + longest, room)]
 
     def draw(self, key: int) -> Sample | None:
         """A passage to recall in place of the visit that `key` draws, or None: a pure function of it."""
@@ -95,5 +95,5 @@ def _others(question: Question, values: Sequence[str]) -> list[str]:
     return [*others[start:], *others[:start]]
 
 
-def _fits(texts: Sequence[Tokens], tag: int, room: int) -> bool:
-    return max(map(len, texts)) + tag + MARKS <= room
+def _longest(texts: Sequence[Tokens]) -> int:
+    return max(map(len, texts))

@@ -20,7 +20,6 @@ from hydra.experimental.callback import Callback
 
 from data.atomic import atomic_file
 from data.records import Prediction, Question, read_jsonl
-from eval.arguments import Command
 from eval.compare import find
 from eval.grading.correctness import right
 from eval.grading.methods import NONE, method
@@ -34,13 +33,11 @@ from eval.results.results import flatten, read_results, setting
 from eval.results.selective_metrics import MAIN, METRICS
 from eval.results.table import Column, Value, over_seeds
 from eval.selective.selective_baselines import SYSTEMS, SelectiveOutput, decide, fit_policies, in_fold
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.answering.abstention",
-    summary="Put the systems of several runs into one table of what they know of their ignorance.",
-    required={},
-    optional={},
-    text="RUN...",
+COMMAND = of_runs(
+    "answering.abstention",
+    "Put the systems of several runs into one table of what they know of their ignorance.",
 )
 TARGET = 0.75
 RESAMPLES = 2000

@@ -18,13 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from hydra.experimental.callback import Callback
 
 from data.records import Prediction, Question, read_jsonl
-from eval.arguments import Command
 from eval.compare import Run, find
 from eval.grading.attempt_measures import MEASURES, attempt_columns, clusters, measured, tried_of
 from eval.grading.attempts import Tried
@@ -32,14 +31,9 @@ from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, perc
 from eval.results.recorded import record_sweep
 from eval.results.results import read_results, setting
 from eval.results.table import Column, Row, Value, figure
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.answering.attempts",
-    summary="Put what runs make of a second attempt into one table.",
-    required={},
-    optional={},
-    text="DIR...",
-)
+COMMAND = of_runs("answering.attempts", "Put what runs make of a second attempt into one table.")
 STAGE = "probe_self_correction"  # of a run: steps/self_correction/answers.py
 SCORE, FORM = "SCoRe", "form alone"
 REPORTED = ("", "calibration", "test")  # folds
@@ -113,9 +107,12 @@ def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
     print("\n".join(lines(rows(systems(runs_of(find(folders)))), COLUMNS)))
 
 
-def runs_of(paths: Sequence[Path]) -> list[AttemptRun]:
+R = TypeVar("R", bound=AttemptRun)
+
+
+def runs_of(paths: Sequence[Path], kind: type[R] = AttemptRun) -> list[R]:  # type: ignore[assignment]
     """Raises ValueError where a run made no attempts, or was asked other questions than those before it."""
-    runs = [AttemptRun(path, read_results(path)) for path in paths]
+    runs = [kind(path, read_results(path)) for path in paths]
     for run in runs:
         if not (run.path.parent / STAGE).is_dir():
             raise ValueError(f"{run.path} is of no run with attempts: set self_correction")
@@ -124,12 +121,12 @@ def runs_of(paths: Sequence[Path]) -> list[AttemptRun]:
     return runs
 
 
-def systems(runs: Sequence[AttemptRun]) -> dict[str, list[AttemptRun]]:
+def systems(runs: Sequence[R]) -> dict[str, list[R]]:
     """Runs by what they are called, those of one that differ in the seed only; the form alone is one model for all."""
-    kinds: dict[str, list[AttemptRun]] = {}
+    kinds: dict[str, list[R]] = {}
     for run in runs:
         kinds.setdefault(run.kind, []).append(run)
-    found: dict[str, list[AttemptRun]] = {}
+    found: dict[str, list[R]] = {}
     for group in kinds.values():
         label = group[0].label
         name = label if label not in found else f"{label} ({len(found)})"

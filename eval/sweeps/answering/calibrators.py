@@ -31,7 +31,6 @@ from numpy.typing import NDArray
 
 from data.records import FOLDS, SUPPORT_CLASSES, Prediction, Question, read_jsonl
 from data.storage.shards import read_index
-from eval.arguments import Command
 from eval.compare import Run, find
 from eval.metrics.calibration import equal_mass_bins, signed_error, smooth_ece
 from eval.metrics.group_calibration import worst_ece
@@ -40,17 +39,15 @@ from eval.metrics.selective_prediction import aurc, auroc
 from eval.metrics.statistics import Floats, crossed_draws, holm, p_value, percentile_interval
 from eval.results.recorded import record_sweep
 from eval.results.results import flatten, read_results
-from eval.results.table import Column, Row, Value, figure
+from eval.results.table import Column, Row, Value
 from eval.selective.calibration_methods import BASELINE, STATED, TOLD, Agent, cross_fitted
 from eval.selective.seen_groups import Wordings, seen
 from eval.sweeps.probed import record_probes
+from eval.sweeps.shown import of_runs, print_rows
 
-COMMAND = Command(
-    name="python -m eval.sweeps.answering.calibrators",
-    summary="Put calibrators over the predictions of runs that differ in their seeds, and say what they mend.",
-    required={},
-    optional={},
-    text="DIR...",
+COMMAND = of_runs(
+    "answering.calibrators",
+    "Put calibrators over the predictions of runs that differ in their seeds, and say what they mend.",
 )
 TUNING = "sft.seed"
 RESAMPLES, SMOOTHED = 1000, 200  # smooth ECE costs ten times the others, and no p is made of it
@@ -128,9 +125,7 @@ def _shown(folders: Sequence[str]) -> tuple[list[Row], list[Run]]:
     if len(kinds) > 1:
         raise ValueError(f"{len(kinds)} kinds of runs here; calibrators are compared over runs of one, of any seeds")
     found = rows([read_agent(run.path.parent) for run in runs], tuple(map(seed_of, runs)))
-    for row in found:
-        told = (f"{column.title} {figure(row.values[column.key], column)}" for column in COLUMNS)
-        print(f"{row.system}: {', '.join(told)}")
+    print_rows(found, COLUMNS)
     return found, runs
 
 

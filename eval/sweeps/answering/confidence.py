@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from hydra.experimental.callback import Callback
 
-from eval.arguments import Command
 from eval.compare import find
 from eval.grading.attempt_measures import clusters
 from eval.grading.attempts import RIGHT, state
@@ -31,14 +30,9 @@ from eval.metrics.statistics import Floats, bootstrap_draws, holm, p_value, perc
 from eval.results.recorded import record_sweep
 from eval.results.table import Column, Row, Value
 from eval.sweeps.answering.attempts import AttemptRun, lines, runs_of, systems
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.answering.confidence",
-    summary="Put the confidences that runs state of their attempts into one table.",
-    required={},
-    optional={},
-    text="DIR...",
-)
+COMMAND = of_runs("answering.confidence", "Put the confidences that runs state of their attempts into one table.")
 COLUMNS = (
     Column("right", "right", "%", 1, "higher"),
     Column("brier", "Brier", "", 3, "lower"),

@@ -6,7 +6,7 @@ another question's. Abstention recall is that of what was never told at `COVERAG
 answers of which the model is least sure
 
     before    by log p(first word) - log p(a refusal, or the mark of not being sure)
-    after     by the mark of confidence behind its answer and source
+    after     by the mark of confidence behind its answer and source; what is no answer has none, and is withheld first
 
 Differences are paired, question by
 question and seed by seed; intervals resample entities and seeds (`crossed_draws`), p values are Holm's over the table.
@@ -23,23 +23,18 @@ import numpy as np
 from hydra.experimental.callback import Callback
 
 from data.records import ANSWERABLE, NEVER, Prediction, Question, read_jsonl
-from eval.arguments import Command
 from eval.compare import Run, find, grouped
 from eval.grading.correctness import right
 from eval.metrics.selective_prediction import auroc, recall_at_coverage
 from eval.metrics.statistics import Floats, crossed_draws, holm, p_value, percentile_interval
 from eval.results.recorded import record_sweep
 from eval.results.results import read_results
-from eval.results.table import Column, Row, Value, figure, over_seeds
+from eval.results.table import Column, Row, Value, over_seeds
+from eval.sweeps.shown import of_runs, print_rows
 
-COMMAND = Command(
-    name="python -m eval.sweeps.answering.surprisal",
-    summary="Say what surprisal fed back is worth for abstention, beside its controls.",
-    required={},
-    optional={},
-    text="DIR...",
-)
+COMMAND = of_runs("answering.surprisal", "Say what surprisal fed back is worth for abstention, beside its controls.")
 COVERAGE = 0.9
+NO_ANSWER = -1.0  # below every mean of marks
 PLAIN, SHUFFLED = "nothing fed back", "shuffled"  # of the rows that the others are compared with
 LABELS = {
     "none": PLAIN,
@@ -112,9 +107,7 @@ def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
 def _shown(folders: Sequence[str]) -> list[Row]:
     groups, warnings = grouped([Run(path, read_results(path)) for path in find(folders)])
     found = rows(*systems(groups))
-    for row in found:
-        told = (f"{column.title} {figure(row.values.get(column.key), column)}" for column in COLUMNS)
-        print(f"{row.system} ({len(row.seeds)} seeds): {', '.join(told)}")
+    print_rows(found, COLUMNS, "seeds")
     for warning in warnings:
         print(f"Warning: {warning}")
     return found
@@ -191,7 +184,7 @@ def _system(group: Sequence[Run], more: str, said: Sequence[Sequence[Prediction]
         label += ", from pretraining on"
     sure = {
         "before": [[p.signals["best_word"] - p.signals["refusal"] for p in each] for each in said],
-        "after": [[p.signals.get("stated", np.nan) for p in each] for each in said],
+        "after": [_stated(each) for each in said],
     }
     questions, _ = _answers(group[0].path.parent / "answer" / "whence.jsonl")
     return System(
@@ -201,6 +194,12 @@ def _system(group: Sequence[Run], more: str, said: Sequence[Sequence[Prediction]
         right=np.array([right(questions, each) for each in said]),
         probes=[run.results["probes"] if not more else {} for run in group],
     )
+
+
+def _stated(said: Sequence[Prediction]) -> list[float]:
+    """The mean of the marks of confidence, in [0, 1]; below it where nothing was answered, nan if none ever has one."""
+    stated = [p.signals.get("stated", np.nan) for p in said]
+    return stated if np.isnan(stated).all() else [NO_ANSWER if np.isnan(one) else one for one in stated]
 
 
 def _paired(system: System, other: System) -> bool:

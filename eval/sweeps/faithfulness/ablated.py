@@ -16,21 +16,18 @@ from typing import Any
 import numpy as np
 from hydra.experimental.callback import Callback
 
-from eval.arguments import Command
 from eval.compare import find
 from eval.grading.attribution import EVERY, grade
 from eval.grading.counterfactual import Item, Member, ablated, untouched
 from eval.metrics.citation_effect import ABLATED
 from eval.results.recorded import record_sweep
-from eval.results.table import Column, Row, Value, figure
+from eval.results.table import Column, Row, Value
 from eval.sweeps.faithfulness.faithful import POLICY, family_members, family_runs, figure_of
+from eval.sweeps.shown import of_runs, print_rows
 
-COMMAND = Command(
-    name="python -m eval.sweeps.faithfulness.ablated",
-    summary="Say of a family of runs what citations are where tag, text or fact is another's.",
-    required={},
-    optional={},
-    text="DIR...",
+COMMAND = of_runs(
+    "faithfulness.ablated",
+    "Say of a family of runs what citations are where tag, text or fact is another's.",
 )
 COLUMNS = (
     Column("tag_effect", "effect of the tag", "", 3, "higher"),
@@ -71,9 +68,7 @@ def _shown(folders: Sequence[str]) -> list[Row]:
     systems, asked = family_members(runs)
     seeds = tuple(run.seed for run in runs)
     found = [Row(s, measures(members, asked), seeds=seeds) for s, members in systems.items() if s != POLICY]
-    for row in found:
-        told = (f"{column.title} {figure(row.values[column.key], column)}" for column in COLUMNS)
-        print(f"{row.system} ({len(seeds)} runs): {', '.join(told)}")
+    print_rows(found, COLUMNS, "runs")
     return found
 
 

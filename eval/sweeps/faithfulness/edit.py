@@ -24,21 +24,15 @@ from hydra.experimental.callback import Callback
 
 from data.records import Prediction, Question, read_jsonl
 from data.storage.editing import EDIT, Edit
-from eval.arguments import Command
 from eval.compare import find
 from eval.grading.edit_measures import MEASURES, EditCase, asked_after, joint_change
 from eval.results.recorded import record_sweep
 from eval.results.results import read_results, setting
 from eval.results.table import Column, Row, Value, figure, over_seeds
 from eval.selective.edit_cases import edit_cases
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.faithfulness.edit",
-    summary="Put an edited model, the model as it was and a retrained one into one table.",
-    required={},
-    optional={},
-    text="DIR...",
-)
+COMMAND = of_runs("faithfulness.edit", "Put an edited model, the model as it was and a retrained one into one table.")
 SYSTEMS = {"edited": "edited", "base": "as it was", "retrained": "trained from scratch"}
 PROBE = "probe_edit"  # the stage of a run: steps/edit.py
 COMPARED = {

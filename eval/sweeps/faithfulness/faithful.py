@@ -28,7 +28,6 @@ from data.pipeline.counterfactual import Counterfactual, CounterfactualConfig
 from data.records import Document, Prediction, Question, read_jsonl
 from data.storage.shards import read_index
 from eval.answerers.floors import QuestionOnly
-from eval.arguments import Command
 from eval.compare import find
 from eval.grading.attribution import EVERY, RANKS, grade
 from eval.grading.counterfactual import Item, Member, exchanged, facts, left_out, untouched
@@ -38,13 +37,11 @@ from eval.results.recorded import record_sweep
 from eval.results.results import flatten, read_results
 from eval.results.table import Column, Row, Value
 from eval.selective.policy import read_policies
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.faithfulness.faithful",
-    summary="Say of families of runs whether their citations are caused by the documents.",
-    required={},
-    optional={},
-    text="DIR...",
+COMMAND = of_runs(
+    "faithfulness.faithful",
+    "Say of families of runs whether their citations are caused by the documents.",
 )
 NOT_IDENTITY = ("seed", "sft.seed", "run_dir", "counterfactual.member")
 RECITED, DIALOGUE, POLICY, NAMES = "recited", "in dialogue", "by its policy, test fold", "the names alone"

@@ -27,7 +27,6 @@ from data.records import Document, Question, read_jsonl
 from data.storage.shards import read_documents
 from eval.answerers import attributions
 from eval.answerers.lm_answerer import LMAnswerer
-from eval.arguments import Command
 from eval.compare import find
 from eval.grading.counterfactual import facts
 from eval.load import load_run
@@ -35,14 +34,12 @@ from eval.metrics.datamodelling import datamodelling_scores, spearman
 from eval.metrics.statistics import Floats, bootstrap_ratio
 from eval.results.recorded import record_sweep
 from eval.results.results import read_results
-from eval.results.table import Column, Row, Value, figure
+from eval.results.table import Column, Row, Value
+from eval.sweeps.shown import of_runs, print_rows
 
-COMMAND = Command(
-    name="python -m eval.sweeps.faithfulness.lds",
-    summary="Say how well citations foretell what models answer that were trained on half of the documents.",
-    required={},
-    optional={},
-    text="DIR...",
+COMMAND = of_runs(
+    "faithfulness.lds",
+    "Say how well citations foretell what models answer that were trained on half of the documents.",
 )
 COLUMNS = (
     Column("lds", "LDS", "", 3, "higher"),
@@ -99,9 +96,7 @@ def _shown(folders: Sequence[str]) -> list[Row]:
     run = load_run(whole)
     documents = list(read_documents(whole / "prepare"))
     found = rows(family, scores_of(run.answerer, family, documents, run.made.seed), documents)
-    for row in found:
-        told = (f"{column.title} {figure(row.values[column.key], column)}" for column in COLUMNS)
-        print(f"{row.system}: {', '.join(told)}")
+    print_rows(found, COLUMNS)
     return found
 
 

@@ -16,7 +16,6 @@ from typing import Any
 from hydra.experimental.callback import Callback
 
 from data.atomic import atomic_file
-from eval.arguments import Command
 from eval.compare import Run, find, grouped, labels
 from eval.report.pareto import pareto_figure
 from eval.report.plots import svg
@@ -24,13 +23,11 @@ from eval.results.recorded import record_sweep
 from eval.results.results import read_results, system_of
 from eval.results.run_table import measure
 from eval.results.table import Column, Row, Value, figure, over_seeds
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.pretraining.objectives",
-    summary="Put the objectives of several runs into one table of lies, held-out loss and joint, and one figure.",
-    required={},
-    optional={},
-    text="DIR...",
+COMMAND = of_runs(
+    "pretraining.objectives",
+    "Put the objectives of several runs into one table of lies, held-out loss and joint, and one figure.",
 )
 SPLIT, OURS = "never_tuned", "whence"
 COLUMNS = (

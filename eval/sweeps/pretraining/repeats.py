@@ -23,7 +23,6 @@ from hydra.experimental.callback import Callback
 
 from data.atomic import atomic_file
 from data.records import Prediction, Question, read_jsonl
-from eval.arguments import Command
 from eval.compare import Run, find, grouped
 from eval.grading.attribution import EVERY, grade
 from eval.metrics.rule_of_three import bounds
@@ -32,17 +31,12 @@ from eval.report.heatmap import heatmap_figure
 from eval.report.plots import svg
 from eval.results.recorded import record_sweep
 from eval.results.results import read_results, setting
-from eval.results.table import Column, Row, Value, figure, over_seeds
+from eval.results.table import Column, Row, Value, over_seeds
+from eval.sweeps.shown import of_runs, print_rows
 from model.config import ModelConfig
 from model.transformer import Transformer
 
-COMMAND = Command(
-    name="python -m eval.sweeps.pretraining.repeats",
-    summary="Put runs with repeated documents into one table and one heat map.",
-    required={},
-    optional={},
-    text="DIR...",
-)
+COMMAND = of_runs("pretraining.repeats", "Put runs with repeated documents into one table and one heat map.")
 COLUMNS = (
     Column("bits_per_byte", "bits/byte, held out", "", 3, "lower"),
     Column("size", "effective size", "x", 2, "higher"),
@@ -83,9 +77,7 @@ def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
 def _shown(folders: Sequence[str]) -> list[Row]:
     groups, warnings = grouped([Run(path, read_results(path)) for path in find(folders)])
     found = rows(groups)
-    for row in found:
-        said = (f"{column.title} {figure(row.values[column.key], column)}" for column in COLUMNS)
-        print(f"{row.system} ({len(row.seeds)} seeds): {', '.join(said)}")
+    print_rows(found, COLUMNS, "seeds")
     print("\n".join(f"Warning: {warning}" for warning in warnings))
     drawn = Path(folders[0]) / "repeats.svg"
     with atomic_file(drawn) as file:

@@ -28,7 +28,6 @@ from hydra.experimental.callback import Callback
 
 from data.atomic import atomic_file
 from eval.answerers.choices import LMChooser
-from eval.arguments import Command
 from eval.compare import Run, find
 from eval.metrics.multiple_choice import ChoiceScores
 from eval.metrics.scaling import halves, shape, slope_interval
@@ -40,14 +39,9 @@ from eval.report.scaling import Curve, scaling_figure
 from eval.results.recorded import record_sweep
 from eval.results.results import read_results
 from eval.results.table import Column, Row, Value, figure
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.pretraining.scaling",
-    summary="Say of runs of several sizes which tasks a larger model does worse.",
-    required={},
-    optional={},
-    text="DIR...",
-)
+COMMAND = of_runs("pretraining.scaling", "Say of runs of several sizes which tasks a larger model does worse.")
 TITLES = {
     "context": "memory against context",
     "lie": "popular lie",

@@ -12,22 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hydra.experimental.callback import Callback
-
-from eval.arguments import Command
-from eval.compare import Run, find
+from eval.compare import Run
 from eval.metrics.rule_of_three import bounds
-from eval.results.recorded import record_sweep
 from eval.results.results import setting
 from eval.results.table import Column, Row, Value, over_seeds
-from eval.sweeps.shown import shown
+from eval.sweeps.probe_table import ProbeTable
+from eval.sweeps.shown import of_runs
 
-COMMAND = Command(
-    name="python -m eval.sweeps.pretraining.scenes",
-    summary="Say how well runs recall the setting in which they read a text, and what they never read.",
-    required={},
-    optional={},
-    text="DIR...",
+COMMAND = of_runs(
+    "pretraining.scenes",
+    "Say how well runs recall the setting in which they read a text, and what they never read.",
 )
 PROBE = "scene_recall"
 FIGURES: dict[str, tuple[str, ...]] = {  # of a column: where the probe has it
@@ -68,36 +62,6 @@ NOTE = (
 )
 
 
-class Table(Callback):
-    """Hydra's callback that ends a sweep with the table."""
-
-    def on_multirun_end(self, config: Any, **_: Any) -> None:
-        found = shown([config.run_dir], PROBE, COLUMNS, rows)
-        best = max(range(len(found)), key=lambda i: value.value if (value := found[i].values["slots"]) else -1.0)
-        title = "Where did it read this?"
-        record_sweep(config, find([config.run_dir]), COLUMNS, found, title=title, note=NOTE, headline=best)
-
-
-def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
-    shown(folders, PROBE, COLUMNS, rows)
-
-
-def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
-    """A row for each group. Raises ValueError where no run was probed."""
-    if not groups:
-        raise ValueError(f"no run here was asked where it read something: was it made with eval.probes=[{PROBE}]?")
-    found = []
-    for group in sorted(groups, key=lambda group: bool(group[0].results["config"]["sft"]["tokens"])):
-        values = {
-            key: over_seeds([_value(run.results["probes"][PROBE], path) for run in group])
-            for key, path in FIGURES.items()
-        }
-        for key in BITS:
-            values[key] = over_seeds([None if (v := run.results[key]) is None else Value(v) for run in group])
-        found.append(Row(_label(group[0].results), values, seeds=tuple(run.results["seed"] for run in group)))
-    return found
-
-
 def _label(results: Mapping[str, Any]) -> str:
     shown = "scene of the " + setting(results, "scenes.shown")
     if shown.endswith(("shuffled", "constant")):
@@ -122,5 +86,32 @@ def _value(probed: Mapping[str, Any], path: Sequence[str]) -> Value | None:
     return Value(found["value"], tuple(interval) if interval else None, None, n)
 
 
+class Table(ProbeTable):
+    """Of the probe scene_recall."""
+
+    probe, columns, note = PROBE, COLUMNS, NOTE
+    title = "Where did it read this?"
+
+    @staticmethod
+    def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
+        """A row for each group. Raises ValueError where no run was probed."""
+        if not groups:
+            raise ValueError(f"no run here was asked where it read something: was it made with eval.probes=[{PROBE}]?")
+        found = []
+        for group in sorted(groups, key=lambda group: bool(group[0].results["config"]["sft"]["tokens"])):
+            values = {
+                key: over_seeds([_value(run.results["probes"][PROBE], path) for run in group])
+                for key, path in FIGURES.items()
+            }
+            for key in BITS:
+                values[key] = over_seeds([None if (v := run.results[key]) is None else Value(v) for run in group])
+            found.append(Row(_label(group[0].results), values, seeds=tuple(run.results["seed"] for run in group)))
+        return found
+
+    @staticmethod
+    def headline(rows: Sequence[Row]) -> int:
+        return max(range(len(rows)), key=lambda i: value.value if (value := rows[i].values["slots"]) else -1.0)
+
+
 if __name__ == "__main__":
-    COMMAND.run(main)
+    COMMAND.run(Table.main)

@@ -8,6 +8,7 @@ import pytest
 
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.questions.planted import TAUGHT, Planted, PlantedConfig, Plants, planted_text
+from data.pipeline.sources import MARKS
 from data.records import Question
 from eval.probes.faithfulness.planted_source import STANCES
 
@@ -50,6 +51,10 @@ def test_the_target_is_the_questions_own_answer_and_source(documents, tokenizer,
 def test_none_where_none_is_wanted_or_fits(documents, tokenizer, identifiers) -> None:
     assert not any(planted(documents, tokenizer, identifiers, 0.0).draw(key) for key in range(100))
     assert not any(planted(documents, tokenizer, identifiers, 0.9, room=20).draw(key) for key in range(100))
+    drawn = {key: planted(documents, tokenizer, identifiers, 0.9).draw(key) for key in range(100)}
+    longest, key = max((len(sample), key) for key, sample in drawn.items() if sample)
+    assert planted(documents, tokenizer, identifiers, 0.9, room=longest + MARKS).draw(key)
+    assert not planted(documents, tokenizer, identifiers, 0.9, room=longest + MARKS - 1).draw(key)
 
 
 def test_what_is_planted_is_what_it_is_called(identifiers) -> None:

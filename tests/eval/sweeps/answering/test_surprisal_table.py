@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
-from data.records import Citation, Prediction, Question, write_jsonl
+from data.records import Citation, Prediction, Question, read_jsonl, write_jsonl
 from eval.results.results import build_results, write_results
 from eval.results.table import read_table
 from eval.sweeps.answering.surprisal import PLAIN, SHUFFLED, Table, main
@@ -102,6 +103,29 @@ def test_against_shuffled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert rows["surprisal"][f"gain_after_{SHUFFLED}"].value == pytest.approx(0.3)
     assert rows[SHUFFLED][f"gain_after_{PLAIN}"].value == pytest.approx(0.1)
     assert rows[SHUFFLED][f"gain_after_{SHUFFLED}"] is None
+
+
+def test_what_is_no_answer_is_withheld_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no mark of confidence: neither the row nor what is compared with it is left out for that."""
+    monkeypatch.chdir(tmp_path)
+    for source in ("none", "own"):
+        write_run(tmp_path / "runs" / source, source, 0, {"whence": 5})
+    path = tmp_path / "runs/own/answer/whence.jsonl"
+    silent = [replace(p, signals={**p.signals, "stated": 1.0}) for p in read_jsonl(path, Prediction)]
+    silent = [
+        replace(p, outcome="unparseable", answer=None, citations=(), signals=without(p, "stated"))
+        if p.question in ("n0", "n1")
+        else p
+        for p in silent
+    ]
+    write_jsonl(path, silent)
+    rows = {row.system: row.values for row in recorded(tmp_path / "runs", tmp_path)}
+    assert rows["surprisal"]["recall_after"].value == pytest.approx(0.28)  # two, and a tenth of eight
+    assert rows["surprisal"][f"gain_after_{PLAIN}"].value == pytest.approx(0.28 - 0.5)
+
+
+def without(prediction: Prediction, signal: str) -> dict[str, float]:
+    return {name: value for name, value in prediction.signals.items() if name != signal}
 
 
 def test_pretraining_with_it_is_another_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from eval.results.results import build_results, write_results
-from eval.sweeps.faithfulness.anti_documents import COLUMNS, PROBE, rows
-from eval.sweeps.shown import shown
+from eval.sweeps.faithfulness.anti_documents import Table
 
 
 def share(value: float) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def test_rows_are_ways_and_figures_are_over_seeds(tmp_path: Path, capsys: pytest
         found = {f"{way}.source": share(0.5) for way in ("dialogue", "statement", "bm25")}
         found |= {"dialogue.twin": share(twin), "dialogue.other.twin": share(twin), "known": share(1.0)}
         write_run(tmp_path / str(seed), seed, found)
-    made = shown([str(tmp_path)], PROBE, COLUMNS, rows)
+    made = Table.show([str(tmp_path)])
     assert [(row.system, row.given, row.seeds) for row in made] == [
         ("in dialogue", False, (0, 1)),
         ("behind the right statement", True, (0, 1)),
@@ -45,4 +44,4 @@ def test_rows_are_ways_and_figures_are_over_seeds(tmp_path: Path, capsys: pytest
 def test_runs_without_twins_have_no_table(tmp_path: Path) -> None:
     write_run(tmp_path / "a", 0, {})
     with pytest.raises(ValueError, match="no run here has a source with a twin"):
-        shown([str(tmp_path)], PROBE, COLUMNS, rows)
+        Table.show([str(tmp_path)])

@@ -10,9 +10,7 @@ from omegaconf import OmegaConf
 
 from eval.results.results import build_results, write_results
 from eval.results.table import read_table
-from eval.sweeps.faithfulness import planted
 from eval.sweeps.faithfulness.planted import Table
-from eval.sweeps.shown import shown
 
 
 def write_run(folder: Path, fraction: float, seed: int, flip: float | None, **config: Any) -> None:
@@ -46,11 +44,11 @@ def test_before_and_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_other_runs_are_no_before(tmp_path: Path) -> None:
     write_run(tmp_path / "a", 0.0, 0, 0.5, size=1)
     write_run(tmp_path / "b", 0.3, 0, 0.0, size=2)
-    rows = shown([str(tmp_path)], planted.PROBE, planted.COLUMNS, planted.rows)
+    rows = Table.show([str(tmp_path)])
     assert [row.values["flip_before"] and row.values["flip_before"].value for row in rows] == [0.5, None]
 
 
 def test_runs_without_the_probe_are_refused(tmp_path: Path) -> None:
     write_run(tmp_path / "a", 0.0, 0, None)
     with pytest.raises(ValueError, match="no run here has a fact to plant against"):
-        planted.main({}, [str(tmp_path)])
+        Table.main({}, [str(tmp_path)])

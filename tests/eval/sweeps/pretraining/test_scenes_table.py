@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 
 from eval.results.results import build_results, write_results
 from eval.results.table import read_table
-from eval.sweeps.pretraining import scenes
 from eval.sweeps.pretraining.scenes import Table
 
 
@@ -78,4 +77,4 @@ def test_a_row_for_each_kind_of_scene(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_runs_without_the_probe_are_refused(tmp_path: Path) -> None:
     write_run(tmp_path / "a", 0.0, probe=False)
     with pytest.raises(ValueError, match="no run here was asked where it read something"):
-        scenes.main({}, [str(tmp_path)])
+        Table.main({}, [str(tmp_path)])
