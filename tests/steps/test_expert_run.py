@@ -13,7 +13,6 @@ from data.pipeline.feedback import control_tokens
 from data.pipeline.questions.own_texts import OwnText
 from data.pipeline.questions.sft_examples import SFTExample
 from data.records import read_jsonl
-from eval.answerers.free_and_forced import SURE
 from eval.load import load_run
 from eval.results.never_told import MEASURES
 from model.hf import load_model
@@ -44,8 +43,6 @@ def test_with_marks_from_rollout_to_measures(tmp_path: Path) -> None:
     assert model.authors is not None and model.authors.embed_author.weight[1].any()
     assert not model.authors.embed_author.weight[0].any()
     assert load_model(folder / "sft" / "model").authors is None
-    shown = [json.loads(line) for line in (folder / "probe_never_told" / "forced.jsonl").open()]
-    assert any(SURE in one["signals"] for one in shown)
 
 
 def test_an_expert_is_asked_as_one(tmp_path: Path) -> None:
