@@ -11,7 +11,6 @@ from composing import NANO, composed
 
 from data.pipeline.feedback import control_tokens
 from data.pipeline.questions.own_texts import OwnText
-from data.pipeline.questions.sft_examples import SFTExample
 from data.records import read_jsonl
 from eval.load import load_run
 from eval.results.never_told import MEASURES
@@ -37,8 +36,6 @@ def test_with_marks_from_rollout_to_measures(tmp_path: Path) -> None:
             assert {"flipped", "ratio_flipped", "shift"} < set(probes["self_evidence"][form][group])
     texts = list(read_jsonl(folder / "rollout1" / "own_texts.jsonl", OwnText))
     assert len(texts) > 10 and all(len(text.drawn) == 6 for text in texts)
-    lessons = list(read_jsonl(folder / "abstention_sft1" / "lessons.jsonl", SFTExample))
-    assert any(one.own for one in lessons) and not all(one.own for one in lessons if one.answer)
     model = load_model(folder / "model")
     assert model.authors is not None and model.authors.embed_author.weight[1].any()
     assert not model.authors.embed_author.weight[0].any()
