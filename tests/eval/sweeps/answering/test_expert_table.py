@@ -98,6 +98,14 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     assert half["bits_per_byte"].value == 1.5 and half["bits_per_byte"].sd == 0
 
 
+def test_a_prefix_that_changes_nothing_is_compared_at_its_own_share(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs/a", 0.0, 2, 0.5)
+    write_run(tmp_path / "runs/b", 0.5, 8, 0.5)
+    write_run(tmp_path / "runs/c", 0.0, 2, 0.5, prefix=True)
+    values = recorded(tmp_path / "runs")["0% never told, as an expert"].values
+    assert values["prefix_wrong"].value == 0 and values["p_prefix_wrong"].value == 1
+
+
 def test_what_the_mark_is_worth_stands_in_rows_of_their_own(tmp_path: Path) -> None:
     flipped = {"ratio_flipped": ratio(0.875), "shift": ratio(0.625)}
     taught = {"method": "graded"}
