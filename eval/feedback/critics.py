@@ -49,9 +49,8 @@ class Critic:
 
     def gold(self, question: Question) -> Attempt:
         """The right attempt: the first answer with a document that gives it, or a refusal where nothing was told."""
-        tokenizer = self.form.tokenizer
         if question.support_class not in ANSWERABLE:
-            return (tokenizer.idk, tokenizer.end)
+            return self.form.refusal
         answer = question.answers[0]
         source = None if question.support_class == "untagged" else asserting(question, answer)[0]
         return self.written(answer, source)

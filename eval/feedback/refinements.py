@@ -95,7 +95,7 @@ def lessons(
 def _made_up(question: Question, other: Question, critic: Critic, rng: random.Random) -> Attempt:
     """A first answer, right or not."""
     if rng.random() < REFUSED:
-        return (critic.form.tokenizer.idk, critic.form.end)
+        return critic.form.refusal
     told = question.support_class in ANSWERABLE
     lesser = [claim for claim in question.claims if claim.value not in question.answers] if told else []
     kind = rng.choice(["right", "source", "wrong", "lesser" if lesser else "wrong"]) if told else "wrong"

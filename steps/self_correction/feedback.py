@@ -142,8 +142,7 @@ def ilf(config: Config, prepare: Stage, taught: Stage, critic: Stage, written: S
         judge = judged_by(config, shape, model, asked)
         if part.critique.choice == "outcome":
             firsts = [(one.question, one.first) for one in found]
-            refusal = (shape.tokenizer.idk, shape.end)
-            lessons = by_outcome(firsts, judge(firsts) @ value, part.target, part.critique.each, refusal, seed)
+            lessons = by_outcome(firsts, judge(firsts) @ value, part.target, part.critique.each, shape.refusal, seed)
         else:
             rewards = judge([(one.question, one.second) for one in found]) @ value
             lessons = best_fitting(found, rewards, part.critique.beta, part.critique.each, seed)

@@ -58,11 +58,13 @@ class AttemptForm:
     Attributes:
         again: what is read between two attempts, the end of the first included.
         end: the mark that ends an attempt.
+        refusal: an attempt that says that it does not know.
     """
 
     def __init__(self, tokenizer: Tokenizer, identifiers: Identifiers) -> None:
         self.tokenizer, self.format = tokenizer, FORMATS["direct"](tokenizer)
         self.end = tokenizer.end
+        self.refusal: Attempt = (self.format.refusals[0], self.end)
         self.again = [self.end, *self.format.prompt(())]
         self.named = {tuple(t.tolist()): n for t, n in zip(identifiers.tokens, identifiers.labels, strict=True)}
         self.marks = {int(mark): k / 10 for k, mark in enumerate(tokenizer.confidences)}

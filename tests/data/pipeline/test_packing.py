@@ -44,7 +44,16 @@ def test_rows_lie_side_by_side_and_padding_is_marked(tokenizer: Tokenizer, docum
     a, b, c = (source.render(index, 0, False)[0] for index in (1, 4, 8))
     length = len(a) + len(b) + 5
     batch = collate([[a, b], [c]], length, tokenizer.pad)
-    kinds = (*[torch.int64] * 3, *[torch.int32] * 2, torch.bool, torch.int8, torch.float32, torch.int8, torch.float32)
+    kinds = (
+        *[torch.int64] * 3,
+        *[torch.int32] * 2,
+        torch.bool,
+        torch.int8,
+        torch.float32,
+        torch.int8,
+        torch.float32,
+        torch.bool,
+    )
     for name, kind in zip(Batch.__slots__, kinds, strict=True):
         held = getattr(batch, name)
         assert (held.dtype, tuple(held.shape)) == (kind, (2, length))

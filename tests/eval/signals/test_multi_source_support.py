@@ -74,8 +74,8 @@ def test_each_candidate_opens_the_sources_of_its_own_statement(
     make_model: Make, tokenizer: Tokenizer, answering: Answering, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     for name, value in (
-        ("answerers.cloze.LEAST", -math.inf),
-        ("answerers.cloze.LONGEST_ANSWER", 3),
+        ("answerers.writers.cloze.LEAST", -math.inf),
+        ("answerers.writers.cloze.LONGEST_ANSWER", 3),
         ("signals.multi_source_support.TOLD", -math.inf),
     ):
         monkeypatch.setattr(f"eval.{name}", value)
