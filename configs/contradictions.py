@@ -75,16 +75,17 @@ def evidence_is_cited_by_its_footnote(config: Config) -> Iterator[str]:
         )
 
 
-def reading_needs_evidence_in_answers(config: Config) -> Iterator[str]:
-    if config.reading.fraction and config.answer_format != "evidence_first":
+def substitution_needs_evidence_in_answers(config: Config) -> Iterator[str]:
+    if config.substitution.fraction and config.answer_format != "evidence_first":
         yield (
-            f"reading.fraction={config.reading.fraction} reads the answer out of its evidence, and "
-            f"answer_format={config.answer_format} shows none: set answer_format=evidence_first, or reading.fraction=0"
+            f"substitution.fraction={config.substitution.fraction} reads the answer out of its evidence, and "
+            f"answer_format={config.answer_format} shows none: set answer_format=evidence_first, or "
+            "substitution.fraction=0"
         )
 
 
 def questions_are_trained_on(config: Config) -> Iterator[str]:
-    for name in ("crops", "asking", "reading", "planted", "scenes"):
+    for name in ("crops", "asking", "substitution", "planted", "scenes"):
         fraction = getattr(config, name).fraction
         if fraction and not (config.pretrain.qa_fraction or config.sft.tokens):
             yield (
@@ -252,7 +253,7 @@ ACROSS: tuple[Callable[[Config], Iterator[str]], ...] = (
     self_questions_are_tuned_on,
     second_phase_answers_directly,
     evidence_is_cited_by_its_footnote,
-    reading_needs_evidence_in_answers,
+    substitution_needs_evidence_in_answers,
     questions_are_trained_on,
     counterfactuals_name_documents,
     attempts_are_at_questions_and_answer_directly,

@@ -34,8 +34,8 @@ from data.pipeline.questions.crops import CropsConfig
 from data.pipeline.questions.never_told import ExpertConfig
 from data.pipeline.questions.own_texts import AuthorsConfig
 from data.pipeline.questions.planted import PlantedConfig
-from data.pipeline.questions.reading import ReadingConfig
 from data.pipeline.questions.rewriting import RewritingConfig
+from data.pipeline.questions.substitution import SubstitutionConfig
 from data.pipeline.tokenizer import TokenizerConfig
 from data.pipeline.visits.repeats import RepeatsConfig
 from data.pipeline.visits.scenes import ScenesConfig
@@ -219,7 +219,7 @@ class Config(Section):
     rewriting: RewritingConfig = field(default_factory=RewritingConfig)
     crops: CropsConfig = field(default_factory=CropsConfig)
     asking: AskingConfig = field(default_factory=AskingConfig)
-    reading: ReadingConfig = field(default_factory=ReadingConfig)
+    substitution: SubstitutionConfig = field(default_factory=SubstitutionConfig)
     planted: PlantedConfig = field(default_factory=PlantedConfig)
     scenes: ScenesConfig = field(default_factory=ScenesConfig)
     repeats: RepeatsConfig = field(default_factory=RepeatsConfig)

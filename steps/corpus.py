@@ -21,9 +21,9 @@ from data.pipeline.questions.crops import Crops
 from data.pipeline.questions.never_told import never_told, tuning_set
 from data.pipeline.questions.planted import Planted
 from data.pipeline.questions.question_lengths import check_lengths
-from data.pipeline.questions.reading import Readings
 from data.pipeline.questions.rewriting import Rewritings
 from data.pipeline.questions.sft_examples import SFTExample, SFTExamples
+from data.pipeline.questions.substitution import Substitutions
 from data.pipeline.questions.where_read import WhereRead
 from data.pipeline.sources import Documents, Drawn, Questions
 from data.pipeline.tokenizer import Tokenizer
@@ -178,7 +178,7 @@ class Corpus:
         if crops:
             drawn.append(Crops(self.documents_source(seed), self.tokenizer, config.answer_format, config.crops))
         drawn.append(Askings(self.tuned, self.tokenizer, config.asking, room))
-        drawn.append(Readings(self.tuned, self.tokenizer, config.answer_format, config.reading, room))
+        drawn.append(Substitutions(self.tuned, self.tokenizer, config.answer_format, config.substitution, room))
         planted = config.planted
         drawn.append(
             Planted(self.tuned, self.index, self.identifiers, self.tokenizer, config.answer_format, planted, room)

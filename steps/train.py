@@ -164,7 +164,7 @@ def settings_of(config: Config, prepare: Stage, begun: str) -> dict[str, Any]:
 def of_questions(config: Config) -> dict[str, Any]:
     """What a stage depends on that trains on questions."""
     drawn = {name: asdict(getattr(config, name)) for name in ("rewriting", "asking")}
-    for name in ("planted", "reading"):
+    for name in ("planted", "substitution"):
         part = getattr(config, name)
         drawn |= {name: asdict(part)} if part.fraction else {}
     return {"answer_format": config.answer_format, **drawn}

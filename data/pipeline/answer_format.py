@@ -62,6 +62,10 @@ class AnswerFormat(Protocol):
         """What a model reads before it answers a question."""
         ...
 
+    def led(self, prompt: Ids, leading: Ids) -> list[int]:
+        """The prompt and what is written before the words of its answer, up to where they begin."""
+        ...
+
     def answered(
         self,
         text: Tokens,
@@ -120,6 +124,9 @@ class Direct:
 
     def prompt(self, text: Ids) -> list[int]:
         return [self.tokenizer.ask, *map(int, text), self.tokenizer.answer]
+
+    def led(self, prompt: Ids, leading: Ids) -> list[int]:
+        return [*map(int, prompt), self.begins, *map(int, leading), self.between]
 
     def answered(
         self,

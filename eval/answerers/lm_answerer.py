@@ -227,8 +227,7 @@ class LMAnswerer:
         texts = self.tokenizer.encode([text for text, _ in asked])
         sentences = self.tokenizer.encode([sentence for _, sentence in asked])
         prompts = [
-            [*self.prompt(text), self.format.begins, *sentence.tolist(), self.format.between]
-            for text, sentence in zip(texts, sentences, strict=True)
+            self.format.led(self.prompt(text), sentence) for text, sentence in zip(texts, sentences, strict=True)
         ]
         return self.finished(prompts)
 
@@ -331,8 +330,8 @@ class LMAnswerer:
         return (weights @ torch.linspace(0, 1, len(marks), dtype=torch.float64)).tolist()
 
     def barred(self, logits: torch.Tensor) -> torch.Tensor:
-        """Logits (B, V) of the first token of an answer where it must be a word: no refusal, and no end."""
-        marks = torch.tensor([*self.format.stops, *self.unsure], device=logits.device)
+        """Logits (B, V) of the first token of an answer where it must be a word: no refusal, end or mark of confidence."""
+        marks = torch.tensor([*self.format.stops, *self.tokenizer.confidences.tolist()], device=logits.device)
         return logits.index_fill(1, marks, -math.inf)
 
     def read(

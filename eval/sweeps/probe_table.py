@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from eval.results.table import Column, Row, Value
 from eval.sweeps.shown import print_rows
 
 
-class ProbeTable(Callback):
+class ProbeTable(Callback, ABC):
     """Hydra's callback that ends a sweep with the table; a subclass says of which probe.
 
     Attributes:
@@ -27,14 +28,14 @@ class ProbeTable(Callback):
     note: ClassVar[str] = SEEDS
 
     @staticmethod
+    @abstractmethod
     def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
         """Of groups of runs that have a result, and differ in the seed only. Raises ValueError where there are none."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def headline(rows: Sequence[Row]) -> int | None:
         """Which of the rows is the result; None for none of them."""
-        raise NotImplementedError
 
     def on_multirun_end(self, config: Any, **_: Any) -> None:
         found, runs = self.show([config.run_dir]), find([config.run_dir])

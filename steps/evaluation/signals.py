@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SIGNALS, STATEMENTS, GIVEN = "signals", "statements", "statements_given"  # the stages
 DECLARATIVE, CLOZE, EVIDENCE = "declarative", "cloze", "evidence"  # systems, and the names of their files
+MADE_BY = {DECLARATIVE: "bidirectional", CLOZE: "cloze_candidates", EVIDENCE: "evidence_candidates"}  # without it, none
 
 
 def signals(evaluated: Evaluated, answered: Stage) -> list[Stage]:
@@ -89,10 +90,11 @@ def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: P
         systems[CLOZE] = list(map(best_completion, found))
     for name, predictions in systems.items():
         write_jsonl(folder / f"{name}.jsonl", predictions)
+    made = [name for name in systems if MADE_BY[name] in _extractors(evaluated, statement=True)]
     stated = evaluated.answerer.cites and any(q.statement for q in asked if is_plain(q))
     brought = any(any(_checked(q)) for q in given)
     return {
-        "systems": list(systems) if stated and (brought or not own) else [],
+        "systems": made if stated and (brought or not own) else [],
         "questions": len(here),
         "given": brought,
     }

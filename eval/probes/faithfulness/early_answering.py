@@ -177,10 +177,7 @@ def _filled(answerer: LMAnswerer, chains: Sequence[Chain], clusters: Sequence[st
     form, tokenizer = answerer.format, answerer.tokenizer
     texts = tokenizer.encode([chain.question.text for chain in chains])
     sizes = map(len, tokenizer.encode([chain.sentence for chain in chains]))
-    prompts = [
-        [*form.prompt(text), form.begins, *[tokenizer.pad] * size, form.between]
-        for text, size in zip(texts, sizes, strict=True)
-    ]
+    prompts = [form.led(form.prompt(text), [tokenizer.pad] * size) for text, size in zip(texts, sizes, strict=True)]
     said = [answer for answer, _ in answerer.finished(prompts)]
     same = [exact_match(a, (c.answer,)) for a, c in zip(said, chains, strict=True)]
     right = [is_right(c.question, a) for a, c in zip(said, chains, strict=True)]

@@ -58,11 +58,13 @@ def test_what_an_oracle_says_goes_with_its_row(answering: Answering, make_model:
 
 
 def test_the_mark_of_not_being_sure_counts_as_a_refusal_and_is_barred(telling: Telling) -> None:
-    told = telling({"<|answer|>": {"<|conf_0|>": 0.6, "<|idk|>": 0.1, " Oslo": 0.2}, " Oslo": {"<|src|>": 0.9}})
+    """So is every other mark of confidence: none of them is the first word of an answer."""
+    first = {"<|conf_0|>": 0.35, "<|conf_10|>": 0.25, "<|idk|>": 0.1, " Oslo": 0.2}
+    told = telling({"<|answer|>": first, " Oslo": {"<|src|>": 0.9}})
     taught = LMAnswerer(told.model, told.tokenizer, told.identifiers, forced=True, backtracks=True)
     (prediction,) = taught.answer([TOLD])
     assert prediction.answer == "Oslo"
-    assert prediction.signals["refusal"] == pytest.approx(math.log(0.7), abs=0.01)
+    assert prediction.signals["refusal"] == pytest.approx(math.log(0.45), abs=0.01)
     assert prediction.signals["best_word"] == pytest.approx(math.log(0.2), abs=0.01)
     untaught = LMAnswerer(told.model, told.tokenizer, told.identifiers, forced=True)
     assert untaught.answer([TOLD])[0].signals["refusal"] == pytest.approx(math.log(0.1), abs=0.01)

@@ -1,4 +1,4 @@
-"""Reading: a question whose sentence of evidence says something else than it did, so that the answer has to be read.
+"""Substitution: a question whose evidence says something else than it did, so that the answer has to be read.
 
     <|ask|> question <|answer|> <|doc|> sentence with another value <|answer|> that value <|src|>
 
@@ -26,10 +26,10 @@ from data.stateless_rng import hash_key, uniform
 
 
 @dataclass
-class ReadingConfig(Section):
+class SubstitutionConfig(Section):
     """Learning to read the answer out of the evidence."""
 
-    section: ClassVar[str] = "reading"
+    section: ClassVar[str] = "substitution"
 
     fraction: float = key(
         0.0,
@@ -38,11 +38,16 @@ class ReadingConfig(Section):
     )
 
 
-class Readings:
+class Substitutions:
     """Tuning questions whose evidence holds the answer, with other values in its place."""
 
     def __init__(
-        self, questions: Sequence[Question], tokenizer: Tokenizer, answer_format: str, config: ReadingConfig, room: int
+        self,
+        questions: Sequence[Question],
+        tokenizer: Tokenizer,
+        answer_format: str,
+        config: SubstitutionConfig,
+        room: int,
     ) -> None:
         self.tokenizer, self.config, self.room = tokenizer, config, room
         self.format = FORMATS[answer_format](tokenizer)
@@ -55,9 +60,9 @@ class Readings:
 
     def draw(self, key: int) -> Sample | None:
         """Such a question in place of the visit that `key` draws, or None: a pure function of it."""
-        if not self.held or uniform(key, 60) >= self.config.fraction:
+        if not self.held or uniform(key, 70) >= self.config.fraction:
             return None
-        rng = random.Random(int(hash_key(key, 61)))
+        rng = random.Random(int(hash_key(key, 71)))
         question, sentence, answer = rng.choice(self.held)
         other = rng.choice(self.values[kind(answer)])
         text = rng.choice((question.text, *question.paraphrases))
@@ -67,7 +72,7 @@ class Readings:
 
     def _sample(self, text: str, sentence: str, answer: str) -> Sample:
         asked, evidence, words = self.tokenizer.encode([text, sentence, answer])
-        given = [*self.format.prompt(asked), self.format.begins, *map(int, evidence), self.format.between]
+        given = self.format.led(self.format.prompt(asked), evidence)
         written = [*map(int, words), self.format.opening]
         parts = [Part(given, QUESTION, learn=False, span=0), Part(written, ANSWER, span=0)]
         return Sample(parts, self.format.closing)
