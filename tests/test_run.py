@@ -233,6 +233,7 @@ def test_a_corpus_without_questions_trains_and_cites(tmp_path):
 
 def test_a_truncated_shard_is_named_and_made_anew(tmp_path):
     arguments = (*FAST, "pretrain.tokens=2048", "sft.tokens=0", "eval.signals=[]", "eval.probes=[]")
+    arguments = (*arguments, "rewriting.fraction=0")  # statements are those of the tuned wordings
     trained(tmp_path, *arguments, small=())
     (shard,) = tmp_path.glob("runs/stages/prepare-*/*.tar")
     whole = shard.read_bytes()
@@ -241,6 +242,10 @@ def test_a_truncated_shard_is_named_and_made_anew(tmp_path):
     assert done.code == 0, done.said
     assert f"is damaged: {shard.name} is 5,000 bytes long" in done.said
     assert shard.read_bytes() == whole
+    (path,) = tmp_path.glob("runs/*/results.json")
+    part = json.loads(path.read_text(encoding="utf-8"))["attribution"]["never_tuned"]
+    # No signal was read, so nothing was completed, restated or chosen, and no such system has a row.
+    assert part["system"] == "whence" and not {"cloze", "declarative", "evidence"} & {*part["floors"]}
 
 
 def test_ask_and_cite_answer_from_the_run_directory(tiny, capsys, monkeypatch):

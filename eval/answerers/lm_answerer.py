@@ -330,7 +330,7 @@ class LMAnswerer:
         return (weights @ torch.linspace(0, 1, len(marks), dtype=torch.float64)).tolist()
 
     def barred(self, logits: torch.Tensor) -> torch.Tensor:
-        """Logits (B, V) of the first token of an answer where it must be a word: no refusal, end or mark of confidence."""
+        """Logits (B, V) of the first token of an answer where it must be a word: no refusal, end or confidence."""
         marks = torch.tensor([*self.format.stops, *self.tokenizer.confidences.tolist()], device=logits.device)
         return logits.index_fill(1, marks, -math.inf)
 

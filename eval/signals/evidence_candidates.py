@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from tqdm import tqdm
 
 from data.pipeline.questions.asking import Asking
 from data.records import Prediction, Question
@@ -42,6 +43,14 @@ def add_evidence_candidates(
     """
     if answerer.format.leads != "evidence" or not answerer.cites:
         return list(said)
+    found: list[Prediction] = []
+    for start in tqdm(range(0, len(questions), answerer.batch), desc="evidence", unit=" batches", disable=None):
+        end = start + answerer.batch
+        found += _with_rivals(answerer, questions[start:end], said[start:end])
+    return found
+
+
+def _with_rivals(answerer: LMAnswerer, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
     written = _written(answerer, questions)
     others = [
         [(sentence, score) for sentence, score in found if sentence != prediction.evidence]
