@@ -95,18 +95,23 @@ class Rewritings:
         self, questions: Sequence[Question], tokenizer: Tokenizer, config: RewritingConfig, room: int = sys.maxsize
     ) -> None:
         self.form, self.config, self.room = Rewriting(tokenizer), config, room
-        self.items = [item for question in questions for item in _worded(question)]
-        self.names = sorted({word for question, _, _ in self.items for word in question.entity.split()})
-        values = (value for question, _, premise in self.items for value in presumed(premise, question.entity))
+        self.asked = [worded for question in questions if (worded := _worded(question))]
+        items = [item for worded in self.asked for item in worded]
+        self.names = sorted({word for question, _, _ in items for word in question.entity.split()})
+        values = (value for question, _, premise in items for value in presumed(premise, question.entity))
         self.values = sorted({word for value in values for word in WORD.findall(value)})
 
     def draw(self, key: int) -> Sample | None:
-        """A rewriting in place of the visit that `key` draws, or None: a pure function of it."""
-        if not self.items or uniform(key, 5) >= self.config.fraction:
+        """A rewriting in place of the visit that `key` draws, or None: a pure function of it.
+
+        Each question comes as often, in however many wordings, so that those with a premise do, which have fewer.
+        """
+        if not self.asked or uniform(key, 5) >= self.config.fraction:
             return None
-        question, text, premise = self.items[int(hash_key(key, 6)) % len(self.items)]
-        worded = [s for s in question.statement if not s.startswith(ANSWERED)]
-        statement = Statement(worded[int(hash_key(key, 7)) % len(worded)], premise)
+        worded = self.asked[int(hash_key(key, 6)) % len(self.asked)]
+        question, text, premise = worded[int(hash_key(key, 12)) % len(worded)]
+        stated = [s for s in question.statement if not s.startswith(ANSWERED)]
+        statement = Statement(stated[int(hash_key(key, 7)) % len(stated)], premise)
         for place, value in enumerate(presumed(premise, question.entity)):
             if uniform(key, 10, place) < self.config.swapped:
                 other = _invented_value(value, self.values, int(hash_key(key, 11, place)))

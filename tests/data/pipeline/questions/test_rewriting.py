@@ -45,6 +45,12 @@ def drawn(tokenizer: Tokenizer, questions: list[Question], **config: float) -> l
     return found
 
 
+def test_each_question_comes_as_often_in_however_many_wordings(tokenizer: Tokenizer) -> None:
+    many = replace(BORN, paraphrases=tuple(f"{n} times: where was Ada Moss born?" for n in range(20)))
+    premises = [bool(statement and statement.premise) for _, statement in drawn(tokenizer, [many, PRESUMING])]
+    assert 0.4 < sum(premises) / len(premises) < 0.6  # of 22 wordings one has a premise
+
+
 def test_what_is_learnt_is_the_statement_alone(tokenizer: Tokenizer) -> None:
     sample = Rewriting(tokenizer).sample(BORN.text, Statement(BORN.statement[0]))
     learnt = sample.targets[sample.targets != IGNORE].tolist()
