@@ -21,7 +21,8 @@ likeliest that a beam finds, by the confidence of each cell. A cell is named sam
 
     told        the same confidence for all, the share of these answers that is right: the floor
 
-Of each: `auroc` of right answers over wrong ones, `smooth_ece` and `aurc`. An answer that can't be parsed is wrong, and
+Of each: `auroc` of right answers over wrong ones, `change`, that less the AUROC of once.mark.first (paired),
+`smooth_ece` and `aurc`. An answer that can't be parsed is wrong, and
 its confidence the worst. `right` is the share of right answers, `wordings` the mean number of wordings.
 """
 
@@ -56,7 +57,7 @@ from model.generate import beam_search
 
 LISTS = 5  # of samples, and hints; each list of samples is of `WIDTH` draws
 MEASURES: Mapping[str, Callable[..., Floats]] = {"auroc": auroc, "smooth_ece": smooth_ece, "aurc": aurc}
-FLOOR = "told"
+VANILLA, FLOOR = "once.mark.first", "told"
 Prompts = Sequence[Sequence[int]]  # of the queries that one question is put as
 Heard = Sequence[Sequence[Guess]]  # what was said to one question: the guesses of each query, the best first
 
@@ -73,7 +74,7 @@ def verbalised(read: Read) -> dict[str, Any]:
     worded = [prompts_of(answerer, templates.reworded(question.text)) for question in asked]
     once = marked(answerer, [[prompt] for prompt in plain], [[[answer for answer, _ in beam]] for beam in best])
     cells = {
-        "once.mark.first": [guesses[0].confidence if guesses else 0.0 for (guesses,) in once],
+        VANILLA: [guesses[0].confidence if guesses else 0.0 for (guesses,) in once],
         "once.top.avg_conf": [avg_conf(answer, guesses) for answer, (guesses,) in zip(said, once, strict=True)],
         "once.words.first": [min(1.0, math.exp(beam[0][1])) if beam else 0.0 for beam in best],
     }
@@ -92,11 +93,20 @@ def verbalised(read: Read) -> dict[str, Any]:
     people = [question.entity or question.id for question in asked]
     found: dict[str, Any] = {"n": len(asked), "right": share(right, people)}
     found["wordings"] = mean(np.array([len(prompts) for prompts in worded], dtype=np.float64), people)
-    for cell, confidences in cells.items():
-        stated = [c if answer else None for c, answer in zip(confidences, said, strict=True)]
-        each = worst_confidence(stated, right)
+    judged = {
+        cell: worst_confidence([c if answer else None for c, answer in zip(each, said, strict=True)], right)
+        for cell, each in cells.items()
+    }
+    for cell, confidences in judged.items():
         for name, measure in MEASURES.items():
-            found[f"{cell}.{name}"] = measured(partial(measure, each, right), people)
+            found[f"{cell}.{name}"] = measured(partial(measure, confidences, right), people)
+        if cell != VANILLA:
+            found[f"{cell}.change"] = measured(partial(_change, confidences, judged[VANILLA], right), people)
+    return found
+
+
+def _change(confidences: Floats, others: Floats, right: np.ndarray, weights: Floats) -> Floats:
+    found: Floats = auroc(confidences, right, weights) - auroc(others, right, weights)
     return found
 
 

@@ -10,9 +10,10 @@ that of the mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import Any
 
 from eval.compare import Run
 from eval.results.table import Column, Row, Value, over_seeds
@@ -23,6 +24,7 @@ from eval.sweeps.shown import of_runs
 COMMAND = of_runs("answering.verbalised", "Put ways of asking a model how sure it is into one table.")
 COLUMNS = (
     Column("auroc", "AUROC", "", 3, "higher"),
+    Column("change", "AUROC less that of its mark, asked once", "", 3, "higher"),
     Column("smooth_ece", "smooth ECE", "", 3, "lower"),
     Column("aurc", "AURC", "", 3, "lower"),
 )
@@ -63,7 +65,7 @@ class Table(ProbeTable):
         found = [run.results["probes"][Table.probe] for run in runs]
         seeds = tuple(map(seed_of, runs))
         return [
-            Row(label, {c.key: over_runs([one[f"{cell}.{c.key}"] for one in found]) for c in COLUMNS}, seeds=seeds)
+            Row(label, {c.key: over_runs([one.get(f"{cell}.{c.key}") for one in found]) for c in COLUMNS}, seeds=seeds)
             for cell, label in CELLS.items()
             if all(f"{cell}.auroc" in one for one in found)
         ]
@@ -73,7 +75,7 @@ class Table(ProbeTable):
         return None
 
 
-def over_runs(found: Sequence[dict]) -> Value | None:
+def over_runs(found: Sequence[Mapping[str, Any] | None]) -> Value | None:
     """A figure over the runs, with the mean of the ends of their intervals; None where one lacks it."""
     values = [found_value(one) for one in found]
     whole = over_seeds(values)
