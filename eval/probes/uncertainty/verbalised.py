@@ -89,14 +89,13 @@ def verbalised(read: Read) -> dict[str, Any]:
             first = probed(answerer, plain, heard)
             cells[f"{sampling}.probed.avg_conf"] = [avg_conf(a, found) for a, found in zip(said, first, strict=True)]
     right = np.array([bool(answer) and is_right(q, answer) for q, answer in zip(asked, said, strict=True)])
-    cells[FLOOR] = [float(right.mean())] * len(asked)
     people = [question.entity or question.id for question in asked]
     found: dict[str, Any] = {"n": len(asked), "right": share(right, people)}
     found["wordings"] = mean(np.array([len(prompts) for prompts in worded], dtype=np.float64), people)
     judged = {
         cell: worst_confidence([c if answer else None for c, answer in zip(each, said, strict=True)], right)
         for cell, each in cells.items()
-    }
+    } | {FLOOR: np.full(len(asked), right.mean())}
     for cell, confidences in judged.items():
         for name, measure in MEASURES.items():
             found[f"{cell}.{name}"] = measured(partial(measure, confidences, right), people)
