@@ -78,7 +78,10 @@ def test_what_a_question_presupposes_is_a_statement_of_its_own() -> None:
 
 
 def test_a_question_in_its_other_wordings() -> None:
-    wordings = QuestionTemplates.of([KNOWN])
+    other_kind = Question(
+        "g", "What did Ada study?", ("Law",), ("d",), "single", "Ada", "tune", statement=("Ada read {answer}.",)
+    )
+    wordings = QuestionTemplates.of([KNOWN, other_kind])
     own, other = "Where was Zoe Zed born?", "What is Zoe Zed's birthplace?"
     assert wordings.reworded(own) == [own, other]
     assert wordings.reworded(other) == [other, own]

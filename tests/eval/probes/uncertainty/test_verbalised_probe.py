@@ -24,7 +24,7 @@ ASKED = [
     for n, (name, city) in enumerate(zip(NAMES, ("Oslo", "Lima", "Oslo", "Lima"), strict=True))
 ]
 SAYS = {
-    "<|answer|>": {" Oslo": 0.6, " Lima": 0.3},
+    "<|answer|>": {"<|idk|>": 0.5, " Oslo": 0.3, " Lima": 0.15},  # Oslo .6, Lima .3 where it may not refuse
     " Oslo": {"<|src|>": 0.9, ".": 0.05},
     " Lima": {"<|src|>": 0.8, ".": 0.1},
     "<|/src|>": {"<|conf_10|>": 0.5, "<|conf_5|>": 0.25},
@@ -96,7 +96,8 @@ def test_what_was_heard_is_taken_together() -> None:
     assert found["top.pair_rank"] == [pair_rank("Oslo", orders), pair_rank("Cairo", orders)]
 
 
-def test_the_grid(answerer: LMAnswerer, documents: list[Document]) -> None:
+def test_the_grid(answerer: LMAnswerer, documents: list[Document], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eval.probes.RESAMPLES", 20)
     found = probe.verbalised(Read(answerer, ASKED, documents, 0, tuning=[TUNED]))
     assert (found["n"], found["right"]["value"], found["wordings"]["value"]) == (4, 0.5, 2.0)
     cells = {key.rsplit(".", 1)[0] for key in found if key.endswith(".auroc")}
@@ -108,6 +109,7 @@ def test_the_grid(answerer: LMAnswerer, documents: list[Document]) -> None:
         assert found[f"{cell}.auroc"]["value"] == 0.5, cell
     assert found["once.mark.first.smooth_ece"]["value"] == pytest.approx(0.33, abs=0.01)  # 5/6 - 1/2
     assert found["told.smooth_ece"]["value"] == pytest.approx(0.0, abs=0.01)
+    assert found["once.words.first.smooth_ece"]["value"] == pytest.approx(0.04, abs=0.01)  # .54 - .5
     assert found["told.aurc"]["value"] == pytest.approx(0.5)
 
 
