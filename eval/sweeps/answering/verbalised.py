@@ -24,7 +24,7 @@ from eval.sweeps.shown import of_runs
 COMMAND = of_runs("answering.verbalised", "Put ways of asking a model how sure it is into one table.")
 COLUMNS = (
     Column("auroc", "AUROC", "", 3, "higher"),
-    Column("change", "AUROC less that of its mark, asked once", "", 3, "higher"),
+    Column("change", "AUROC less the first row's", "", 3, "higher"),
     Column("smooth_ece", "smooth ECE", "", 3, "lower"),
     Column("aurc", "AURC", "", 3, "lower"),
 )
