@@ -5,7 +5,8 @@ source (abstention SFT teaches it, `LMAnswerer.stated`). Judged is one answer to
 likeliest that a beam finds, by the confidence of each cell. A cell is named sampling.elicitation.aggregation:
 
     once        the question alone
-    samples     lists of answers drawn at temperature 1, different ones in a list: random sampling
+    samples     lists of answers drawn at temperature 1, the different ones of four in a list: random sampling
+    draws       all that these lists were made of, one by one: consistency at equal cost
     wordings    the question in all wordings that tuning has for what it asks, found by its text alone: prompting
     hints       a document named in front of it that is said to say otherwise, the words of the probe planted_source;
                 what it says is one of the model's own answers to other questions of its kind: misleading
@@ -44,7 +45,7 @@ from data.records import Question
 from eval.answerers.lm_answerer import LONGEST_ANSWER, LMAnswerer
 from eval.answerers.writers.cloze import SIDE_BY_SIDE, WIDTH
 from eval.answerers.writers.question_templates import QuestionTemplates
-from eval.grading.agreement import agreement
+from eval.grading.agreement import Samples, agreement
 from eval.grading.correctness import is_right, normalise
 from eval.metrics.calibration import smooth_ece, worst_confidence
 from eval.metrics.selective_prediction import aurc, auroc
@@ -78,8 +79,10 @@ def verbalised(read: Read) -> dict[str, Any]:
         "once.top.avg_conf": [avg_conf(answer, guesses) for answer, (guesses,) in zip(said, once, strict=True)],
         "once.words.first": [min(1.0, math.exp(beam[0][1])) if beam else 0.0 for beam in best],
     }
+    drawn = draw_samples(answerer, asked, LISTS * WIDTH, seed=read.seed)
+    cells["draws.consistency"] = [agreement(samples, answer) for samples, answer in zip(drawn, said, strict=True)]
     again = {
-        "samples": sampled(answerer, asked, plain, read.seed),
+        "samples": sampled(answerer, plain, drawn),
         "wordings": guessed(answerer, worded),
         "hints": guessed(answerer, hinted(read, asked, said, templates)),
     }
@@ -157,9 +160,8 @@ def guessed(answerer: LMAnswerer, queries: Sequence[Prompts]) -> list[Heard]:
     return marked(answerer, queries, [[[answer for answer, _ in next(flat)] for _ in query] for query in queries])
 
 
-def sampled(answerer: LMAnswerer, asked: Sequence[Question], plain: Prompts, seed: int) -> list[Heard]:
-    """`LISTS` lists of what is drawn to each question, each with its mark."""
-    drawn = draw_samples(answerer, asked, LISTS * WIDTH, seed=seed)
+def sampled(answerer: LMAnswerer, plain: Prompts, drawn: Sequence[Samples]) -> list[Heard]:
+    """Lists of the different answers among each `WIDTH` that were drawn to a question, each with its mark."""
     lists = [[each[at : at + WIDTH] for at in range(0, len(each), WIDTH)] for each in drawn]
     answers = [[[a for a, _ in distinct([(answer, 0.0) for answer in one])] for one in each] for each in lists]
     return marked(answerer, [[prompt] * LISTS for prompt in plain], answers)

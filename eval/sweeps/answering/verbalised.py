@@ -28,19 +28,32 @@ COLUMNS = (
     Column("smooth_ece", "smooth ECE", "", 3, "lower"),
     Column("aurc", "AURC", "", 3, "lower"),
 )
-SAMPLINGS = {"samples": "5 samples", "wordings": "all its wordings", "hints": "5 misleading hints"}
-AGGREGATIONS = {
-    "consistency": "consistency",
-    "mark.avg_conf": "mark, Avg-Conf",
-    "probed.avg_conf": "mark behind the question alone, Avg-Conf",
-    "top.avg_conf": "marks of the best 4, Avg-Conf",
-    "top.pair_rank": "best 4, Pair-Rank",
+SAMPLINGS = {
+    "samples": "5 lists of 4 samples",
+    "wordings": "best 4 in each wording",
+    "hints": "best 4 after each of 5 misleading hints",
 }
+AGGREGATIONS = {
+    "consistency": "consistency of the first",
+    "mark.avg_conf": "mark of the first, Avg-Conf",
+    "probed.avg_conf": "the same behind the question alone, Avg-Conf",
+    "top.avg_conf": "marks of all, Avg-Conf",
+    "top.pair_rank": "Pair-Rank",
+}
+
+
+def _grid(sampling: str) -> dict[str, str]:
+    return {f"{sampling}.{cell}": f"{SAMPLINGS[sampling]}: {how}" for cell, how in AGGREGATIONS.items()}
+
+
 CELLS = {
     "once.mark.first": "asked once: its mark",
     "once.top.avg_conf": "asked once: its share of the marks of the best 4",
     "once.words.first": "asked once: P(answer), not in words",
-    **{f"{s}.{a}": f"{name}: {how}" for s, name in SAMPLINGS.items() for a, how in AGGREGATIONS.items()},
+    **_grid("samples"),
+    "draws.consistency": "the 20 samples of these lists: consistency",
+    **_grid("wordings"),
+    **_grid("hints"),
     "told": "one confidence for all, told the share that is right",
 }
 

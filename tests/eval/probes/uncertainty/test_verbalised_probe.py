@@ -68,10 +68,9 @@ def test_a_mark_is_read_once_for_each_prompt_and_answer(answerer: LMAnswerer, mo
     assert again == [[Guess("Oslo", 0.3), Guess("Lima", 1.3), Guess("Cairo", 0.3)]]
 
 
-def test_lists_of_samples_hold_each_answer_once(answerer: LMAnswerer, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = ["Oslo", "oslo", "", "Lima", *["Lima", "Oslo"] * 8]
-    monkeypatch.setattr(probe, "draw_samples", lambda *_, **__: [tuple(drawn)])
-    (lists,) = probe.sampled(answerer, ASKED[:1], [[1]], 0)
+def test_lists_of_samples_hold_each_answer_once(answerer: LMAnswerer) -> None:
+    drawn = ("Oslo", "oslo", "", "Lima", *("Lima", "Oslo") * 8)
+    (lists,) = probe.sampled(answerer, [[1]], [drawn])
     assert [[guess.answer for guess in guesses] for guesses in lists] == [["Oslo", "Lima"], *[["Lima", "Oslo"]] * 4]
 
 
@@ -101,7 +100,7 @@ def test_the_grid(answerer: LMAnswerer, documents: list[Document], monkeypatch: 
     found = probe.verbalised(Read(answerer, ASKED, documents, 0, tuning=[TUNED]))
     assert (found["n"], found["right"]["value"], found["wordings"]["value"]) == (4, 0.5, 2.0)
     cells = {key.rsplit(".", 1)[0] for key in found if key.endswith(".auroc")}
-    assert len(cells) == 3 + 4 + 2 * 5 + 1
+    assert len(cells) == 3 + 4 + 1 + 2 * 5 + 1
     assert {cell for cell in cells if f"{cell}.change" in found} == cells - {"once.mark.first"}
     # It says the same to every question, so nothing tells right from wrong; its mark is off by what it says too much.
     assert found["wordings.probed.avg_conf.change"]["value"] == 0.0
