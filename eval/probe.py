@@ -71,8 +71,9 @@ def read_run(folder: Path, seed: int | None = None) -> Read:
         if question.split == "never_tuned" and question.fold in ("", "test")
     ]
     documents = list(read_documents(folder / "prepare"))
+    tuning = [q for q in read_jsonl(folder / "prepare" / "questions.jsonl", Question) if q.split == "tune"]
     readings = readings_of((folder / "model").resolve().parent)
-    return Read(run.answerer, questions, documents, run.made.seed if seed is None else seed, readings)
+    return Read(run.answerer, questions, documents, run.made.seed if seed is None else seed, readings, tuning)
 
 
 def _of_run(values: Mapping[str, str], seed: int | None) -> dict[str, Any]:

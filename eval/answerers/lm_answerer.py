@@ -281,7 +281,7 @@ class LMAnswerer:
             cited = context.select(torch.tensor(sourced, device=context.seen.device))
             ranked = dict(zip(sourced, self._sources(cited, turn, sourced), strict=True))
             if self.marks:
-                stated = dict(zip(sourced, self._stated(cited, [ranked[row][0][0] for row in sourced]), strict=True))
+                stated = dict(zip(sourced, self.stated(cited, [ranked[row][0][0] for row in sourced]), strict=True))
             if self.validity and self.format.leads != "source":
                 valid = dict(zip(sourced, self._valid(cited), strict=True))
         predictions = []
@@ -320,7 +320,7 @@ class LMAnswerer:
             return self._behind([turn.evidence[row] for row in rows], self.most)
         return self.ranked(context)
 
-    def _stated(self, context: Context, documents: Sequence[int]) -> list[float]:
+    def stated(self, context: Context, documents: Sequence[int]) -> list[float]:
         """Mean of the marks of confidence after the answer and its citation, as if one of them had to come."""
         cited = [self.format.citation(self.identifiers.tokens[index]) for index in documents]
         tokens, present = pad_left(cited, context.seen.device)

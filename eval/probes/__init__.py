@@ -49,7 +49,8 @@ class Material(NamedTuple):
 class Read(NamedTuple):
     """What a probe is given: the model, the questions held out, all documents (in the order of the identifiers).
 
-    Where scenes change from reading to reading, `readings` has those of each document, in order, by its id.
+    Where scenes change from reading to reading, `readings` has those of each document, in order, by its id. `tuning`
+    are the questions of tuning, whose wordings may be known when answering.
     """
 
     answerer: LMAnswerer
@@ -57,6 +58,7 @@ class Read(NamedTuple):
     documents: Sequence[Document]
     seed: int
     readings: Mapping[str, Sequence[Sequence[int]]] = MappingProxyType({})
+    tuning: Sequence[Question] = ()
 
     @property
     def material(self) -> Material:

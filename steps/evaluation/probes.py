@@ -46,7 +46,9 @@ def _work(evaluated: Evaluated, name: str) -> Callable[[Path], dict[str, Any]]:
 
         tested = [q for q in evaluated.questions if q.fold in ("", "test") and q.split == "never_tuned"]
         readings = readings_of(evaluated.trained.folder)
-        found = probe(name).run(Read(evaluated.answerer, tested, evaluated.documents, evaluated.config.seed, readings))
+        tuning = [q for q in evaluated.corpus.questions if q.split == "tune"]
+        read = Read(evaluated.answerer, tested, evaluated.documents, evaluated.config.seed, readings, tuning)
+        found = probe(name).run(read)
         write_json(folder / FILE, found)
         return {}
 

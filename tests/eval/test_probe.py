@@ -29,8 +29,10 @@ def run(tmp_path: Path, documents, tokenizer, make_model, monkeypatch: pytest.Mo
         Question(name, f"Where was {name} born?", ("Oslo",), (f"doc-{n}",), "single", name, split, fold=fold)
         for n, (name, split, fold) in enumerate(where)
     ]
-    (tmp_path / "answer").mkdir()
-    write_jsonl(tmp_path / "answer" / "questions.jsonl", asked)
+    tuned = Question("t", "Where was t born?", ("Oslo",), ("doc-9",), "single", "t", "tune")
+    for stage, questions in (("answer", asked), ("prepare", [*asked, tuned])):
+        (tmp_path / stage).mkdir()
+        write_jsonl(tmp_path / stage / "questions.jsonl", questions)
     answerer = LMAnswerer(make_model(), tokenizer, assign(documents, tokenizer, IdsConfig()), forced=True)
     loaded = SimpleNamespace(answerer=answerer, made=SimpleNamespace(seed=5))
     monkeypatch.setattr("eval.load.load_run", lambda folder: loaded)
@@ -44,6 +46,7 @@ def test_a_probe_gets_what_the_runs_own_probes_get(run: Path, documents, monkeyp
     monkeypatch.setattr("eval.probes.probe", lambda name: watching)
     probe.main({"run": str(run), "probe": "consistency"}, [])
     probe.main({"run": str(run), "probe": "consistency", "seed": "7"}, [])
+    assert [q.id for q in given[0].tuning] == ["t"]
     assert [q.id for q in given[0].questions] == ["a", "b"] and list(given[0].documents) == documents
     assert [read.seed for read in given] == [5, 7]
     assert json.loads(capsys.readouterr().out.split("}\n")[0] + "}") == {"n": 1}

@@ -48,18 +48,36 @@ class QuestionTemplates:
         """
         text = " ".join(text.split())
         plain = Question("asked", text, (), (), "absent_entity", "", "never_tuned")
+        if not (found := self._match(text)):
+            return plain
+        wording, like, entity, premise = found
+        return replace(
+            plain,
+            text=_worded(wording, entity, premise),
+            entity=entity,
+            attribute=like.attribute,
+            statement=tuple(s.replace(like.entity, entity) for s in like.statement),
+            premise=(f"{premise}.",) if premise else (),
+        )
+
+    def reworded(self, text: str) -> list[str]:
+        """The question in all wordings that a tuning question has with its own, which comes first; or its own alone."""
+        if not (found := self._match(" ".join(text.split()))):
+            return [text]
+        own, like, entity, premise = found
+        others = [wording for wording, question in self.known.items() if question is like and wording != own]
+        return [text, *(_worded(wording, entity, premise) for wording in others)]
+
+    def _match(self, text: str) -> tuple[str, Question, str, str] | None:
+        """The wording that a text has, a question known to have it, and the text's entity and premise, "" for none."""
         for wording, like in self.known.items():
             if found := re.fullmatch(f"{_pattern(wording.rstrip('?'))}[?]*", text):
-                entity, premise = found["entity"], found.groupdict().get("premise")
-                return replace(
-                    plain,
-                    text=wording.replace(ENTITY, entity).replace(PREMISE, premise or ""),
-                    entity=entity,
-                    attribute=like.attribute,
-                    statement=tuple(s.replace(like.entity, entity) for s in like.statement),
-                    premise=(f"{premise}.",) if premise else (),
-                )
-        return plain
+                return wording, like, found["entity"], found.groupdict().get("premise") or ""
+        return None
+
+
+def _worded(wording: str, entity: str, premise: str) -> str:
+    return wording.replace(ENTITY, entity).replace(PREMISE, premise)
 
 
 def _presuming(text: str, premises: Iterable[str]) -> str:

@@ -121,12 +121,17 @@ def main(_: Mapping[str, str], folders: Sequence[str]) -> None:
 
 def _shown(folders: Sequence[str]) -> tuple[list[Row], list[Run]]:
     runs = [Run(path, read_results(path)) for path in find(folders)]
-    kinds = {json.dumps({k: v for k, v in run.identity.items() if k != TUNING}, sort_keys=True) for run in runs}
-    if len(kinds) > 1:
-        raise ValueError(f"{len(kinds)} kinds of runs here; calibrators are compared over runs of one, of any seeds")
+    of_one_kind(runs)
     found = rows([read_agent(run.path.parent) for run in runs], tuple(map(seed_of, runs)))
     print_rows(found, COLUMNS)
     return found, runs
+
+
+def of_one_kind(runs: Sequence[Run]) -> None:
+    """Raises ValueError where they differ in more than their seeds."""
+    kinds = {json.dumps({k: v for k, v in run.identity.items() if k != TUNING}, sort_keys=True) for run in runs}
+    if len(kinds) > 1:
+        raise ValueError(f"{len(kinds)} kinds of runs here; they are compared over runs of one, of any seeds")
 
 
 def seed_of(run: Run) -> int:

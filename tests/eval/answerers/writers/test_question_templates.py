@@ -75,3 +75,23 @@ def test_what_a_question_presupposes_is_a_statement_of_its_own() -> None:
     other = QuestionTemplates.of([asked]).understand("Since Bo Lee sings, what did Bo Lee study?")
     assert other.premise == ("Bo Lee sings.",)
     assert QuestionTemplates.of([asked]).understand("What did Bo Lee study?").statement == ()
+
+
+def test_a_question_in_its_other_wordings() -> None:
+    other_kind = Question(
+        "g", "What did Ada study?", ("Law",), ("d",), "single", "Ada", "tune", statement=("Ada read {answer}.",)
+    )
+    wordings = QuestionTemplates.of([KNOWN, other_kind])
+    own, other = "Where was Zoe Zed born?", "What is Zoe Zed's birthplace?"
+    assert wordings.reworded(own) == [own, other]
+    assert wordings.reworded(other) == [other, own]
+    assert wordings.reworded("Who was Zoe Zed?") == ["Who was Zoe Zed?"]
+
+
+def test_a_premise_stays_in_other_wordings() -> None:
+    asked = Question(
+        "e", "Since Ada sings, where is Ada?", ("Oslo",), ("d",), "true_premise", "Ada", "tune",
+        paraphrases=("Where, as Ada sings, is Ada?",), statement=("Ada is in {answer}.",), premise=("Ada sings.",),
+    )  # fmt: skip
+    found = QuestionTemplates.of([asked]).reworded("Since Bo sings, where is Bo?")
+    assert found == ["Since Bo sings, where is Bo?", "Where, as Bo sings, is Bo?"]
