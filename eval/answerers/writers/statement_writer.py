@@ -3,7 +3,8 @@
 The form is that of data/pipeline/questions/rewriting.py.
 
 A premise is what the question says word for word from a name up to a comma: of such clauses the likeliest, where it
-and the statement behind it are likelier than a statement alone.
+and the statement behind it are likelier than a statement alone. Names cost nothing there: that the question says them
+is sure, and how well a small model copies one says nothing of what is presupposed.
 
 The words of statements are bound: each token is one that statements of tuning questions have besides their entities, or
 it belongs to a name that is copied from the question, whole. So a name that nobody has is copied rather than turned
@@ -103,15 +104,16 @@ class StatementWriter:
         ]
         best: dict[int, tuple[float, list[int]]] = {}
         log_probs = token_log_probs(self.answerer.model, rows, self.answerer.batch) if rows else []
-        for (i, _), tokens, found in zip(held, spoken, log_probs, strict=True):
-            best[i] = max(best.get(i, (-math.inf, [])), (float(found.sum()), tokens.tolist()))
+        for (i, _), (_, tokens), found in zip(held, rows, log_probs, strict=True):
+            score = sum(float(s) for token, s in zip(tokens, found, strict=True) if token in self.words)
+            best[i] = max(best.get(i, (-math.inf, [])), (score, tokens[:-1]))
         return list(best), Premises([tokens for _, tokens in best.values()], [score for score, _ in best.values()])
 
     @torch.inference_mode()
     def _written(
         self, prompts: Sequence[Sequence[int]], named: Sequence[Sequence[tuple[int, ...]]]
     ) -> list[tuple[list[int], float]]:
-        """The statement after each prompt, greedy, without the mark that ends it, and its log-probability in nats."""
+        """The statement after each prompt, greedy, without its end, and the log-probability of its words in nats."""
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         found: list[tuple[list[int], float]] = [([], -math.inf)] * len(prompts)
         for start in range(0, len(order), self.answerer.batch):
@@ -140,7 +142,7 @@ class StatementWriter:
             for row, token in enumerate(chosen.tolist()):
                 if alive[row]:
                     written[row].append(token)
-                    scores[row] += sure[row]
+                    scores[row] += sure[row] if token in self.words else 0.0
             alive = alive & (chosen != tokenizer.end)
             if not alive.any():
                 break
@@ -150,7 +152,7 @@ class StatementWriter:
 
 
 class Premises(NamedTuple):
-    """Premises in tokens, and the log-probability of each with the mark behind it, nats."""
+    """Premises in tokens, and the log-probability of each one's words with the mark behind it, nats."""
 
     tokens: list[list[int]]
     scores: list[float]

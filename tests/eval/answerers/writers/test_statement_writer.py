@@ -105,9 +105,11 @@ def test_what_is_written_is_bound_and_batched_as_alone(
         assert alone == written and other == pytest.approx(score, abs=1e-3)
         assert {*written} <= writer.words | {*text}
         assert not {tokenizer.end, tokenizer.doc} & {*written}
-        if written:  # the log-probability of all of it, the mark that ends it included
-            (scores,) = token_log_probs(writer.answerer.model, [(prompt, [*written, tokenizer.end])])
-            assert score == pytest.approx(scores.sum(), abs=1e-3)
+        if written:  # the log-probability of its words and of the mark that ends it; what is copied costs nothing
+            whole = [*written, tokenizer.end]
+            (scores,) = token_log_probs(writer.answerer.model, [(prompt, whole)])
+            words = [float(s) for token, s in zip(whole, scores, strict=True) if token in writer.words]
+            assert score == pytest.approx(sum(words), abs=1e-3)
 
 
 PRESUMING = "Since Ada Moss works for Zephyr, where was Ada Moss born?"
@@ -125,9 +127,12 @@ def test_a_premise_is_one_where_it_and_its_statement_are_likelier_than_a_stateme
         return [(good, behind if prompt.count(tokenizer.doc) == 2 else alone) for prompt in asked]
 
     monkeypatch.setattr(StatementWriter, "_written", either)
-    monkeypatch.setattr(
-        "eval.answerers.writers.statement_writer.token_log_probs", lambda model, rows, batch: [np.zeros(1)] * len(rows)
-    )
+    copied = {token for text in ("Ada Moss", "Zephyr") for token in tokenizer.encode([text])[0].tolist()}
+
+    def hardly_copies(model: object, rows: list[tuple[list[int], list[int]]], batch: int) -> list[np.ndarray]:
+        return [np.array([-9.0 * (token in copied) for token in tokens]) for _, tokens in rows]
+
+    monkeypatch.setattr("eval.answerers.writers.statement_writer.token_log_probs", hardly_copies)
     question = replace(BORN, text=PRESUMING, premise=("Given.",))
     (found,) = writer.write([question], [])
     assert found.statement == ("Ada Moss was born in {answer}",)
