@@ -193,8 +193,8 @@ def test_every_experiment_takes_every_kind_of_corpus(experiment: str, corpus: st
         more += ("trainer=cpu",)  # of GPUs there are none
     if experiment.startswith(("faithful", "lds", "ablated")) and corpus == "world_demo":
         more += ("corpus.false_premise=0",)  # which a family refuses by this name
-    if experiment == "surprisal" and corpus.startswith("world"):
-        more += ("corpus.hard=true", "corpus.relabel=0.2")  # its second phase asks questions of its own
+    if experiment in ("surprisal", "verbalised") and corpus.startswith("world"):
+        more += ("corpus.hard=true", "corpus.relabel=0.2")  # their second phase asks questions of its own
     assert said_of(f"experiment={experiment}", f"corpus={corpus}", *GIVEN.get(corpus, ()), *more) == ""
 
 
