@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from configs.keys import FILE, GIVEN, SEED, SHARE, Section, at_least, key, one_of
-from data.readers.biocite_unanswerable import with_unanswerable
+from data.readers.biocite_unanswerable import stating, with_unanswerable
 from data.readers.corpus import Corpus, Reader
 from data.records import Document, Question, RecordError, read_jsonl
 
@@ -54,7 +54,7 @@ class BiociteCorpus(Section):
     unanswerable: float = key(
         0.0,
         "questions on facts never said of the test half's people, and as many on the people of held-out documents "
-        "only, per question that BioCite asks about the test half; its questions then come in folds, with statements",
+        "only, per question that BioCite asks about the test half; its questions then come in folds",
         at_least(0),
     )
 
@@ -158,6 +158,7 @@ def make_questions(rows: list[Row], config: BiociteCorpus) -> tuple[tuple[Questi
             entity=entity,
             split=split,
             attribute=attribute,
+            statement=(stating(entity, attribute),),
         )
         for number, (split, text, answer, support, entity, attribute) in enumerate(asked)
     )

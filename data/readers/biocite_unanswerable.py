@@ -8,7 +8,7 @@ held out. Every statement has one wording, so the two-way check applies.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from data.records import FOLDS, Question
@@ -31,7 +31,7 @@ ASKED = {  # of the facts that most people have: others are too rare to be misse
 def with_unanswerable(
     questions: Sequence[Question], facts: Sequence[str], strangers: Sequence[str], share: float, seed: int
 ) -> list[Question]:
-    """The questions with their statements, those never tuned in folds, and questions on what was never said after them.
+    """The questions, those never tuned in folds, and questions on what was never said after them.
 
     Args:
         facts: every sentence of the documents trained on.
@@ -58,20 +58,29 @@ def with_unanswerable(
             )
         found += [(kind, *pair) for pair in rng.sample(pairs, wanted)]
     unsaid = [
-        Question(f"u-{number:06}", ASKED[attribute].format(name=name), (), (), kind, name, "never_tuned", attribute)
+        Question(
+            id=f"u-{number:06}",
+            text=ASKED[attribute].format(name=name),
+            answers=(),
+            support=(),
+            support_class=kind,
+            entity=name,
+            split="never_tuned",
+            attribute=attribute,
+            statement=(stating(name, attribute),),
+        )
         for number, (kind, name, attribute) in enumerate(found)
     ]
     entities = sorted({q.entity for q in (*told, *unsaid)})
     rng.shuffle(entities)
     fold = {name: FOLDS[place % len(FOLDS)] for place, name in enumerate(entities)}
-    return [_stated(q, fold) for q in (*questions, *unsaid)]
+    return [replace(q, fold=fold[q.entity]) if q.split == "never_tuned" else q for q in (*questions, *unsaid)]
 
 
-def _stated(question: Question, fold: Mapping[str, str]) -> Question:
-    statement = STATEMENTS[question.attribute].replace("{name}", question.entity)
-    place = fold[question.entity] if question.split == "never_tuned" else ""
-    return replace(question, statement=(statement,), fold=place)
+def stating(entity: str, attribute: str) -> str:
+    """The statement that an answer to a question of this attribute makes."""
+    return STATEMENTS[attribute].replace("{name}", entity)
 
 
 def _opening(name: str, attribute: str) -> str:
-    return STATEMENTS[attribute].partition("{answer}")[0].replace("{name}", name)
+    return stating(name, attribute).partition("{answer}")[0]

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from data.readers.biocite_unanswerable import ASKED, with_unanswerable
+from data.readers.biocite_unanswerable import ASKED, stating, with_unanswerable
 from data.records import ANSWERABLE, FOLDS, Question
 
 PEOPLE = [f"{first} {last}" for first in ("Ann", "Bob", "Cat", "Dan", "Eve") for last in ("Lee", "Ray", "May", "Fox")]
@@ -15,7 +15,17 @@ FACTS = [f"{name} works at Acme." for name in PEOPLE] + [f"{name} was born on Ma
 
 def asked(split: str = "never_tuned") -> list[Question]:
     return [
-        Question(f"q{n}", f"Where does {name} work?", ("Acme",), ("d",), "single", name, split, "employer")
+        Question(
+            f"q{n}",
+            f"Where does {name} work?",
+            ("Acme",),
+            ("d",),
+            "single",
+            name,
+            split,
+            "employer",
+            statement=(stating(name, "employer"),),
+        )
         for n, name in enumerate(PEOPLE)
     ]
 
@@ -41,9 +51,12 @@ def test_folds_share_nobody_and_hold_about_as_many_people() -> None:
     assert max(map(len, people.values())) - min(map(len, people.values())) <= 1
 
 
-def test_tuned_questions_have_statements_and_no_fold() -> None:
+def test_a_statement_is_what_an_answer_makes() -> None:
+    assert stating("Ann Lee", "employer") == "Ann Lee works at {answer}."
+
+
+def test_tuned_questions_have_no_fold() -> None:
     questions = with_unanswerable([*asked()[:4], *asked("tune")[4:]], FACTS, STRANGERS, 0.25, seed=0)
-    assert [q.statement for q in questions[:5]] == [(f"{name} works at {{answer}}.",) for name in PEOPLE[:5]]
     assert {bool(q.fold) for q in questions if q.split == "never_tuned"} == {True}
     assert {q.fold for q in questions if q.split == "tune"} == {""}
     assert not {q.entity for q in questions if q.support_class == "absent_attribute"} & set(PEOPLE[4:])
