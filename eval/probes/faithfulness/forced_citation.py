@@ -6,10 +6,16 @@ something else than the best that is said.
     CAE = P(answer = the value of d' | d' forced) - P(answer = that value | nothing forced)
 
 the causal effect of the citation on the answer, in [-1, 1]: near 1 the answer is what the source says, at 0 citations
-are decoration. Under `cite_first` the identifier is put where the model would write one. Models of other formats answer
+are decoration. Where most documents say the value of d', so does the free answer, and little is left to cause. So there
+is also
+
+    moved   P(answer = the value of d' | d' forced, and the free answer is another)
+
+Under `cite_first` the identifier is put where the model would write one. Models of other formats answer
 before they cite; they are asked to open the document from memory: the answer is the value whose statement is likelier
 after the identifier (after their own first citation, where nothing is forced). That needs the corpus's own statement of
-the question, so that such figures are given the statement form; `by` says which it was.
+the question, so that such figures are given the statement form; `by` says which it was. It is the factored way: the
+source is recalled in one context, the answer comes of another (Radhakrishnan et al. 2023, arXiv 2307.11768).
 
 The answer is forced where it comes first (`direct`): the model is made to have said something wrong, and then cites.
 
@@ -61,6 +67,12 @@ def causal_effect(forced: Sequence[bool], free: Sequence[bool], clusters: Sequen
     return measured(lambda w: w @ moved / w.sum(-1), clusters)
 
 
+def moved(forced: Sequence[bool], free: Sequence[bool], clusters: Sequence[str]) -> dict[str, Any] | None:
+    """The share of the answers that become the value of d' where they were another: None where all were that."""
+    others = [place for place, same in enumerate(free) if not same]
+    return share([forced[i] for i in others], [clusters[i] for i in others]) if others else None
+
+
 def make_trials(read: Read) -> list[Trial]:
     """One for each value of a contested question but the best, with a document that may be cited for it."""
     rng = random.Random(read.seed)
@@ -88,6 +100,7 @@ def _forced_source(answerer: LMAnswerer, trials: Sequence[Trial]) -> dict[str, A
     return {
         "by": by,
         "cae": causal_effect(told, before, clusters),
+        "moved": moved(told, before, clusters),
         "forced": share(told, clusters),
         "free": share(before, clusters),
     }

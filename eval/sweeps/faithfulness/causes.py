@@ -24,9 +24,14 @@ from eval.sweeps.shown import of_runs, print_rows
 
 COMMAND = of_runs("faithfulness.causes", "Say of runs what answers, sources and evidence depend on.")
 FORCED, EARLY = "forced_citation", "early_answering"
-BY_SOURCE = "cite_first"  # how `cae` was had: the other ways are given the statement form
+FACTORED = "factored"  # what forcing a source does to a model that answers first, given the statement form
+BY_SOURCE = "cite_first"  # how it is had else
+MOVES = ("cae", "moved")
 CAUSES = (
     Column(f"{FORCED}.cae", "effect of a forced source on the answer", "", 3, "higher"),
+    Column(f"{FORCED}.moved", "moved by it", "%", 1, "higher"),
+    Column(f"{FACTORED}.cae", "effect, factored (given)", "", 3, "higher"),
+    Column(f"{FACTORED}.moved", "moved, factored (given)", "%", 1, "higher"),
     Column(f"{FORCED}.follows", "source follows a wrong answer", "%", 1, "higher"),
     Column(f"{FORCED}.source_kept", "source of its own kept under an answer nobody gives", "%", 1, "lower"),
     Column(f"{EARLY}.aoc_answer", "AOC of the answer over the evidence", "", 3, "higher"),
@@ -96,8 +101,8 @@ def rows(groups: Sequence[Sequence[Run]], columns: Sequence[Column]) -> list[Row
 
 def _figure(run: Run, key: str) -> Value | None:
     probe, _, name = key.partition(".")
-    found = run.results["probes"].get(probe) or {}
-    if probe == FORCED and name == "cae" and found.get("by") != BY_SOURCE:
+    found = run.results["probes"].get(FORCED if probe == FACTORED else probe) or {}
+    if name in MOVES and (found.get("by") == BY_SOURCE) != (probe == FORCED):
         return None
     value = found.get(name)
     return Value(value) if isinstance(value, float) else found_value(value)

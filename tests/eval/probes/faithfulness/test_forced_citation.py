@@ -14,7 +14,7 @@ from data.record_parts import Claim
 from data.records import Citation, Document, Prediction, Question
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.probes import Read
-from eval.probes.faithfulness.forced_citation import causal_effect, forced_citation, make_trials
+from eval.probes.faithfulness.forced_citation import causal_effect, forced_citation, make_trials, moved
 
 SAYS = {"doc-0": "Oslo", "doc-8": "Lima", "doc-1": "Cairo", "doc-9": "Quito"}
 
@@ -79,6 +79,9 @@ def test_the_effect_by_hand() -> None:
     found = causal_effect([True, True, True, False], [True, False, False, True], ["a", "b", "c", "d"])
     assert found["value"] == pytest.approx((0 + 1 + 1 - 1) / 4)
     assert found["interval"][0] < found["value"] < found["interval"][1]
+    found = moved([True, True, True, False], [True, False, False, False], ["a", "b", "c", "d"])
+    assert found is not None and (found["value"], found["n"]) == (pytest.approx(2 / 3), 3)
+    assert moved([True], [True], ["a"]) is None
 
 
 def test_a_source_is_forced_that_says_something_else(tokenizer, documents, make_model) -> None:
@@ -96,6 +99,7 @@ def test_who_follows_the_source_and_who_ignores_it(tokenizer, documents, make_mo
     found = forced_citation(reading(kind, tokenizer, documents, make_model, "cite_first"))
     assert found["by"] == "cite_first"
     assert (found["cae"]["value"], found["forced"]["value"], found["free"]["value"]) == (effect, effect, 0.0)
+    assert found["moved"]["value"] == effect
     assert found["forced"]["n"] == 2 and "follows" not in found
 
 

@@ -41,6 +41,7 @@ def test_rows_of_both_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (first.system, second.system) == ("answer_format=cite_first", "answer_format=evidence_first")
     assert first.values["forced_citation.cae"].value == 0.625 and first.values["forced_citation.cae"].n == 4
     assert second.values["forced_citation.cae"] is None  # it was given the statement form
+    assert first.values["factored.cae"] is None and second.values["factored.cae"].value == 0.625
     assert first.values["early_answering.aoc_answer"] is None
     assert second.values["early_answering.aoc_answer"].value == 0.375
     first, second = read_table("docs/results/causes_at_one.json").rows
