@@ -2,7 +2,7 @@
 
 BioCite asks only what its documents say. Everything it says is listed with each document, so what it does not say of
 someone is known as well: a fact of the test half's people that no document states, and the people of documents that are
-held out. Every statement has one wording, so the two-way check applies.
+held out. Every statement has one wording, which `stating` has; so the two-way check applies.
 """
 
 from __future__ import annotations
