@@ -194,6 +194,7 @@ class Corpus:
             drawn,
             room,
             config.objective,
+            () if config.self_questions.answers else {question.id for question in further},
         )
         if found.format.leads == "evidence" and found.without_evidence and not rank():
             log.info("         %d of %d questions are without evidence", found.without_evidence, len(found))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Protocol
 
@@ -230,6 +230,7 @@ class Questions:
         drawn: what takes the place of some visits, asked in their order.
         room: tokens in a row; evidence that does not fit beside its question is left out.
         feedback: how documents are judged.
+        unsure_of: ids of questions whose answers are read, not learnt: what is learnt is the evidence for them.
 
     Raises ValueError when a question has nothing to answer, or none of its documents is in the corpus.
     """
@@ -245,7 +246,9 @@ class Questions:
         drawn: Sequence[Drawn] = (),
         room: int = sys.maxsize,
         feedback: FeedbackConfig | None = None,
+        unsure_of: Collection[str] = (),
     ) -> None:
+        self.unlearnt = {place for place, question in enumerate(questions) if question.id in unsure_of}
         self.format, self.seed, self.drawn = FORMATS[answer_format](tokenizer), seed, drawn
         self.feedback = Feedback.of(feedback or FeedbackConfig(), tokenizer)
         controlled = self.feedback.config.control != "none"
@@ -291,18 +294,19 @@ class Questions:
         for one in self.drawn:
             if sample := one.draw(drawn):
                 return [sample]
-        if self.controlled and judged and not cooldown and uniform(drawn, 8) >= self.feedback.config.dropout:
-            drawn, text = divmod(drawn, len(self.texts[index]))
-            drawn, choice = divmod(drawn, len(self.controlled[index]))
-            mark, answer, cited = self.controlled[index][choice]
-            identifier, evidence = cited[drawn % len(cited)]
-            asked = np.array([mark, *self.texts[index][text]], dtype=np.int32)
-            return [self.format.answered(asked, answer, identifier, evidence=evidence)]
+        controlled = self.controlled and judged and not cooldown and uniform(drawn, 8) >= self.feedback.config.dropout
         drawn, text = divmod(drawn, len(self.texts[index]))
-        drawn, choice = divmod(drawn, len(self.answers[index]))
-        answer, cited = self.answers[index][choice]
+        asked, said = self.texts[index][text], self.controlled[index] if controlled else self.answers[index]
+        drawn, choice = divmod(drawn, len(said))
+        *mark, answer, cited = said[choice]
         identifier, evidence = cited[drawn % len(cited)]
-        return [self.format.answered(self.texts[index][text], answer, identifier, evidence=evidence)]
+        if mark:
+            asked = np.array([*mark, *asked], dtype=np.int32)
+        sample = self.format.answered(asked, answer, identifier, evidence=evidence)
+        if index in self.unlearnt:
+            parts = [part._replace(learn=part.learn and part.tokens is not answer) for part in sample.parts]
+            sample = replace(sample, parts=parts)
+        return [sample]
 
     def _controlled(
         self,

@@ -105,6 +105,7 @@ REFUSED = {
     "abstention_sft.temperature=0": "abstention_sft.temperature=0.0: must be above 0",
     "abstention_sft.optimizer.beta2=1": f"abstention_sft.optimizer.beta2=1.0: {PART}",
     "self_questions.round_trip=open_book": "round_trip=open_book has no questions to ask back: raise",
+    "self_questions.answers=false": "answers=false teaches the way to a sentence, and answer_format=direct writes none",
     "self_questions.each=1 self_questions.round_trip=open_book": "answer_format=direct has none before its answers",
     "stages_dir=": "stages_dir='': must be not empty",
     "lora.rank=-1": "lora.rank=-1: must be at least 0",

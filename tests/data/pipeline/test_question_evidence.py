@@ -31,3 +31,23 @@ def test_questions_without_evidence_are_counted(tokenizer: Tokenizer) -> None:
 
     assert without("evidence_first", 200) == 2
     assert without("evidence_first", 20) == 3  # no room for the sentence
+
+
+def test_of_a_question_that_the_model_is_unsure_of_the_way_to_its_sentence_is_learnt_and_not_its_answer(
+    tokenizer: Tokenizer,
+) -> None:
+    identifiers = assign(DOCUMENTS, tokenizer, IdsConfig())
+    evidence = (Evidence("doc-1", SAID),)
+    questions = [asked("own", evidence), asked("given", evidence)]
+    source = Questions(questions, DOCUMENTS, identifiers, tokenizer, 0, "evidence_first", unsure_of=["own"])
+
+    def learnt(index: int) -> list[int]:
+        parts = source.render(index, 0, cooldown=False)[0].parts
+        return [int(token) for part in parts if part.learn for token in part.tokens]
+
+    sentence, answer = ([int(token) for token in tokens] for tokens in tokenizer.encode([SAID, "Oslo"]))
+    own, given = learnt(0), learnt(1)
+    assert own[: len(sentence) + 1] == given[: len(sentence) + 1] == [tokenizer.doc, *sentence]
+    place = given.index(tokenizer.answer) + 1
+    assert given[place : place + len(answer)] == answer
+    assert own == given[:place] + given[place + len(answer) :]
