@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("eval", "model")  # data/ and train/ make the stages before: raise `FORMAT` of stages/stage.py for those
+PACKAGES = ("eval", "model")  # data/ and train/ make what is trained: raise `FORMAT` of stages/stage.py for those
 TOLD = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)  # what may have a docstring
 
 

@@ -13,6 +13,7 @@ from configs.schema import Config
 from data.readers.corpus import Corpus
 from data.storage.editing import corpus_before
 from stages import Stage, announced, file_digest
+from stages.code import code_digest
 from steps.edit_corpus import drawn
 from steps.initial import tokenizer_base
 
@@ -24,7 +25,7 @@ def prepare(config: Config) -> Stage:
     from data.pipeline.tokenizer import build_tokenizer
     from data.records import Question, read_jsonl
     from data.storage.prepare import sample_texts
-    from data.storage.prepare_corpus import prepare_corpus
+    from data.storage.prepare_corpus import made_by, prepare_corpus
     from data.storage.remote import ShardsCorpus, digest
 
     files = config.corpus.inputs() + ([Path(config.tokenizer.base)] if config.tokenizer.base else [])
@@ -41,6 +42,7 @@ def prepare(config: Config) -> Stage:
         "contents": contents,
         "tokenizer": asdict(config.tokenizer),
         "duplicates": config.duplicates,
+        "code": code_digest(made_by(config.corpus), packages=("data",)),
     }
 
     if config.edit.added:

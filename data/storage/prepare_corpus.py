@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from configs.keys import Section
-from data.readers.corpora import open_corpus
+from data.readers.corpora import READERS, open_corpus
 from data.readers.corpus import Corpus
 from data.storage.prepare import prepare
 from data.storage.remote import ShardsCorpus, adopt
@@ -28,3 +29,10 @@ def prepare_corpus(
         return adopt(config, folder)
     corpus = open_corpus(config)
     return prepare(changed(corpus) if changed else corpus, folder, duplicates=duplicates)
+
+
+def made_by(config: Any) -> tuple[str, ...]:
+    """The modules whose code makes a prepared folder of this corpus, whose change makes it another one."""
+    if isinstance(config, ShardsCorpus):
+        return (adopt.__module__,)
+    return READERS[config.kind].open.__module__, prepare.__module__
