@@ -101,6 +101,20 @@ def test_losses_and_model_of_one_process(
     assert_same_model(one[0], folder)
 
 
+@pytest.mark.parametrize("arguments", [DDP, FSDP])
+def test_a_value_head_learns_what_it_learns_in_one_process(folder: Path, arguments: tuple[str, ...]) -> None:
+    """It is a module beside the model, with gradients and a state of its own, through a kill as well."""
+    valued = (*ADAMW, "objective=awr")
+    alone = finished(folder / "one", *valued)
+    process = launch(folder / "two", *valued, *arguments)
+    until(folder / "two", "runs/stages/pretrain-*/checkpoints/step=[46]", process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert finished(folder / "two", *valued, *arguments) == pytest.approx(alone, rel=1e-4)
+    assert "continues from step=" in (folder / "two" / "said.txt").read_text()
+    assert_same_model(folder / "one", folder / "two")
+
+
 def test_sharded_muon_is_muon(folder: Path) -> None:
     """Its updates are of whole matrices, which no rank has; before they have added up, losses are those of one."""
     alone, sharded = finished(folder / "one"), finished(folder / "two", *FSDP)
