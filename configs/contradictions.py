@@ -52,12 +52,6 @@ def self_questions_are_tuned_on(config: Config) -> Iterator[str]:
             f"answer_format={config.answer_format} has none before its answers: set answer_format=evidence_first, or "
             "self_questions.round_trip=closed_book"
         )
-    if not config.self_questions.answers and config.answer_format != "evidence_first":
-        yield (
-            "self_questions.answers=false teaches the way to a sentence, and "
-            f"answer_format={config.answer_format} writes none: set answer_format=evidence_first, or "
-            "self_questions.answers=true"
-        )
     if config.self_questions.round_trip != "none" and not config.self_questions.each:
         yield (
             f"self_questions.round_trip={config.self_questions.round_trip} has no questions to ask back: raise "

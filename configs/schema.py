@@ -96,9 +96,6 @@ class SelfQuestionsConfig(Section):
         "memory (eval/answerers/writers/round_trip.py); none keeps all",
         one_of("none", "open_book", "closed_book"),
     )
-    answers: bool = key(
-        True, "their answers are learnt, too; false for the way to their sentences alone, where evidence comes first"
-    )
 
 
 @dataclass

@@ -4,8 +4,8 @@ Finds results.json in and below the folders (symbolic links to folders are not f
 once), puts runs together whose configurations differ in the seed only, and prints a markdown table of the numbers of
 answers in dialogue, on documents on which no question was tuned. A row of several seeds shows mean ± sample standard
 deviation over them; a single run its bootstrap interval, which says nothing about other seeds. `headline` is the joint
-of the system that the run is judged by, the best that it has given the question's text alone. A sweep ends in the same
-table, and in table.json as data.
+of the system that the run is judged by, the best that it has given the question's text alone, and `cited` how often the
+source that it names first is right, whatever its answer. A sweep ends in the same table, and in table.json as data.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ SYSTEM = "whence"
 SPLIT = "never_tuned"
 NOT_IDENTITY = ("seed", "run_dir")  # configuration keys in which runs of one row may differ
 SHARES = {"joint": "joint", "citation": "citation", "answer_em": "answer_em", "valid": "valid_unconstrained"}
-HEADLINE = "headline"
+HEADLINES = {"headline": "joint", "cited": "cited"}  # of the system that the run is judged by
 COLUMNS = (
     *(Column(metric, title, "%", 1, "higher") for title, metric in SHARES.items()),
-    Column(HEADLINE, "joint, headline system", "%", 1, "higher"),
+    *(Column(title, f"{metric}, headline system", "%", 1, "higher") for title, metric in HEADLINES.items()),
     Column("bits_per_byte", "bits/byte, held out", "", 3, "lower"),
 )
 
@@ -119,13 +119,13 @@ def grouped(runs: Sequence[Run]) -> tuple[list[list[Run]], list[str]]:
 
 def table(groups: Sequence[Sequence[Run]]) -> tuple[list[str], list[str]]:
     """The lines of the markdown table, and warnings about what it compares."""
-    header = ["name", "tokens", *SHARES, HEADLINE, "bits/byte", "seconds", "seeds"]
+    header = ["name", "tokens", *SHARES, *HEADLINES, "bits/byte", "seconds", "seeds"]
     rows = [
         [
             label,
             _listed({_tokens(run.results) for run in group}),
             *(_share(group, metric) for metric in SHARES.values()),
-            _share(group, "joint", None),
+            *(_share(group, metric, None) for metric in HEADLINES.values()),
             _spread(group, lambda r: r["bits_per_byte"], lambda value: f"{value:.3f}"),
             _spread(group, lambda r: r["seconds"], lambda value: f"{value:,.0f}"),
             "1 (single run)" if len(group) == 1 else str(len(group)),
@@ -151,7 +151,9 @@ def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
             metric: over_seeds([measure(part, metric) for run in group if (part := _part(run.results))])
             for metric in SHARES.values()
         }
-        values[HEADLINE] = over_seeds([measure(part, "joint") for run in group if (part := _part(run.results, None))])
+        for title, metric in HEADLINES.items():
+            parts = [part for run in group if (part := _part(run.results, None))]
+            values[title] = over_seeds([measure(part, metric) for part in parts])
         bits = [run.results["bits_per_byte"] for run in group]
         values["bits_per_byte"] = over_seeds([None if value is None else Value(value) for value in bits])
         seeds = tuple(run.results["seed"] for run in group if run.results["seed"] is not None)

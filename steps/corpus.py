@@ -166,7 +166,7 @@ class Corpus:
         left_out: Collection[str] = (),
         named: Identifiers | None = None,
     ) -> Questions:
-        """The tuning questions but those of ids `left_out`, and `further` ones, as the run has them answered.
+        """The tuning questions but those of ids `left_out`, and `further` ones, whose answers are not learnt.
 
         Args:
             crops: whether some visits are crops instead (`crops.fraction`).
@@ -194,7 +194,7 @@ class Corpus:
             drawn,
             room,
             config.objective,
-            () if config.self_questions.answers else {question.id for question in further},
+            {question.id for question in further},
         )
         if found.format.leads == "evidence" and found.without_evidence and not rank():
             log.info("         %d of %d questions are without evidence", found.without_evidence, len(found))

@@ -19,7 +19,7 @@ def self_questions(config: Config, prepare: Stage, trained: Stage) -> Stage:
     settings = {
         "prepare": prepare.key,
         "trained": trained.key,
-        "self_questions": {name: value for name, value in asdict(part).items() if name != "answers"},
+        "self_questions": asdict(part),
         "seed": config.seed,
         "row": config.batch.seq_len,
         "batch": config.eval.batch,

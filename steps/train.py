@@ -92,8 +92,6 @@ def sft(config: Config, prepare: Stage, pretrained: Stage, written: Stage | None
         settings |= {"expert": asdict(config.expert)}
     if written:
         settings |= {"self_questions": written.key}
-        if not config.self_questions.answers:
-            settings |= {"self_answers": False}
 
     def work(folder: Path) -> dict[str, Any]:
         import torch

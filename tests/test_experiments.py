@@ -18,7 +18,7 @@ from tests.test_run import SMALL, WORLD
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 # Of the same stages as others: they compose in the quick tests, and run in the slow ones.
 VARIANTS = {"abstention", "faithful_names", "formats", "lds", "lds_whole", "placement", "repeats_grid", "repeats_heads"}
-VARIANTS |= {"feedback", "repeats_sizes", "rlcr", "scenes_changing", "surprisal_base", "verbalised"}
+VARIANTS |= {"active", "feedback", "repeats_sizes", "rlcr", "scenes_changing", "surprisal_base", "verbalised"}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,9 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
         extra = (*NANO, f"corpus.path={_biocite(tmp_path)}")
     if experiment in CONTINUED and experiment != "qa_node":
         checkpoint = tiny_llama(tmp_path / "checkpoint")
-        read = {"squad_like": (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "model.layers=1")}
+        read = dict.fromkeys(
+            ("squad_like", "active"), (f"corpus.path={_squad(tmp_path)}", "corpus.documents=20", "model.layers=1")
+        )
         extra = read.get(experiment, ("corpus=world_tiny", *WORLD) if experiment == "real_text" else WORLD)
         extra += (f"init={checkpoint}",)
     if experiment == "real_text":

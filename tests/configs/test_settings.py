@@ -23,10 +23,10 @@ SHARE, PART, FINITE = "must be a share from 0 to 1", "must be a share from 0 to 
 PATH = ("corpus.path=d.jsonl",)
 GIVEN = {
     "shards": ("corpus.url=u",),
-    **dict.fromkeys(("files", "qa", "squad_like", "qa_node", "clapnq", "selqa"), PATH),
+    **dict.fromkeys(("files", "qa", "squad_like", "active", "qa_node", "clapnq", "selqa"), PATH),
 }
 KINDS = ("biocite", "files", "qa", "shards", "world", "world_demo")  # one of each, of worlds an easy and a hard one
-CONTINUED = ("continue", "real_text", "squad_like", "qa_node")  # experiments that go on from a checkpoint
+CONTINUED = ("continue", "real_text", "squad_like", "active", "qa_node")  # experiments that go on from a checkpoint
 
 
 REFUSED = {
@@ -105,7 +105,6 @@ REFUSED = {
     "abstention_sft.temperature=0": "abstention_sft.temperature=0.0: must be above 0",
     "abstention_sft.optimizer.beta2=1": f"abstention_sft.optimizer.beta2=1.0: {PART}",
     "self_questions.round_trip=open_book": "round_trip=open_book has no questions to ask back: raise",
-    "self_questions.answers=false": "answers=false teaches the way to a sentence, and answer_format=direct writes none",
     "self_questions.each=1 self_questions.round_trip=open_book": "answer_format=direct has none before its answers",
     "stages_dir=": "stages_dir='': must be not empty",
     "lora.rank=-1": "lora.rank=-1: must be at least 0",

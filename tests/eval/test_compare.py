@@ -10,7 +10,7 @@ from eval.results.results import build_results, write_results
 def write_run(folder, seed=0, joint=0.5, tokens=1000, name="run", bits=1.25, citation=0.75, **config):
     folder.mkdir(parents=True)
     part = {
-        "joint": joint, "citation": citation, "answer_em": 0.6, "valid_unconstrained": None,
+        "joint": joint, "citation": citation, "answer_em": 0.6, "valid_unconstrained": None, "cited": 0.7,
         "intervals": {"joint": [0.4, 0.6], "citation": None, "answer_em": None, "valid_unconstrained": None},
     }  # fmt: skip
     results = build_results(
@@ -48,6 +48,7 @@ def test_seeds_share_a_row_and_single_runs_say_so(tmp_path, capsys):
         "answer_em",
         "valid",
         "headline",
+        "cited",
         "bits/byte",
         "seconds",
         "seeds",
@@ -61,6 +62,7 @@ def test_seeds_share_a_row_and_single_runs_say_so(tmp_path, capsys):
             "60.0 ± 0.0",
             "-",
             "50.0 ± 10.0",
+            "70.0 ± 0.0",
             "1.250 ± 0.000",
             "100 ± 0",
             "3",
@@ -73,6 +75,7 @@ def test_seeds_share_a_row_and_single_runs_say_so(tmp_path, capsys):
             "60.0",
             "-",
             "90.0 [40.0, 60.0]",
+            "70.0",
             "1.250",
             "100",
             "1 (single run)",
@@ -171,8 +174,15 @@ def test_the_headline_is_of_the_system_that_the_run_is_judged_by(tmp_path, capsy
     path = tmp_path / "a" / "results.json"
     found = json.loads(path.read_text())
     part = found["attribution"]["never_tuned"]
-    found["attribution"]["never_tuned"] = {**part, "joint": 0.8, "system": "cloze", "floors": {"whence": part}}
+    found["attribution"]["never_tuned"] = {
+        **part,
+        "joint": 0.8,
+        "cited": 0.9,
+        "system": "cloze",
+        "floors": {"whence": part},
+    }
     path.write_text(json.dumps(found))
     rows, _ = printed(capsys, tmp_path)
-    headline, joint = rows[0].index("headline"), rows[0].index("joint")
+    headline, joint, cited = (rows[0].index(name) for name in ("headline", "joint", "cited"))
+    assert rows[2][cited].startswith("90.0")
     assert rows[2][headline].startswith("80.0") and rows[2][joint].startswith("50.0")

@@ -2,9 +2,9 @@
 
     <|doc|> sentence <|answer|> answer <|ask|> question <|end|>
 
-The answer and the question are learnt. So the model can write questions of its own, with their answers, for documents
-that nobody asked about (steps/self_questions.py), and it can say how well a question fits a sentence:
-log P(question | sentence, answer).
+The answer and the question are learnt. So the model can write questions of its own, to words of documents that nobody
+asked about (steps/self_questions.py), and it can say how well a question fits a sentence: log P(question | sentence,
+answer).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from configs.keys import PART, Section, key
+from data.pipeline.answer_format import Ids
 from data.pipeline.sample import ANSWER, QUESTION, TEXT, Part, Sample, Tokens
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Question
@@ -38,30 +39,28 @@ class Asking:
         self.tokenizer = tokenizer
         self.end = tokenizer.end
 
-    def prompt(self, sentence: Sequence[int] | Tokens) -> list[int]:
-        """What a model reads before it writes an answer and the question to it."""
-        return [self.tokenizer.doc, *map(int, sentence), self.tokenizer.answer]
+    def prompt(self, sentence: Ids, answer: Ids) -> list[int]:
+        """What a model reads before it writes a question."""
+        return [*self._told(sentence), *map(int, answer), self.tokenizer.ask]
 
     def sample(self, sentence: Tokens, answer: Tokens, question: Tokens) -> Sample:
         """An answer and its question behind their sentence, both learnt."""
         written = [*map(int, answer), self.tokenizer.ask, *map(int, question), self.tokenizer.end]
-        prompt = Part(self.prompt(sentence), QUESTION, learn=False, span=0)
-        return Sample([prompt, Part(written, ANSWER, span=0)], self.tokenizer.end_src)
+        given = Part(self._told(sentence), QUESTION, learn=False, span=0)
+        return Sample([given, Part(written, ANSWER, span=0)], self.tokenizer.end_src)
 
     def scored(self, sentence: Tokens, answer: Tokens, question: Tokens) -> Sample:
         """The same, of which the question alone is scored, as text (eval/answerers/likelihoods.py)."""
-        given = [*self.prompt(sentence), *map(int, answer), self.tokenizer.ask]
+        given = Part(self.prompt(sentence, answer), QUESTION, learn=False, span=0)
         written = [*map(int, question), self.tokenizer.end]
-        return Sample([Part(given, QUESTION, learn=False, span=0), Part(written, TEXT, span=0)], self.tokenizer.end_src)
+        return Sample([given, Part(written, TEXT, span=0)], self.tokenizer.end_src)
 
-    def parse(self, tokens: Sequence[int]) -> tuple[str, str]:
-        """The answer and the question that were written, without the mark that ends them; "" for both where not."""
-        words = list(tokens)
-        place = words.index(self.tokenizer.ask) if self.tokenizer.ask in words else len(words)
-        answer, question = words[:place], words[place + 1 :]
-        if not answer or not question or self.tokenizer.reserved.intersection([*answer, *question]):
-            return "", ""
-        return self.tokenizer.decode(answer), self.tokenizer.decode(question)
+    def parse(self, tokens: Sequence[int]) -> str:
+        """The question that was written, without the mark that ends it; "" where it is none."""
+        return "" if self.tokenizer.reserved.intersection(tokens) else self.tokenizer.decode(tokens)
+
+    def _told(self, sentence: Ids) -> list[int]:
+        return [self.tokenizer.doc, *map(int, sentence), self.tokenizer.answer]
 
 
 class Askings:

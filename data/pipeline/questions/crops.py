@@ -85,13 +85,7 @@ def crop(sentence: str, others: Sequence[str], rng: random.Random) -> tuple[str,
     Args:
         others: the other sentences of the document.
     """
-    words = [match.group() for match in WORD.finditer(sentence)]
-    if len(words) < LEAST:
-        return None
-    begin, end = _answer(words, rng)
-    answer = " ".join(words[begin:end]).strip(EDGES)
-    left = [word.strip(EDGES) for word in (*words[:begin], *words[end:])]
-    left = [word for word in left if word]
+    answer, left = taken_out(sentence, rng)
     if not answer or not left:
         return None
     share = rng.uniform(*KEPT)
@@ -101,6 +95,21 @@ def crop(sentence: str, others: Sequence[str], rng: random.Random) -> tuple[str,
         kept = rng.sample(named, min(len(named), rng.randint(1, MOST_ELSEWHERE))) + kept
     question = " ".join(kept)
     return (question.lower() if rng.random() < LOWERED else question), answer
+
+
+def taken_out(sentence: str, rng: random.Random) -> tuple[str, list[str]]:
+    """Words of a sentence that may be asked for, a name or a number where it has one, and the other words.
+
+    "" and all of them where there are too few.
+    """
+    found = list(WORD.finditer(sentence))
+    words = [match.group() for match in found]
+    if len(words) < LEAST:
+        return "", words
+    begin, end = _answer(words, rng)
+    answer = sentence[found[begin].start() : found[end - 1].end()].strip(EDGES)
+    left = [word.strip(EDGES) for word in (*words[:begin], *words[end:])]
+    return answer, [word for word in left if word]
 
 
 def names(words: Sequence[str]) -> list[str]:

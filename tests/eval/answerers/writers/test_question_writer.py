@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from telling import Telling
 
 from data.records import Document, Question
-from eval.answerers.writers.question_writer import _useless, _words, write_questions
+from eval.answerers.writers.question_writer import _answers, _useless, _words, write_questions
 
 PAGE = Document("doc-7", (("Ada Moss was born in Oslo in May.",), ("Law was what Ada studied there.",)))
 ASKS = {
-    "<|answer|>": {" Oslo": 0.6, " in": 0.2},
-    " Oslo": {"<|ask|>": 0.9},
-    " in": {"<|ask|>": 0.9},
     "<|ask|>": {" was": 0.5, " born": 0.4},
     " was": {" born": 0.9},
     " born": {"<|end|>": 0.9},
@@ -35,6 +34,15 @@ def test_every_sentence_is_asked_about_and_what_is_kept_has_its_evidence(telling
     again = write_questions(answerer, [PAGE], each=6, temperature=1.0, seed=0, evaluated=asked)
     assert not again.questions and again.left_out["is asked in evaluation"] > 0
     assert found.left_out.total() + len(found.questions) <= 12
+    assert not write_questions(answerer, [], each=6, temperature=1.0, seed=0).questions
+
+
+def test_different_words_of_a_sentence_are_asked_for() -> None:
+    sentence = PAGE.sentences[0][0]
+    found = _answers(sentence, 4, random.Random(1))
+    assert 1 < len(found) == len(set(found)) <= 4
+    assert all(answer in sentence for answer in found)
+    assert _answers("Nobody works.", 4, random.Random(1)) == []  # too few words to be asked about
 
 
 @pytest.mark.parametrize(
