@@ -110,9 +110,9 @@ def _checked(
     if not statements:
         return [], []
     tokenizer = answerer.tokenizer
-    ranked = answerer.ranked_sources([wordings[0] for wordings in statements], most)
+    worded = list(dict.fromkeys(tuple(wordings[:WORDINGS]) for wordings in statements))  # what is the same, once
+    ranked = answerer.ranked_sources([wordings[0] for wordings in worded], most)
     sources = [answerer.identifiers.tokens[found[0][0]] for found in ranked]
-    worded = [wordings[:WORDINGS] for wordings in statements]
     check = bidirectional_check(answerer, worded, sources)
     signals = [dict(zip(BidirectionalCheck._fields, row, strict=True)) for row in np.transpose(check).tolist()]
     marks = {int(mark): tenths / 10 for tenths, mark in enumerate(tokenizer.confidences)}
@@ -125,7 +125,9 @@ def _checked(
             signals, unsourced.lp_statement_given_id, unsourced.lp_id_given_statement, strict=True
         ):
             shown |= {"nosrc_lp_statement_given_id": float(told), "nosrc_lp_id_given_statement": float(noted)}
-    return ranked, signals
+    places = {wordings: place for place, wordings in enumerate(worded)}
+    each = [places[tuple(wordings[:WORDINGS])] for wordings in statements]
+    return [ranked[place] for place in each], [signals[place] for place in each]
 
 
 def _encoded(tokenizer: Tokenizer, statements: Sequence[Sequence[str]]) -> list[tuple[int, np.ndarray]]:

@@ -43,20 +43,15 @@ def add_evidence_candidates(
     """
     if answerer.format.leads != "evidence" or not answerer.cites:
         return list(said)
-    found: list[Prediction] = []
+    written: list[list[tuple[str, float]]] = []
     for start in tqdm(range(0, len(questions), answerer.batch), desc="evidence", unit=" batches", disable=None):
-        end = start + answerer.batch
-        found += _with_rivals(answerer, questions[start:end], said[start:end])
-    return found
-
-
-def _with_rivals(answerer: LMAnswerer, questions: Sequence[Question], said: Sequence[Prediction]) -> list[Prediction]:
-    written = _written(answerer, questions)
+        written += _written(answerer, questions[start : start + answerer.batch])
     others = [
         [(sentence, score) for sentence, score in found if sentence != prediction.evidence]
         for found, prediction in zip(written, said, strict=True)
     ]
-    rivals = iter(_answered(answerer, questions, others))
+    asked = [question for question, held in zip(questions, others, strict=True) for _ in held]
+    rivals = iter(_checked(answerer, asked, _answered(answerer, questions, others)))
     held = [
         replace(prediction, rivals=tuple(rival for rival in (next(rivals) for _ in found) if rival.answer))
         for found, prediction in zip(others, said, strict=True)
@@ -100,25 +95,37 @@ def _written(answerer: LMAnswerer, questions: Sequence[Question]) -> list[list[t
 def _answered(
     answerer: LMAnswerer, questions: Sequence[Question], evidence: Sequence[Sequence[tuple[str, float]]]
 ) -> list[Prediction]:
-    """The answer from each sentence, cited by its footnote and checked; one without words where none is given."""
+    """The answer from each sentence; one without words where none is given."""
     wanted = [(question, *one) for question, found in zip(questions, evidence, strict=True) for one in found]
-    answers = answerer.answer_from([(question.text, sentence) for question, sentence, _ in wanted])
-    made = [
-        Prediction(
-            question.id,
-            "answered" if answer else "unparseable",
-            answer or None,
-            signals={"answer": log_prob, "lp_evidence": score} if answer else {},
-            evidence=sentence,
-        )
-        for (question, sentence, score), (answer, log_prob) in zip(wanted, answers, strict=True)
-    ]
-    stated = [
-        replace(question, statement=tuple(filter(None, [stating(p.evidence, p.answer or "")])), premise=())
-        for (question, _, _), p in zip(wanted, made, strict=True)
-    ]
-    checked = restate(answerer, stated, made)
-    return [p if p.citations else replace(p, answer=None, outcome="unparseable") for p in checked]
+    made: list[Prediction] = []
+    for start in tqdm(range(0, len(wanted), answerer.batch), desc="answers", unit=" batches", disable=None):
+        chunk = wanted[start : start + answerer.batch]
+        answers = answerer.answer_from([(question.text, sentence) for question, sentence, _ in chunk])
+        made += [
+            Prediction(
+                question.id,
+                "answered" if answer else "unparseable",
+                answer or None,
+                signals={"answer": log_prob, "lp_evidence": score} if answer else {},
+                evidence=sentence,
+            )
+            for (question, sentence, score), (answer, log_prob) in zip(chunk, answers, strict=True)
+        ]
+    return made
+
+
+def _checked(answerer: LMAnswerer, questions: Sequence[Question], made: Sequence[Prediction]) -> list[Prediction]:
+    """Each cited by its footnote and checked; one without an answer where it can't be."""
+    order = sorted(range(len(made)), key=lambda i: made[i].evidence)  # `restate` looks once at what is the same
+    found = list(made)
+    for start in tqdm(range(0, len(order), answerer.batch), desc="checks", unit=" batches", disable=None):
+        chunk = order[start : start + answerer.batch]
+        said = [made[i] for i in chunk]
+        forms = [tuple(filter(None, [stating(p.evidence, p.answer or "")])) for p in said]
+        asked = [replace(questions[i], statement=form, premise=()) for i, form in zip(chunk, forms, strict=True)]
+        for i, checked in zip(chunk, restate(answerer, asked, said), strict=True):
+            found[i] = checked if checked.citations else replace(checked, answer=None, outcome="unparseable")
+    return found
 
 
 @torch.inference_mode()

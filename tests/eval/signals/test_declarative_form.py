@@ -44,6 +44,25 @@ def test_the_source_is_that_of_the_footnote_and_the_check_is_against_it(answerer
     assert found.signals["answer"] == -1.0
 
 
+def test_a_statement_that_comes_several_times_is_looked_at_once(
+    answerer: LMAnswerer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [PLAIN, replace(PLAIN, id="r"), PLAIN]
+    given = [said(PLAIN), said(asked[1], answer="Oslo"), said(PLAIN)]
+    alone = [restate(answerer, [q], [p])[0] for q, p in zip(asked, given, strict=True)]
+    looked_at: list[str] = []
+
+    def ranked(statements: list[str], most: int) -> list[list[tuple[int, float]]]:
+        looked_at.extend(statements)
+        return LMAnswerer.ranked_sources(answerer, statements, most)
+
+    monkeypatch.setattr(answerer, "ranked_sources", ranked)
+    for found, one in zip(restate(answerer, asked, given), alone, strict=True):
+        assert [c.id for c in found.citations] == [c.id for c in one.citations]
+        assert found.signals == pytest.approx(one.signals, abs=1e-4)
+    assert looked_at == ["Ada Moss was born in Lima.", "Ada Moss was born in Oslo."]
+
+
 def test_what_is_presupposed_is_checked_in_its_own_document(answerer: LMAnswerer) -> None:
     plain, presuming = restate(answerer, [PLAIN, PRESUMING], [said(PLAIN), said(PRESUMING)])
     assert {n: v for n, v in presuming.signals.items() if not n.startswith("premise")} == pytest.approx(plain.signals)
