@@ -94,19 +94,14 @@ def knowing_table(results: Mapping[str, Any], command: str | None, machine: str,
 
     None where abstention was not measured.
     """
-    from eval.results.selective_metrics import MAIN, METRICS  # torch, which a table of attribution does not need
+    from eval.results.selective_metrics import MAIN  # torch, which a table of attribution does not need
 
-    own, handed = (part.get("abstention", {}) for part in (results, results.get("given", {})))
-    if "test" not in own:
-        return None
     seeds = () if results["seed"] is None else (results["seed"],)
-    parts = {"its own statements": own["test"], "its own statements, questions reworded": own.get("reworded")}
-    rows = [Row(name, _values(part, MAIN), False, seeds) for name, part in parts.items() if part]
-    if "test" in handed:
-        rows.append(Row("statements of the corpus", _values(handed["test"], MAIN), True, seeds))
+    rows = [Row(name, figures(part, MAIN), is_given, seeds) for name, part, is_given in knowing_parts(results)]
+    if not rows:
+        return None
     shown = [name for name in MAIN if any(row.values[name] for row in rows)]
     rows = [replace(row, values={name: row.values[name] for name in shown}) for row in rows]
-    rates = ("auroc", "smooth")  # shown as they are
     return Table(
         name=f"{results['name']}_abstention",
         title="What it knows of its ignorance, on the test fold",
@@ -114,17 +109,44 @@ def knowing_table(results: Mapping[str, Any], command: str | None, machine: str,
         revision=results["git"],
         machine=machine,
         date=date,
-        columns=[
-            Column(name, METRICS[name].title, *(("", 3) if name.startswith(rates) else ("%", 1)), METRICS[name].better)
-            for name in shown
-        ],
+        columns=knowing_columns(shown),
         rows=rows,
         note="A single run; intervals hold 95% and resample entities.",
         headline=0,
     )
 
 
-def _values(part: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Value | None]:
+def knowing_parts(results: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], bool]]:
+    """What was measured of abstention on the test fold: how it was asked, the metrics, and whether it was given the
+    statement form. Nothing where abstention was not measured.
+    """
+    own, handed = (part.get("abstention", {}) for part in (results, results.get("given", {})))
+    if "test" not in own:
+        return []
+    parts = (
+        ("its own statements", own["test"], False),
+        ("its own statements, questions reworded", own.get("reworded"), False),
+        ("statements of the corpus", handed.get("test"), True),
+    )
+    return [(name, part, is_given) for name, part, is_given in parts if part]
+
+
+def knowing_columns(metrics: Sequence[str]) -> list[Column]:
+    """A column for each metric of abstention: shares per cent, the others as they are."""
+    from eval.results.selective_metrics import METRICS
+
+    return [
+        Column(
+            n,
+            METRICS[n].title,
+            *(("", 3) if n.startswith("auroc") or n.endswith("ece") else ("%", 1)),
+            METRICS[n].better,
+        )
+        for n in metrics
+    ]
+
+
+def figures(part: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Value | None]:
     found: dict[str, Value | None] = {}
     for name in metrics:
         measured = part.get(name) or {"value": None}

@@ -244,6 +244,7 @@ METRICS: Mapping[str, Metric] = {
     "worst_group_ece": Metric(
         lambda c, w: worst_group_ece(c.confidence, c.correct, c.classes.tolist(), w),
         "the largest calibration error of a support class",
+        "ECE of the worst class",
         better=LOWER,
     ),
     "source_smooth_ece": Metric(

@@ -30,8 +30,9 @@ from eval.results import table as results_table
 from eval.results.given import marked
 from eval.results.recorded import record_sweep
 from eval.results.results import flatten, read_results, setting
+from eval.results.run_table import knowing_columns
 from eval.results.selective_metrics import MAIN, METRICS
-from eval.results.table import Column, Value, over_seeds
+from eval.results.table import Value, over_seeds
 from eval.selective.selective_baselines import SYSTEMS, SelectiveOutput, decide, fit_policies, in_fold
 from eval.sweeps.shown import of_runs
 
@@ -41,15 +42,7 @@ COMMAND = of_runs(
 )
 TARGET = 0.75
 RESAMPLES = 2000
-COLUMNS = [
-    Column(
-        name,
-        METRICS[name].title,
-        *(("", 3) if name.startswith(("auroc", "smooth")) else ("%", 1)),
-        METRICS[name].better,
-    )
-    for name in MAIN
-]
+COLUMNS = knowing_columns(MAIN)
 EXPERT = "expert"
 STATEMENTS, GIVEN = "statements", "statements_given"  # stages of a run: steps/evaluation/signals.py
 
