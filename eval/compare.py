@@ -5,7 +5,8 @@ once), puts runs together whose configurations differ in the seed only, and prin
 answers in dialogue, on documents on which no question was tuned. A row of several seeds shows mean ± sample standard
 deviation over them; a single run its bootstrap interval, which says nothing about other seeds. `headline` is the joint
 of the system that the run is judged by, the best that it has given the question's text alone, and `cited` how often the
-source that it names first is right, whatever its answer. A sweep ends in the same table, and in table.json as data.
+source that it names first is right, whatever its answer; `reworded` is its joint in wordings that nobody taught. A
+sweep ends in the same table, and in table.json as data.
 """
 
 from __future__ import annotations
@@ -37,10 +38,15 @@ SYSTEM = "whence"
 SPLIT = "never_tuned"
 NOT_IDENTITY = ("seed", "run_dir")  # configuration keys in which runs of one row may differ
 SHARES = {"joint": "joint", "citation": "citation", "answer_em": "answer_em", "valid": "valid_unconstrained"}
-HEADLINES = {"headline": "joint", "cited": "cited"}  # of the system that the run is judged by
+# Of the system that the run is judged by: the questions, the metric, and its title.
+HEADLINES = {
+    "headline": (SPLIT, "joint", "joint, headline system"),
+    "cited": (SPLIT, "cited", "cited, headline system"),
+    "reworded": ("reworded", "joint", "joint, headline system, reworded questions"),
+}
 COLUMNS = (
     *(Column(metric, title, "%", 1, "higher") for title, metric in SHARES.items()),
-    *(Column(title, f"{metric}, headline system", "%", 1, "higher") for title, metric in HEADLINES.items()),
+    *(Column(key, title, "%", 1, "higher") for key, (_, _, title) in HEADLINES.items()),
     Column("bits_per_byte", "bits/byte, held out", "", 3, "lower"),
 )
 
@@ -125,7 +131,7 @@ def table(groups: Sequence[Sequence[Run]]) -> tuple[list[str], list[str]]:
             label,
             _listed({_tokens(run.results) for run in group}),
             *(_share(group, metric) for metric in SHARES.values()),
-            *(_share(group, metric, None) for metric in HEADLINES.values()),
+            *(_share(group, metric, None, split) for split, metric, _ in HEADLINES.values()),
             _spread(group, lambda r: r["bits_per_byte"], lambda value: f"{value:.3f}"),
             _spread(group, lambda r: r["seconds"], lambda value: f"{value:,.0f}"),
             "1 (single run)" if len(group) == 1 else str(len(group)),
@@ -151,8 +157,8 @@ def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
             metric: over_seeds([measure(part, metric) for run in group if (part := _part(run.results))])
             for metric in SHARES.values()
         }
-        for title, metric in HEADLINES.items():
-            parts = [part for run in group if (part := _part(run.results, None))]
+        for title, (split, metric, _) in HEADLINES.items():
+            parts = [part for run in group if (part := _part(run.results, None, split))]
             values[title] = over_seeds([measure(part, metric) for part in parts])
         bits = [run.results["bits_per_byte"] for run in group]
         values["bits_per_byte"] = over_seeds([None if value is None else Value(value) for value in bits])
@@ -172,21 +178,21 @@ def labels(groups: Sequence[Sequence[Run]]) -> list[str]:
     ]
 
 
-def _part(results: Mapping[str, Any], system: str | None = SYSTEM) -> Mapping[str, Any]:
+def _part(results: Mapping[str, Any], system: str | None = SYSTEM, split: str = SPLIT) -> Mapping[str, Any]:
     """The attribution of the answer in dialogue, which every run has; with None, of the system it is judged by."""
-    found: Mapping[str, Any] = results["attribution"].get(SPLIT, {})
+    found: Mapping[str, Any] = results["attribution"].get(split, {})
     return system_of(found, system) if system else found
 
 
-def _share(group: Sequence[Run], metric: str, system: str | None = SYSTEM) -> str:
+def _share(group: Sequence[Run], metric: str, system: str | None = SYSTEM, split: str = SPLIT) -> str:
     def value(results: Mapping[str, Any]) -> float | None:
-        share: float | None = _part(results, system).get(metric)
+        share: float | None = _part(results, system, split).get(metric)
         return share
 
     if len(group) > 1:
         return _spread(group, value, percent)
     results = group[0].results
-    return percent(value(results), _part(results, system).get("intervals", {}).get(metric))
+    return percent(value(results), _part(results, system, split).get("intervals", {}).get(metric))
 
 
 def _spread(

@@ -49,6 +49,7 @@ def test_seeds_share_a_row_and_single_runs_say_so(tmp_path, capsys):
         "valid",
         "headline",
         "cited",
+        "reworded",
         "bits/byte",
         "seconds",
         "seeds",
@@ -63,6 +64,7 @@ def test_seeds_share_a_row_and_single_runs_say_so(tmp_path, capsys):
             "-",
             "50.0 ± 10.0",
             "70.0 ± 0.0",
+            "-",
             "1.250 ± 0.000",
             "100 ± 0",
             "3",
@@ -76,6 +78,7 @@ def test_seeds_share_a_row_and_single_runs_say_so(tmp_path, capsys):
             "-",
             "90.0 [40.0, 60.0]",
             "70.0",
+            "-",
             "1.250",
             "100",
             "1 (single run)",
@@ -174,15 +177,11 @@ def test_the_headline_is_of_the_system_that_the_run_is_judged_by(tmp_path, capsy
     path = tmp_path / "a" / "results.json"
     found = json.loads(path.read_text())
     part = found["attribution"]["never_tuned"]
-    found["attribution"]["never_tuned"] = {
-        **part,
-        "joint": 0.8,
-        "cited": 0.9,
-        "system": "cloze",
-        "floors": {"whence": part},
-    }
+    judged = {**part, "joint": 0.8, "cited": 0.9, "system": "cloze", "floors": {"whence": part}}
+    found["attribution"] = {"never_tuned": judged, "reworded": {**judged, "joint": 0.3}}
     path.write_text(json.dumps(found))
     rows, _ = printed(capsys, tmp_path)
-    headline, joint, cited = (rows[0].index(name) for name in ("headline", "joint", "cited"))
+    headline, joint, cited, reworded = (rows[0].index(name) for name in ("headline", "joint", "cited", "reworded"))
+    assert rows[2][reworded].startswith("30.0")
     assert rows[2][cited].startswith("90.0")
     assert rows[2][headline].startswith("80.0") and rows[2][joint].startswith("50.0")
