@@ -195,7 +195,7 @@ METRICS: Mapping[str, Metric] = {
         lambda c, w: (
             (c.share(~c.answered, c.of("false_premise"), w) + c.share(c.answered, c.of("true_premise"), w)) / 2
         ),
-        "mean of the share of false premises not answered and of true twins answered",
+        "mean of the share of false premises not answered and of true ones answered",
         "false premise",
         main=True,
         by_system=True,
