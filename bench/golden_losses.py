@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.golden_losses",
         description="Train the demo's model for a hundred steps, about half a minute, and write its losses anew: "
-        "for when they are meant to change. tests/test_golden_losses.py compares with tests/golden/demo.json.",
+        "for when they are meant to change. tests/bench/test_golden_losses.py compares with tests/golden/demo.json.",
     )
     parser.add_argument("path", metavar="FILE.json", type=Path, help="replaced if it is there")
     path: Path = parser.parse_args(arguments).path

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def abstention_sft(config: Config, prepare: Stage, tuned: Stage) -> list[Stage]:
-    """Its stages: for each round an rollout and what was learnt from it."""
+    """Its stages: for each round a rollout and what was learnt from it."""
     stages = [tuned]
     for number in range(1, config.abstention_sft.rounds + 1):
         rollout = _rollout(config, prepare, stages[-1], number)

@@ -1,7 +1,7 @@
-"""The training stages: pretraining, tuning, and the second phase of tuning.
+"""The training stages pretrain and sft, and what all training stages share.
 
 All of them train on two sources: pretraining on documents with a share of tuning questions, tuning on questions and the
-second phase on lessons, both with a share of documents replayed.
+later stages on lessons, these with a share of documents replayed.
 """
 
 from __future__ import annotations

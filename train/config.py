@@ -1,4 +1,4 @@
-"""What is configured about training: the optimiser, and where it runs."""
+"""What is configured about training: the optimiser, adapters, the objective, surprisal fed back, and where it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The LightningModule of both stages: one step, its metrics, and where the data stream stands.
+"""The LightningModule of every training stage: one step, its metrics, and where the data stream stands.
 
 The loss is the weighted mean over *all* targets of an optimiser step (train/objectives): every microbatch divides its
 sum by the step's weight, which the stream knows without communication, so ranks and accumulation can't skew it. What a

@@ -14,7 +14,7 @@ from the text, which predicts the next *text* token across it. So an identifier 
 footnote, and plain text sees exactly what it would see without tags. Its last token predicts `<|/src|>`, which is not
 an input.
 
-**Recall** is the other direction (ID to text): the tag first, with no loss on it, then the sentences. A document is
+**ID to text** is the other direction: the tag first, with no loss on it, then the sentences. A document is
 shown that way at a share `id_to_text` of its visits.
 
 A placement is one entry of `PLACEMENTS`, under the name that `tags.placement` gives it: how a document is laid out, and

@@ -1,7 +1,7 @@
 """Where every token went: nothing that comes in is lost on the way to a trained row.
 
-    places of the rows trained on  = text + tag + question + answer + padding
-    tokens of the blocks begun     = text + tag + question + answer + unreached
+    positions in the rows trained on  = text + tag + question + answer + padding
+    tokens of the blocks begun        = text + tag + question + answer + unreached
 
 A `Tally` is carried by the stream's cursor, so it survives a kill. It is the stream's count of what it hands out;
 `train.module` counts what is trained on, checkpoints keep that too, and `Stream.account` checks that both are the same.

@@ -3,8 +3,8 @@
 Answers in dialogue are learnt from the questions of tuning, statements from every document. So the statement that an
 answer makes, up to where the answer stands ("Ada Moss was born in"), brings out what the model was told where the
 question may not. Every completion (eval/answerers/writers/cloze.py) is a candidate beside the answer, cited by its
-footnote and checked both ways; eval/selective/answer_selection.py chooses. It needs what the two-way check needs: the
-corpus's wording of the answer.
+footnote and checked both ways; eval/selective/answer_selection.py chooses. It needs what the two-way check needs: a
+statement, which the model writes for the question or the corpus brings.
 """
 
 from __future__ import annotations

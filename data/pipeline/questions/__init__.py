@@ -1,2 +1,1 @@
-"""What is trained on besides documents: questions rewritten as statements, crops of sentences, the second phase's
-lessons, and whether they fit a row."""
+"""What is trained on besides documents: lessons, attempts, and what takes the place of tuning questions."""

@@ -10,7 +10,6 @@ from data.records import Document, Question
 from data.storage.question_checks import QuestionError
 
 MARKS = 6  # <|ask|> <|answer|> <|src|> <|/src|> <|end|>, and a mark of confidence where one is taught
-SHOWN = 3  # examples of a warning
 
 
 def check_lengths(
@@ -23,7 +22,7 @@ def check_lengths(
 ) -> None:
     """Insist that each question, with all that stands beside it in training and evaluation, fits a row of tokens.
 
-    A question of split tune or second is trained on with its answer and the identifier of a document; of the others an
+    A question of split tune or relabel is trained on with its answer and the identifier of a document; of the others an
     answer is only compared. Statements and premises are read with an identifier.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a second phase of tuning says to a question, made from the model's own answers to it (train/second.py).
+"""What a second phase of tuning says to a question, made from the model's own answers to it.
 
 A lesson is one of four things to say, and how sure to be of it:
 
