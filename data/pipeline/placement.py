@@ -180,11 +180,6 @@ class Judged(NamedTuple):
     shown: bool = True
 
 
-def arrange(config: TagsConfig, sentences: Sequence[Sequence[Tokens]], key: int) -> list[Tokens]:
-    """The sentences of one visit in their order and wording, drawn by `key`."""
-    return [sentences[i][choice] for i, choice in _order(config, sentences, key)]
-
-
 def _order(config: TagsConfig, sentences: Sequence[Sequence[Tokens]], key: int) -> list[tuple[int, int]]:
     """Which sentence comes in which of its wordings."""
     drawn = hash_key(key, ORDER_AND_WORDING, np.arange(len(sentences)))
@@ -239,7 +234,7 @@ def _key_of(key: int, piece: int) -> int:
 
 
 def _arranged(config: TagsConfig, sentences: Sequence[Sequence[Tokens]], key: int, judged: Judged | None) -> list[Part]:
-    """`arrange`, with what is known of each sentence."""
+    """The sentences of one visit in their order and wording, with what is known of each."""
     order = _order(config, sentences, key)
     if judged is None:
         return [Part(sentences[i][choice]) for i, choice in order]

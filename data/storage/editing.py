@@ -21,7 +21,6 @@ from data.stateless_rng import Permutation, hash_key
 EDIT = "edit.json"  # in a folder prepared after an edit
 NEW_NAME = "-renamed"  # behind the id of a document that is renamed
 UNCHANGED: Mapping[str, str] = MappingProxyType({})
-GROUPS = ("new", "retracted", "rerouted", "renamed", "kept")
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def corpus_after(
 
 
 def group(question: Question, edit: Edit) -> str:
-    """Which of `GROUPS` a question is of, by its support before anything was retracted or renamed; "" for none.
+    """Which group a question is of, by its support before anything was retracted or renamed; "" for none.
 
     new: all of its documents were added. retracted: all are. rerouted: some are. renamed: one is, and none retracted.
     kept: the edit touches none of them.

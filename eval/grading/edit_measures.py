@@ -39,7 +39,7 @@ class EditCase:
     """A question that was asked after an edit.
 
     Attributes:
-        group: one of `data.storage.editing.GROUPS`, or `REWORDED`.
+        group: as `data.storage.editing.group` has it, or `REWORDED`.
         before, after: the question as if nothing had been retracted or renamed, and as it is now.
         forced, free: what the system answers if it has to, and what it does of its own.
     """

@@ -100,13 +100,6 @@ def own_scene(tokenizer: Tokenizer, seed: int, place: int) -> Tokens:
     return scene(tokenizer, seed, OWN, place)
 
 
-def in_words(tokenizer: Tokenizer, tokens: Sequence[int] | Tokens) -> str:
-    """A scene for people; "?" for a slot that holds none of its values."""
-    values = slot_values(tokenizer, tokens)
-    words = [SLOTS[slot][value] if value >= 0 else "?" for slot, value in zip(SLOTS, values, strict=True)]
-    return ", ".join(words)
-
-
 def slot_values(tokenizer: Tokenizer, tokens: Sequence[int] | Tokens) -> list[int]:
     """The value of each slot, from 0; -1 where there is none of the slot's, or nothing stands."""
     found = [-1] * len(SLOTS)

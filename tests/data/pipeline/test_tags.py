@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.pipeline.answer_format import Direct
 from data.pipeline.identifiers import IdsConfig, assign
-from data.pipeline.placement import PLACEMENTS, TagsConfig, arrange, plain, tag
+from data.pipeline.placement import PLACEMENTS, TagsConfig, _order, plain, tag
 from data.pipeline.sample import ANSWER, IGNORE, TAG, TEXT, Sample
 from data.pipeline.sources import Documents, Questions
 from data.pipeline.tokenizer import RESERVED, Tokenizer
@@ -251,17 +251,15 @@ def test_the_same_visit_is_the_same_sample(tokenizer: Tokenizer, documents: list
 
 def test_visits_cover_all_orders_and_wordings() -> None:
     sentences = [[np.array([10 * s + w], dtype=np.int32) for w in range(2)] for s in range(1, 4)]
-    visits = [
-        tuple(int(s[0]) for s in arrange(TagsConfig(), sentences, int(hash_key(0, epoch, 4)))) for epoch in range(600)
-    ]
-    orders = Counter(tuple(token // 10 for token in visit) for visit in visits)
-    wordings = Counter(tuple(token % 10 for token in sorted(visit)) for visit in visits)
+    visits = [_order(TagsConfig(), sentences, int(hash_key(0, epoch, 4))) for epoch in range(600)]
+    orders = Counter(tuple(i for i, _ in visit) for visit in visits)
+    wordings = Counter(tuple(choice for _, choice in sorted(visit)) for visit in visits)
     assert len(orders) == 6
     assert len(wordings) == 8
     assert min(orders.values()) > 60  # 100 expected, standard deviation 9
     assert min(wordings.values()) > 40  # 75 expected, standard deviation 8
     fixed = TagsConfig(permute=False, reword=False)
-    assert {tuple(int(s[0]) for s in arrange(fixed, sentences, key)) for key in range(20)} == {(10, 20, 30)}
+    assert {tuple(_order(fixed, sentences, key)) for key in range(20)} == {((0, 0), (1, 0), (2, 0))}
 
 
 def test_each_epoch_seed_and_document_has_visits_of_its_own(tokenizer: Tokenizer, documents: list[Document]) -> None:
