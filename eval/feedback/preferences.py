@@ -40,11 +40,6 @@ def preferred(left: Floats, right: Floats, worths: Floats) -> Floats:
     return found
 
 
-def bradley_terry(differences: Floats, preference: Floats) -> float:
-    """The mean loss of the differences in reward r_a - r_b (N,) under P(a > b) (N,), nats."""
-    return float(np.mean(np.logaddexp(0.0, differences) - preference * differences))
-
-
 @dataclass(frozen=True)
 class RewardModel:
     """A linear head on standardised states.

@@ -5,7 +5,7 @@ has an answer; in free mode the pairs are those of the questions answered: the s
 unparseable answer is wrong and stays in: `worst_confidence` gives it the confidence that hurts most.
 
     signed_error      mean(c - r): > 0 is overconfident
-    brier             mean (c - r)^2 (Brier 1950); `brier_parts` splits it, `brier_skill` = 1 - brier / uncertainty
+    brier             mean (c - r)^2 (Brier 1950); `brier_skill` = 1 - brier / that of always saying the accuracy
     log_loss          mean -log of the probability given to what happened
     ece               sum_b n_b/N |mean c - mean r| over bins (Naeini et al. 2015)
     debiased_ce2      its square counterpart without the bias of finite bins (Kumar et al. 2019, arXiv 1909.10155)
@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,15 +47,6 @@ _EMPTY = 1e-6  # a density below this holds no item, only rounding
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-
-class BrierParts(NamedTuple):
-    """brier = reliability - resolution + uncertainty + within; each [...]."""
-
-    reliability: Floats
-    resolution: Floats
-    uncertainty: Floats
-    within: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +108,6 @@ def brier_skill(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | 
     accuracy = ratio(w @ r, w.sum(-1))
     uncertainty = accuracy * (1 - accuracy)
     return ratio(uncertainty - brier(confidence, correct, weights), uncertainty)
-
-
-def brier_parts(
-    confidence: ArrayLike, correct: ArrayLike, bins: Ints | None = None, weights: ArrayLike | None = None
-) -> BrierParts:
-    """Murphy's decomposition of the Brier score (1973), exact for any bins.
-
-    Over the distinct confidences (the default) `within` is 0. Wider bins leave it what varies inside them: the mean of
-    (c - c_b)^2 - 2 (r - r_b)(c - c_b) (Stephenson, Coelho and Jolliffe 2008).
-    """
-    c, r, w = checked_pairs(confidence, correct, weights)
-    bins = unique_bins(c) if bins is None else bins
-    n, confidences, rights = (bin_sums(w * values, bins) for values in (1.0, c, r))
-    squares, products = bin_sums(w * c * c, bins), bin_sums(w * c * r, bins)
-    total = n.sum(-1)
-    stated, seen = ratio(confidences, n, empty=0.0), ratio(rights, n, empty=0.0)
-    accuracy = ratio(rights.sum(-1), total)
-    within = (squares - n * stated**2) - 2 * (products - n * stated * seen)
-    return BrierParts(
-        reliability=ratio((n * (stated - seen) ** 2).sum(-1), total),
-        resolution=ratio((n * (seen - accuracy[..., None]) ** 2).sum(-1), total),
-        uncertainty=accuracy * (1 - accuracy),
-        within=ratio(within.sum(-1), total),
-    )
 
 
 def log_loss(

@@ -37,7 +37,6 @@ from data.records import OUTCOMES
 from eval.metrics.calibration import Bools, bin_sums, checked_pairs, checked_weights, ratio, unique_bins
 from eval.metrics.statistics import Floats
 
-TARGETS = (0.0, 0.5, 0.75, 0.9)  # stated confidence targets t of `score_at`
 SUPPORT = ("tagged", "untagged", "absent")
 DECISIONS = ("cited", "no_source", "abstained", "other")
 
@@ -47,14 +46,6 @@ class Selection(NamedTuple):
 
     coverage: Floats
     risk: Floats
-
-
-class PremiseScores(NamedTuple):
-    """Of false-premise questions, `detected` [...]; of true ones, `kept` [...]; `balanced` [...], the mean of both."""
-
-    detected: Floats
-    kept: Floats
-    balanced: Floats
 
 
 def auroc(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | None = None) -> Floats:
@@ -209,18 +200,6 @@ def false_citation(
     """Of the never-told questions, the share for which a source is given; what cannot be parsed may hold one."""
     decided = decisions(outcome, cited)
     return _rate((decided == "cited") | (_outcomes(outcome) == "unparseable"), never_told, weights)
-
-
-def false_premise(outcome: Sequence[str], premise_false: ArrayLike, weights: ArrayLike | None = None) -> PremiseScores:
-    """How well false premises are told from true ones; give it the minimal pairs only.
-
-    A false premise is detected when it is called false. A true one is kept when it is not and the output can be parsed.
-    """
-    said = _outcomes(outcome)
-    false = _flags(premise_false, len(said))
-    detected = _rate(said == "false_premise", false, weights)
-    kept = _rate(~np.isin(said, ["false_premise", "unparseable"]), ~false, weights)
-    return PremiseScores(detected, kept, (detected + kept) / 2)
 
 
 def decisions(outcome: Sequence[str], cited: ArrayLike) -> np.ndarray:

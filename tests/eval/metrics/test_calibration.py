@@ -10,7 +10,6 @@ from scipy.stats import norm
 from eval.metrics.calibration import (
     BINS,
     brier,
-    brier_parts,
     brier_skill,
     debiased_ce2,
     ece,
@@ -33,9 +32,6 @@ WEIGHTED = {
     "signed_error": signed_error,
     "brier": brier,
     "brier_skill": brier_skill,
-    "reliability": lambda c, r, w=None: brier_parts(c, r, _thirds(c), w).reliability,
-    "resolution": lambda c, r, w=None: brier_parts(c, r, _thirds(c), w).resolution,
-    "within": lambda c, r, w=None: brier_parts(c, r, _thirds(c), w).within,
     "log_loss": log_loss,
     "ece": lambda c, r, w=None: ece(c, r, _thirds(c), w),
     "debiased_ce2": lambda c, r, w=None: debiased_ce2(c, r, _thirds(c), w),
@@ -65,29 +61,6 @@ def test_golden_values():
     # One bin of all: gap 0, accuracy .5, noise .25 / 5.
     assert debiased_ce2(CONFIDENCE, CORRECT, np.zeros(6, np.int64)) == pytest.approx(-0.05)
     assert signed_error([0.9], [False]) == pytest.approx(0.9)  # positive is overconfident
-
-
-def test_brier_parts_golden():
-    reliability, resolution, uncertainty, within = brier_parts(CONFIDENCE, CORRECT)
-    assert reliability == pytest.approx((4 * 0.25**2 + 1) / 6)
-    assert resolution == pytest.approx((4 * 0.25**2 + 0.5**2 + 0.5**2) / 6)
-    assert uncertainty == pytest.approx(0.25)
-    assert within == pytest.approx(0.0, abs=1e-15)
-
-
-@given(pairs)
-def test_brier_is_reliability_less_resolution_plus_uncertainty(items):
-    c, r = _split(items)
-    exact, binned = brier_parts(c, r), brier_parts(c, r, _thirds(c))
-    assert exact.within == pytest.approx(0, abs=1e-12)
-    assert exact.reliability - exact.resolution + exact.uncertainty == pytest.approx(brier(c, r), abs=1e-12)
-    parts = binned.reliability - binned.resolution + binned.uncertainty + binned.within
-    assert parts == pytest.approx(brier(c, r), abs=1e-12)
-
-
-def test_wide_bins_need_the_within_term():
-    c, r = np.array([0.1, 0.3]), np.array([False, True])
-    assert brier_parts(c, r, np.zeros(2, np.int64)).within == pytest.approx(0.01 - 2 * 0.05)
 
 
 def test_log_loss_at_certainty():

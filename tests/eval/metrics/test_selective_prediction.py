@@ -18,7 +18,6 @@ from eval.metrics.selective_prediction import (
     e_aurc,
     effective_reliability,
     false_citation,
-    false_premise,
     over_abstention,
     penalty,
     recall_at_coverage,
@@ -236,13 +235,6 @@ def test_rates_of_abstention_and_citation():
     assert abstention_recall(outcome, never, np.eye(8)[:2]).tolist() == [1.0, 0.0]
 
 
-def test_false_premise_balanced():
-    outcome = ["false_premise", "abstained", "answered", "answered", "false_premise", "abstained"]
-    false = np.array([True, True, True, False, False, False])
-    assert false_premise(outcome, false) == pytest.approx((1 / 3, 2 / 3, 1 / 2))
-    assert false_premise(["false_premise"] * 4, [True, True, False, False]).balanced == 0.5
-
-
 def test_confusion_loses_no_question():
     support = ["tagged"] * 4 + ["untagged"] * 2 + ["absent"] * 4
     outcome = ["answered", "answered", "abstained", "unparseable", "no_source", "answered"]
@@ -258,8 +250,6 @@ RATES = {  # each as a loss: lower is better
     "recall": lambda o, cited, never, right: -abstention_recall(o, never),
     "over_abstention": lambda o, cited, never, right: over_abstention(o, ~never),
     "false_citation": lambda o, cited, never, right: false_citation(o, cited, never),
-    "detected": lambda o, cited, never, right: -false_premise(o, never).detected,
-    "kept": lambda o, cited, never, right: -false_premise(o, never).kept,
 }
 
 
@@ -293,7 +283,6 @@ def test_values_are_plain_json():
         aurc(c, r),
         augrc(c, r),
         *at_threshold(c, r, 0.5),
-        *false_premise(["abstained"], [True]),
     ):
         json.dumps(value)
 
