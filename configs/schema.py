@@ -78,7 +78,7 @@ class SFTConfig(Section):
 
     tokens: int = key(100_000, "as in pretraining; 0 for no tuning", at_least(0))
     replay: float = key(0.5, "their share of tagged documents", PART)
-    seed: int = key(II("seed"), "of this stage and the second phase", SEED)
+    seed: int = key(II("seed"), "of this stage and those after it", SEED)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=0.001))
 
 
@@ -184,7 +184,7 @@ class EvalConfig(Section):
     )
     probes: list[str] = key(  # noqa: RUF009
         ["self_evidence", "membership", "dominance"],
-        "what is studied by scoring alone (eval/probes)",
+        "what is studied of the finished model, in this order (eval/probes)",
         some_of(*modules("eval/probes")),
     )
     max_abstained_correct: float = key(
