@@ -50,7 +50,7 @@ class BiociteCorpus(Section):
     revision: str = key("main", "of the dataset, for a run that can be repeated", GIVEN)
     seed: int = key(0, "draws what is held out and what is kept out of tuning", SEED)
     in_domain: float = key(0.2, "share of the tuned half's questions kept out of tuning", SHARE)
-    heldout: int = key(0, "documents set aside for perplexity, with their questions", at_least(0))
+    heldout: int = key(0, "documents set aside for bits per byte, with their questions", at_least(0))
     unanswerable: float = key(
         0.0,
         "questions on facts never said of the test half's people, and as many on the people of held-out documents "

@@ -26,7 +26,7 @@ class Corpus:
     Attributes:
         documents: those to train on; may be read lazily, and may be iterated more than once.
         questions: every supporting id is meant to be among `documents`; `data.storage.prepare` insists on it.
-        heldout: documents never trained on, for perplexity.
+        heldout: documents never trained on, for bits per byte.
         ledger: rows of plain JSON values saying what is true and who said it; empty where nobody knows.
         outcomes: what the reader left out, and how many.
         questions_file: the JSONL file that the questions were read from, for messages; "" for none.

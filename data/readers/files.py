@@ -60,7 +60,7 @@ class FilesCorpus(Section):
     questions: str = key("", "a JSONL file of questions; empty for none", FILE)
     heldout: int = key(
         0,
-        "documents set aside for perplexity: those whose ids have the smallest hash, no question's support",
+        "documents set aside for bits per byte: those whose ids have the smallest hash, no question's support",
         at_least(0),
     )
     seed: int = key(0, "of that hash", SEED)

@@ -26,7 +26,7 @@ class WorldCorpus(Section):
     kind: str = key("world", "of corpus", one_of("world"))
     seed: int = key(0, "of everything that is drawn", SEED)
     documents: int = key(400, "how many are trained on", at_least(1))
-    heldout: int = key(40, "documents about other people, never trained on, for perplexity", at_least(0))
+    heldout: int = key(40, "documents about other people, never trained on, for bits per byte", at_least(0))
     tuned: float = key(0.5, "share of documents (and so of people) that tuning questions may be about", SHARE)
     in_domain: float = key(0.2, "share of the tuned half's questions kept out of tuning", SHARE)
     relabel: float = key(

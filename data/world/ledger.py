@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -86,6 +86,3 @@ class Fact:
 
 def _strength(claim: Claim) -> tuple[float, int]:
     return claim.reliability or 0.0, len(claim.documents)
-
-
-Ledger = Sequence[Fact]
