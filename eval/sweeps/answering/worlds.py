@@ -8,6 +8,7 @@ A world is one seed of `corpus.seed`; runs of it that differ in their own seed a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hydra.experimental.callback import Callback
@@ -60,12 +61,13 @@ def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
         for (name, is_given), values in asked.items():
             together = {metric: over_seeds([one[metric] for one in values]) for metric in SHOWN}
             found.append(Row(f"{label}, {name}", together, is_given, seeds))
-    return found
+    shown = [metric for metric in SHOWN if any(row.values[metric] for row in found)]
+    return [replace(row, values={metric: row.values[metric] for metric in shown}) for row in found]
 
 
 def columns(found: Sequence[Row]) -> list[Column]:
-    """Those that some row has a figure for."""
-    return knowing_columns([metric for metric in SHOWN if any(row.values[metric] for row in found)])
+    """Those that `rows` found figures for."""
+    return knowing_columns(list(found[0].values) if found else [])
 
 
 if __name__ == "__main__":

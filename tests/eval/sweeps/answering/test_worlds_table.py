@@ -9,6 +9,7 @@ import pytest
 
 from eval.compare import Run, find, grouped
 from eval.results.results import build_results, read_results, write_results
+from eval.results.table import Table, read_table, write_table
 from eval.sweeps.answering.worlds import columns, main, rows
 
 
@@ -43,6 +44,9 @@ def test_worlds_are_rows_and_seeds_are_averaged_over(tmp_path: Path) -> None:
     assert values == pytest.approx([0.2, 0.5, 0.1, 0.5, 0.8, 0.25])
     assert found[0].seeds == (0, 1) and found[0].values["over_abstention"].sd == pytest.approx(0.02**0.5)
     assert [column.key for column in columns(found)] == ["over_abstention"]
+    table = Table("worlds", "Worlds", None, None, "one", "2026-11-28", columns(found), found)
+    write_table(tmp_path / "table.json", table)  # which refuses figures that no column has
+    assert read_table(tmp_path / "table.json").rows == found
 
 
 def test_a_run_that_was_not_asked_about_its_ignorance_is_named(tmp_path: Path) -> None:
