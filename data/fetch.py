@@ -44,7 +44,7 @@ def open_text(path: str | os.PathLike[str], newline: str | None = None) -> Itera
 
     Raises:
         OSError: it can't be read, or ends too early or is none where it should be compressed; the message names it.
-        ValueError: it is not UTF-8; the message names it.
+        ValueError: it is not UTF-8; the message names it, and the line.
     """
     with open(path, "rb") as raw:
         try:
@@ -53,7 +53,21 @@ def open_text(path: str | os.PathLike[str], newline: str | None = None) -> Itera
         except (OSError, EOFError, zlib.error) as error:
             raise OSError(f"{path} can't be read: {error}") from None
         except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: not UTF-8 text ({error})") from None
+            line, byte = _first_undecoded(Path(path))
+            raise ValueError(
+                f"{path}, line {line}: not UTF-8 text (byte 0x{byte:02x}); convert the file to UTF-8, with iconv for one"
+            ) from None
+
+
+def _first_undecoded(path: Path) -> tuple[int, int]:
+    """The line, from 1, and the byte that is not UTF-8; a decoder of a stream counts from where its buffer began."""
+    with open(path, "rb") as raw:
+        for number, line in enumerate(_decompressed(raw, path), start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return number, line[error.start]
+    raise AssertionError(f"{path} is UTF-8 text, line by line")
 
 
 def _decompressed(file: BinaryIO, path: Path) -> BinaryIO:

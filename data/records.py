@@ -345,7 +345,7 @@ def read_numbered(path: str | os.PathLike[str], record: type[R]) -> Iterator[tup
             try:
                 found = record.from_json(json.loads(line))
             except json.JSONDecodeError as error:
-                raise RecordError(f"{path}, line {number}: not JSON ({error})") from None
+                raise RecordError(f"{path}, line {number}: not JSON ({error.msg}: character {error.pos + 1})") from None
             except RecursionError:
                 raise RecordError(f"{path}, line {number}: lists or objects are nested too deep") from None
             except ValueError as error:  # a record without the documented shape, or a number of thousands of digits

@@ -7,7 +7,8 @@ their statements is held against what it cites.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ COMMAND = Command(
 
 
 def main(values: Mapping[str, str], _: Sequence[str]) -> None:
+    if "out" in values and not (folder := Path(values["out"]).parent).is_dir():
+        raise ValueError(f"out={values['out']} can't be written: there is no folder {folder}; make it first")
     everything = list(read_jsonl(values["questions"], Question))
     if not everything:
         raise ValueError(f"{values['questions']} has no questions")
@@ -64,6 +67,8 @@ def main(values: Mapping[str, str], _: Sequence[str]) -> None:
     if cites_in_brackets(systems[name], held):
         add_citation_quality(attribution, questions, systems[name], held)
     print(table(attribution, name))
+    if documents and (warning := unknown_citations(systems[name], held, values["documents"])):
+        print(f"\nWarning: {warning}", file=sys.stderr)
     if "out" in values:
         results = build_results(
             name=name,
@@ -83,6 +88,18 @@ def _asked(questions: Sequence[Question], predictions: Sequence[Prediction]) -> 
     answered = {prediction.question for prediction in predictions}
     splits = {q.split for q in questions if q.id in answered}
     return [q for q in questions if q.split not in TUNED or q.split in splits]
+
+
+def unknown_citations(predictions: Sequence[Prediction], documents: Container[str], path: str) -> str:
+    """A warning of citations of no document at all, which can never be right; "" for none."""
+    unknown = [(p.question, c.id) for p in predictions for c in p.citations if c.id not in documents]
+    if not unknown:
+        return ""
+    question, id = unknown[0]
+    return (
+        f'{len(unknown)} citations name no document of {path} and count as wrong, the first "{id}" for question '
+        f'"{question}": cite documents by the ids that stand there'
+    )
 
 
 def reference_systems(documents: Sequence[Document], seed: int = 0) -> list[Answerer]:

@@ -225,7 +225,7 @@ def _texts(config: QACorpus) -> list[Text]:
     for where, row in _rows(config):
         context = _value(row, config.context_column, where)
         sentences = _sentences(context, config, where)
-        places = context if isinstance(context, list) else list(sentences.sentences)
+        places = context if isinstance(context, list) else None
         text = sentences.joiner.join(sentences.sentences)
         if not text.strip():
             raise ValueError(f"{where}: column {config.context_column!r} holds no text")
@@ -245,7 +245,7 @@ def _texts(config: QACorpus) -> list[Text]:
     return list(found.values())
 
 
-def _question(row: dict[str, Any], id: str, sentences: list[str], config: QACorpus, where: str) -> Question:
+def _question(row: dict[str, Any], id: str, sentences: list[str] | None, config: QACorpus, where: str) -> Question:
     """The question without its side: with answers, and evidence of no document yet."""
     text = _value(row, config.question_column, where)
     if not isinstance(text, str) or not text.strip():
@@ -261,8 +261,8 @@ def _question(row: dict[str, Any], id: str, sentences: list[str], config: QACorp
     )  # fmt: skip
 
 
-def _said(value: Any, sentences: list[str], where: str) -> tuple[str, ...]:
-    """Accepted answers, or sentences of evidence, in any of the forms that people have."""
+def _said(value: Any, sentences: list[str] | None, where: str) -> tuple[str, ...]:
+    """Accepted answers, or sentences of evidence, in any of the forms that people have; `sentences` None in a text."""
     if isinstance(value, dict):
         value = value.get("text", [])
     items = value if isinstance(value, list) else [] if value is None else [value]
@@ -270,6 +270,11 @@ def _said(value: Any, sentences: list[str], where: str) -> tuple[str, ...]:
     for item in items:
         said = item.get("text") if isinstance(item, dict) else item
         if isinstance(said, int) and not isinstance(said, bool):
+            if sentences is None:  # we cut the text, so no number can mean a sentence; it is a year or a count
+                raise ValueError(
+                    f"{where}: the answer {said} is a whole number, which is the place of a sentence where the context "
+                    f'is a list of them, and here it is a text; write "{said}" in quotes'
+                )
             if not 0 <= said < len(sentences):
                 raise ValueError(f"{where}: there is no sentence {said} among {len(sentences)}")
             said = sentences[said]

@@ -78,7 +78,11 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
     with tqdm(intake.accept(corpus.documents, answers, evidence), desc="prepare", unit=" documents") as documents:
         manifest = write_shards(documents, folder, shard_documents)
     if not manifest.documents:
-        raise ValueError(f"the corpus has no documents to train on ({dict(intake.outcomes)})")
+        left_out = [f"{DROPPED[reason]}: {count}" for reason, count in intake.outcomes.items() if count]
+        raise ValueError(
+            f"the corpus has no documents to train on ({'; '.join(left_out) or 'none was read'}): see what stands in the "
+            "files that its keys name"
+        )
     heldout = intake.accept_heldout(corpus.heldout)
     try:
         questions = [evidence.given(question) for question in intake.accept_questions(corpus.questions)]

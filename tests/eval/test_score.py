@@ -76,6 +76,14 @@ def test_documents_may_be_those_that_a_run_takes(files, name, monkeypatch, capsy
         score.main(arguments | {"documents": name}, [])
 
 
+def test_citations_of_no_document_are_counted(files, monkeypatch, capsys):
+    monkeypatch.chdir(files)
+    stray = Prediction("q1", "answered", "Oslo", (Citation("d1.txt", 0.9), Citation("d2", 0.1)), 0.8, True)
+    write_jsonl(files / "p.jsonl", [stray, *PREDICTIONS[1:]])
+    score.main({"questions": "q.jsonl", "predictions": "p.jsonl", "documents": "d.jsonl"}, [])
+    assert '1 citations name no document of d.jsonl and count as wrong, the first "d1.txt"' in capsys.readouterr().err
+
+
 def test_scores_without_documents(files):
     done = run(files, "questions=q.jsonl", "predictions=p.jsonl", "name=ours")
     assert done.returncode == 0
@@ -98,6 +106,7 @@ def test_scores_without_documents(files):
         (["questions=q.jsonl", "predictions=p.jsonl", "documents=d.jsonl", "name=bm25"], 'may not be called "bm25"'),
         (["questions=empty.jsonl", "predictions=p.jsonl"], "empty.jsonl has no questions"),
         (["questions=q.jsonl", "predictions=p.jsonl", "out=."], ". is a folder; name a file"),
+        (["questions=q.jsonl", "predictions=p.jsonl", "out=no/r.json"], "there is no folder no; make it first"),
         (["questions=t.jsonl", "predictions=p.jsonl"], 'question "q1", which is not in the question set'),
     ],
 )

@@ -35,6 +35,7 @@ class HFModel:
     def __init__(self, folder: str, device: str = "") -> None:
         try:
             import transformers
+            from safetensors import SafetensorError  # of a damaged file; transformers lets it through
         except ImportError:
             raise ValueError("a Hugging Face folder needs transformers: pip install transformers") from None
         if not (Path(folder) / "config.json").is_file():
@@ -46,8 +47,10 @@ class HFModel:
             model: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 folder, use_safetensors=True, dtype="auto", **known
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ValueError(f"{folder} can't be read: {str(error).strip().splitlines()[0]}") from None
+        if not self.tokenizer(SOURCE)["input_ids"]:  # transformers makes an empty one where the folder has none
+            raise ValueError(f"{folder} has no tokenizer that reads text: put the model's tokenizer.json into it")
         self.model: Any = model.to(self.device).eval()
         ends = model.generation_config.eos_token_id
         ends = self.tokenizer.eos_token_id if ends is None else ends

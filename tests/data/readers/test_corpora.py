@@ -249,7 +249,7 @@ def test_folders_and_patterns_are_read_in_order_of_names(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"id": "b", "text": "cut', r"c\.jsonl, line 3: not JSON"),
+        ('{"id": "b", "text": "cut', r"c\.jsonl, line 3: not JSON \(Invalid control character at: character 25\)"),
         ('["b"]', r"c\.jsonl, line 3: expected a JSON object"),
         ('{"id": "b", "body": "T."}', r"c\.jsonl, line 3: there is no column 'text'; the columns are 'id', 'body'"),
         ('{"key": "b", "text": "T."}', r"c\.jsonl, line 3: there is no column 'id'; the columns are 'key', 'text'"),

@@ -120,8 +120,8 @@ def test_heldout_id_in_use(tmp_path: Path, heldout: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("corpus", "message"),
     [
-        (Corpus([]), "no documents to train on"),
-        (Corpus([Document("a", ())]), "'empty_documents': 1"),
+        (Corpus([]), r"no documents to train on \(none was read\)"),
+        (Corpus([Document("a", ())]), r"train on \(documents dropped, since they have no text: 1\)"),
         (Corpus([Document("", (("A.",),))]), "empty id"),
         (Corpus([Document("a", (("A.",), (" ",)))]), "document 'a' has a blank sentence"),
         (Corpus([document("a")], (question("q", "a"), question("q", "a"))), "question id 'q' comes twice"),

@@ -116,6 +116,19 @@ def test_only_safetensors_are_read(foreign_folder, tmp_path):
         HFModel(str(tmp_path), "cpu")
 
 
+def test_damaged_weights_and_a_missing_tokenizer_are_said(foreign_folder, tmp_path):
+    for path in foreign_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "model.safetensors").write_bytes((foreign_folder / "model.safetensors").read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"can't be read: .*header"):
+        HFModel(str(tmp_path), "cpu")
+    (tmp_path / "model.safetensors").write_bytes((foreign_folder / "model.safetensors").read_bytes())
+    for path in tmp_path.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(ValueError, match=r"tokenizer"):
+        HFModel(str(tmp_path), "cpu")
+
+
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])
 def test_a_device_that_is_not_there_is_said(foreign_folder, device):
     with pytest.raises(ValueError, match=f"device={device} can't be used"):
