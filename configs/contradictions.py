@@ -313,6 +313,9 @@ def without_tuning(config: Config, questions: Sequence[Question]) -> str:
         return ""
     config.pretrain.qa_fraction, config.sft.tokens = 0.0, 0
     which = "questions" if not questions else "questions to tune on (split tune, with an answer)"
+    own = ", and it can't ask any of its own (self_questions.each=0)" if config.self_questions.each else ""
+    config.self_questions.each = 0
     return (
-        f"the corpus has no {which}: pretrained on documents alone (pretrain.qa_fraction=0), not tuned (sft.tokens=0)"
+        f"the corpus has no {which}: pretrained on documents alone (pretrain.qa_fraction=0), not tuned "
+        f"(sft.tokens=0){own}"
     )

@@ -46,6 +46,8 @@ COMMAND = Command(
 
 def main(values: dict[str, str], questions: list[str]) -> None:
     as_json = one_of(values, "json", ("false", "true")) == "true"
+    if not all(text.strip() for text in questions):
+        raise ValueError('a question is empty: give it in quotes, for example "Where does X work?"')
     from eval.load import load_run  # takes seconds to import, which neither --help nor a wrong argument should cost
 
     run = load_run(Path(values["run"]))
@@ -56,7 +58,13 @@ def main(values: dict[str, str], questions: list[str]) -> None:
         known = ", ".join(run.policies) or "none: its questions have no folds"
         raise ValueError(f"policy={policy} is none that this run could fit ({known})")
     for text in questions or _prompted(quiet=as_json):
-        said = to_json(run, asked(run, text, policy), policy) if as_json else answer(run, text, policy)
+        try:
+            said = to_json(run, asked(run, text, policy), policy) if as_json else answer(run, text, policy)
+        except ValueError as error:  # a text longer than the model reads
+            if questions or as_json:
+                raise ValueError(f'question "{textwrap.shorten(text, 60)}": {error}') from None
+            print(f"error: {error}", file=sys.stderr)  # who types the next one need not load the run again
+            continue
         print(said, flush=True)
 
 

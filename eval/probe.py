@@ -15,6 +15,7 @@ a model:
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,9 @@ def main(values: dict[str, str], _: list[str]) -> None:
     seed = whole_number(values, "seed", 0, least=0) if "seed" in values else None
     found = _of_run(values, seed) if "run" in values else _of_model(values, seed or 0)
     print(json.dumps(found, indent=2))
+    if not found:
+        said = f"Warning: probe {values['probe']} found nothing to study in what it was given, so it measured nothing"
+        print(said, file=sys.stderr)
 
 
 def read_run(folder: Path, seed: int | None = None) -> Read:

@@ -69,6 +69,9 @@ def test_a_corpus_without_questions_is_not_tuned_and_that_is_said() -> None:
         assert which in without_tuning(config, questions)
         assert (config.pretrain.qa_fraction, config.sft.tokens) == (0, 0)
         assert without_tuning(config, questions) == "", "said although nothing was asked for"
+    config = composed("self_questions.each=2")
+    assert "can't ask any of its own (self_questions.each=0)" in without_tuning(config, [])
+    assert config.self_questions.each == 0
     config = composed()
     assert without_tuning(config, [asked("tune")]) == ""
     assert config == composed()

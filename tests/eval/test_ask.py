@@ -1,5 +1,6 @@
 """What is said to a question in a terminal: answer, confidence, source, and which documents say otherwise."""
 
+import io
 import json
 import math
 import subprocess
@@ -15,6 +16,7 @@ from data.pipeline.feedback import control_tokens
 from data.pipeline.identifiers import Identifiers, IdsConfig, assign
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Citation, Document, Prediction, Question
+from eval import ask
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.writers.question_templates import QuestionTemplates
 from eval.ask import conditioned, describe, to_json
@@ -106,6 +108,35 @@ def test_json_names_no_source_where_prose_names_none(outcome: str) -> None:
 def test_json_has_null_for_what_is_not_known() -> None:
     found = json.loads(to_json(RUN, Case(replace(ASKED, statement=()), answered(), answered()), ""))
     assert (found["statement"], found["confidence"]) == (None, None)
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that reads at most ten words."""
+
+    def said(run: Run, text: str, policy: str) -> str:
+        if len(text.split()) > 10:
+            raise ValueError("a text of 11 tokens is more than the 10 that the model reads")
+        return f"Oslo, to {text}"
+
+    monkeypatch.setattr("eval.load.load_run", lambda folder: RUN)
+    monkeypatch.setattr(ask, "answer", said)
+
+
+def test_a_question_that_cannot_be_read_is_named_and_a_prompt_goes_on(
+    answering: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("where? " * 11 + "\nwho?\n"))
+    ask.main({"run": "r"}, [])
+    shown = capsys.readouterr()
+    assert "Oslo, to who?" in shown.out and shown.err.startswith("error: a text of 11 tokens")
+    with pytest.raises(ValueError, match=r'^question "where\? where\? .*\[\.\.\.\]": a text of 11 tokens'):
+        ask.main({"run": "r"}, ["where? " * 11])
+
+
+def test_an_empty_question_is_refused(answering: None) -> None:
+    with pytest.raises(ValueError, match="a question is empty"):
+        ask.main({"run": "r"}, ["who?", " "])
 
 
 def test_help_and_wrong_arguments_wait_for_nothing_heavy() -> None:

@@ -54,6 +54,13 @@ def test_a_probe_gets_what_the_runs_own_probes_get(run: Path, documents, monkeyp
         probe.main({"run": str(run), "probe": "consistency", "items": str(run / "x.jsonl")}, [])
 
 
+def test_a_probe_with_nothing_to_study_says_so(run: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("eval.probes.probe", lambda name: Probe("", "", run=lambda read: {}))
+    probe.main({"run": str(run), "probe": "consistency"}, [])
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {} and "probe consistency found nothing to study" in shown.err
+
+
 def test_items_are_written_a_row_each(run: Path) -> None:
     probe.main({"run": str(run), "probe": "planted_source", "items": str(run / "items.jsonl")}, [])
     rows = [json.loads(line) for line in (run / "items.jsonl").read_text().splitlines()]
