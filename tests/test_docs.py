@@ -76,13 +76,13 @@ def test_readme_is_short_and_shows_what_it_has_to():
     assert len(lines) < 250 and max(map(len, lines)) <= 200
     assert "docs/assets/footnote.svg" in links(README)
     assert [block.marker for block in blocks(README)].count("output: ask") == 1
-    assert len(re.findall(r"^\|[ :|-]+\|$", prose(README), re.MULTILINE)) == 1  # one table
+    assert len(re.findall(r"^\|[ :|-]+\|$", prose(README), re.MULTILINE)) == 2  # the demo, and in which order to answer
 
 
 def test_a_table_of_results_is_the_same_wherever_it_stands():
     in_results = tables(DOCS / "results.md")
     assert set(in_results) == TABLES
-    assert tables(README) == {"demo": in_results["demo"]}
+    assert tables(README) == {name: in_results[name] for name in ("demo", "formats")}
 
 
 def test_the_picture_of_the_mask_is_the_mask():
