@@ -151,7 +151,7 @@ LONG = "1" * 5000
         ("c.csv", "id,body\n1,One.\n", r"c\.csv, line 2: there is no column 'text'; the columns are 'id', 'body'"),
         ("c.txt", b"\xff\xfe\x00", r"c\.txt, line 1: not UTF-8 text \(byte 0xff\); convert the file"),
         ("c.csv", b"id,text\n" + b"1,One.\n" * 9999 + b"2,\xfc\n", r"c\.csv, line 10001: not UTF-8 text \(byte 0xfc\)"),
-        ("c.jsonl.gz", gzip.compress(b'\n{"id": "\xff"}'), r"c\.jsonl\.gz, line 2: not UTF-8 text"),
+        ("c.jsonl.gz", gzip.compress(b'\n{"id": "\xff"}', mtime=0), r"c\.jsonl\.gz, line 2: not UTF-8 text"),
         ("c.jsonl.gz", LINES, r"c\.jsonl\.gz can't be read: Not a gzipped file"),
         ("c.jsonl.gz", FORMS["c.jsonl.gz"][:-9], r"c\.jsonl\.gz can't be read: Compressed file ended"),
         ("c.jsonl.zst", FORMS["c.jsonl.zst"][:-9], r"c\.jsonl\.zst can't be read: Truncated"),
