@@ -163,11 +163,12 @@ def test_rows_of_the_hub_and_of_json_arrays_are_the_same_set(path: Path, tmp_pat
     ("row", "keys", "said"),
     [
         ({"question": "Q?", "answers": "x"}, {}, "there is no column 'context'; the columns are 'question', 'answers'"),
+        ({"question": "Q?", "answers": "x"}, {}, "(corpus.context_column and the like say which to take"),
         ({"context": " ", "question": "Q?", "answers": "x"}, {}, "column 'context' holds no text"),
         ({"context": 3, "question": "Q?", "answers": "x"}, {}, "column 'context' must be a text or a list"),
         ({"context": "C.", "question": "", "answers": "x"}, {}, "column 'question' must be a question"),
         ({"context": ["C."], "question": "Q?", "answers": [4]}, {}, "there is no sentence 4 among 1"),
-        ({"context": "C. D. E.", "question": "How many?", "answers": 2}, {}, 'the answer 2 is a whole number'),
+        ({"context": "C. D. E.", "question": "How many?", "answers": 2}, {}, "the answer 2 is a whole number"),
         ({"context": "C.", "question": "Q?", "answers": [1.5]}, {}, "an answer must be a string"),
         ({"data": [{"paragraphs": [{"qas": [{}]}]}]}, {}, "not in SQuAD's form (KeyError: 'context')"),
         ({"context": "C.", "question": "Q?", "answers": "x"}, {"documents": 9}, "there are only 1 texts"),
