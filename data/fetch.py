@@ -52,10 +52,10 @@ def open_text(path: str | os.PathLike[str], newline: str | None = None) -> Itera
                 yield text
         except (OSError, EOFError, zlib.error) as error:
             raise OSError(f"{path} can't be read: {error}") from None
-        except UnicodeDecodeError as error:
+        except UnicodeDecodeError:
             line, byte = _first_undecoded(Path(path))
             raise ValueError(
-                f"{path}, line {line}: not UTF-8 text (byte 0x{byte:02x}); convert the file to UTF-8, with iconv for one"
+                f"{path}, line {line}: not UTF-8 text (byte 0x{byte:02x}); convert the file to UTF-8 (iconv does)"
             ) from None
 
 

@@ -80,8 +80,8 @@ def prepare(corpus: Corpus, folder: Path, *, duplicates: str = "error", shard_do
     if not manifest.documents:
         left_out = [f"{DROPPED[reason]}: {count}" for reason, count in intake.outcomes.items() if count]
         raise ValueError(
-            f"the corpus has no documents to train on ({'; '.join(left_out) or 'none was read'}): see what stands in the "
-            "files that its keys name"
+            f"the corpus has no documents to train on ({'; '.join(left_out) or 'none was read'}): see what "
+            "stands in the files that its keys name"
         )
     heldout = intake.accept_heldout(corpus.heldout)
     try:
