@@ -140,7 +140,6 @@ def _thread_failed(failure: threading.ExceptHookArgs) -> None:
 
 def _start(composed: Any) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells of every index it builds
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminated)
     if threading.excepthook is threading.__excepthook__:

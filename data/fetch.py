@@ -55,7 +55,7 @@ def open_text(path: str | os.PathLike[str], newline: str | None = None) -> Itera
         except UnicodeDecodeError:
             line, byte = _first_undecoded(Path(path))
             raise ValueError(
-                f"{path}, line {line}: not UTF-8 text (byte 0x{byte:02x}); convert the file to UTF-8, as iconv does"
+                f"{path}, line {line}: not UTF-8 text (byte 0x{byte:02x}); convert the file to UTF-8 (iconv does)"
             ) from None
 
 

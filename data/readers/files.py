@@ -200,7 +200,10 @@ def _column(row: Row, name: str) -> Any:
     found: Any = values
     for part in name.split("."):
         if not isinstance(found, dict) or part not in found:
-            raise ValueError(f"{where}: there is no column {name!r}; the columns are {', '.join(_names(values))}")
+            raise ValueError(
+                f"{where}: there is no column {name!r}; the columns are {', '.join(_names(values))} (id_column, "
+                "text_column and the like say which to take)"
+            )
         found = found[part]
     return found
 

@@ -306,7 +306,10 @@ def _value(row: dict[str, Any], path: str, where: str) -> Any:
         elif isinstance(found, dict) and part in found:
             found = found[part]
         else:
-            raise ValueError(f"{where}: there is no column {path!r}; the columns are {', '.join(map(repr, row))}")
+            raise ValueError(
+                f"{where}: there is no column {path!r}; the columns are {', '.join(map(repr, row))} "
+                "(corpus.context_column and the like say which to take; title_column and id_column may be empty)"
+            )
     return found
 
 

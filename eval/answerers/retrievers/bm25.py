@@ -7,6 +7,7 @@ left out, no stemming; a document is its canonical text.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import bm25s
@@ -15,6 +16,8 @@ import numpy as np
 from data.records import Citation, Document, Prediction, Question
 from eval.grading.attribution import RANKS
 from eval.metrics.statistics import Floats
+
+logging.getLogger(bm25s.__name__).setLevel(logging.WARNING)  # its import sets DEBUG, and it tells of every index
 
 METHOD, K1, B = "lucene", 1.5, 0.75
 

@@ -146,6 +146,8 @@ def _rows(runs: Sequence[Path]) -> tuple[list[Row], list[Question]]:
         by_ledger = second["method"] != NONE and method(second["method"]).by_ledger
         share = f", share {second['idk_fraction']:.0%}" if by_ledger else ""
         handed = results["given"]["systems"]
+        if not (handed or results["systems"]):
+            continue  # without folds no policy was fitted, nor can one be
         seed = flatten(results["config"]).get("sft.seed", results["seed"])
         for stage, systems in ((GIVEN, handed), (STATEMENTS, results["systems"])):
             forced = list(read_jsonl(path.parent / stage / "declarative.jsonl", Prediction))

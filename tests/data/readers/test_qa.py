@@ -163,6 +163,7 @@ def test_rows_of_the_hub_and_of_json_arrays_are_the_same_set(path: Path, tmp_pat
     ("row", "keys", "said"),
     [
         ({"question": "Q?", "answers": "x"}, {}, "there is no column 'context'; the columns are 'question', 'answers'"),
+        ({"question": "Q?", "answers": "x"}, {}, "(corpus.context_column and the like say which to take"),
         ({"context": " ", "question": "Q?", "answers": "x"}, {}, "column 'context' holds no text"),
         ({"context": 3, "question": "Q?", "answers": "x"}, {}, "column 'context' must be a text or a list"),
         ({"context": "C.", "question": "", "answers": "x"}, {}, "column 'question' must be a question"),

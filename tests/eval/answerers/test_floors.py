@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 
 from data.records import Document, Prediction, Question
@@ -144,3 +146,9 @@ def test_bm25_is_silent_and_cuts_at_ten(capfd):
 def test_nothing_to_choose_from_is_refused(build):
     with pytest.raises(ValueError, match="need"):
         build()
+
+
+def test_bm25_says_nothing_of_its_index(caplog):
+    with caplog.at_level(logging.INFO):
+        BM25([Document("d", (("Ann lives in Oslo.",),))])
+    assert caplog.records == []

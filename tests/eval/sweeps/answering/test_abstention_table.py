@@ -115,9 +115,13 @@ def test_runs_that_were_asked_different_questions_are_refused(runs: Path, tmp_pa
         table(find([str(runs / "expert-0"), str(tmp_path)]))
 
 
-def test_runs_without_abstention_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folds", [True, False])
+def test_runs_without_abstention_are_refused(tmp_path: Path, folds: bool) -> None:
     questions, said = everything(30)
     run(tmp_path / "expert", "none", 0, questions, said)
+    if not folds:
+        blank = [replace(question, fold="") for question in questions]
+        write_jsonl(tmp_path / "expert" / "answer" / "questions.jsonl", blank)
     results = build_results(
         name="x", seed=0,
         config={"abstention_sft": {"method": "none", "idk_fraction": 0.2}, "eval": {"max_abstained_correct": 0.02}},
