@@ -149,6 +149,6 @@ def test_nothing_to_choose_from_is_refused(build):
 
 
 def test_bm25_says_nothing_of_its_index(caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG):
         BM25([Document("d", (("Ann lives in Oslo.",),))])
     assert caplog.records == []
