@@ -157,9 +157,9 @@ def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
             metric: over_seeds([measure(part, metric) for run in group if (part := _part(run.results))])
             for metric in SHARES.values()
         }
-        for title, (split, metric, _) in HEADLINES.items():
+        for name, (split, metric, _) in HEADLINES.items():
             parts = [part for run in group if (part := _part(run.results, None, split))]
-            values[title] = over_seeds([measure(part, metric) for part in parts])
+            values[name] = over_seeds([measure(part, metric) for part in parts])
         bits = [run.results["bits_per_byte"] for run in group]
         values["bits_per_byte"] = over_seeds([None if value is None else Value(value) for value in bits])
         seeds = tuple(run.results["seed"] for run in group if run.results["seed"] is not None)

@@ -230,7 +230,7 @@ class Questions:
         drawn: what takes the place of some visits, asked in their order.
         room: tokens in a row; evidence that does not fit beside its question is left out.
         feedback: how documents are judged.
-        drawn_answers: ids of questions whose answers are read, not learnt: what is learnt is what supports them.
+        unlearnt: ids of questions whose answers are read, not learnt: what is learnt is what supports them.
 
     Raises ValueError when a question has nothing to answer, or none of its documents is in the corpus.
     """
@@ -246,9 +246,9 @@ class Questions:
         drawn: Sequence[Drawn] = (),
         room: int = sys.maxsize,
         feedback: FeedbackConfig | None = None,
-        drawn_answers: Collection[str] = (),
+        unlearnt: Collection[str] = (),
     ) -> None:
-        self.unlearnt = {place for place, question in enumerate(questions) if question.id in drawn_answers}
+        self.unlearnt = {place for place, question in enumerate(questions) if question.id in unlearnt}
         self.format, self.seed, self.drawn = FORMATS[answer_format](tokenizer), seed, drawn
         self.feedback = Feedback.of(feedback or FeedbackConfig(), tokenizer)
         controlled = self.feedback.config.control != "none"

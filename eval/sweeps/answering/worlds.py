@@ -54,7 +54,9 @@ def rows(groups: Sequence[Sequence[Run]]) -> list[Row]:
         for run in group:
             parts = knowing_parts(run.results)
             if not parts:
-                raise ValueError(f"{run.path} says nothing of abstention: was the run made with a hard world?")
+                raise ValueError(
+                    f"{run.path} says nothing of abstention: its world is not a hard one, or no answer was right there"
+                )
             for name, part, is_given in parts:
                 asked.setdefault((name, is_given), []).append(figures(part, SHOWN))
         seeds = tuple(run.results["seed"] for run in group)

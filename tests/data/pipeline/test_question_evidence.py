@@ -33,13 +33,13 @@ def test_questions_without_evidence_are_counted(tokenizer: Tokenizer) -> None:
     assert without("evidence_first", 20) == 3  # no room for the sentence
 
 
-def test_of_a_question_that_the_model_is_drawn_answers_the_way_to_its_sentence_is_learnt_and_not_its_answer(
+def test_of_a_question_that_the_model_is_unlearnt_the_way_to_its_sentence_is_learnt_and_not_its_answer(
     tokenizer: Tokenizer,
 ) -> None:
     identifiers = assign(DOCUMENTS, tokenizer, IdsConfig())
     evidence = (Evidence("doc-1", SAID),)
     questions = [asked("own", evidence), asked("given", evidence)]
-    source = Questions(questions, DOCUMENTS, identifiers, tokenizer, 0, "evidence_first", drawn_answers=["own"])
+    source = Questions(questions, DOCUMENTS, identifiers, tokenizer, 0, "evidence_first", unlearnt=["own"])
 
     def learnt(index: int) -> list[int]:
         parts = source.render(index, 0, cooldown=False)[0].parts
