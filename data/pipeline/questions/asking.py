@@ -2,9 +2,9 @@
 
     <|doc|> sentence <|answer|> answer <|ask|> question <|end|>
 
-The answer and the question are learnt. So the model can write questions of its own, to words of documents that nobody
-asked about (steps/self_questions.py), and it can say how well a question fits a sentence: log P(question | sentence,
-answer).
+The question alone is learnt: nobody has the model write an answer here. So it can write questions of its own, to words of
+documents that nobody asked about (steps/self_questions.py), and it can say how well a question fits a sentence:
+log P(question | sentence, answer).
 """
 
 from __future__ import annotations
@@ -41,26 +41,23 @@ class Asking:
 
     def prompt(self, sentence: Ids, answer: Ids) -> list[int]:
         """What a model reads before it writes a question."""
-        return [*self._told(sentence), *map(int, answer), self.tokenizer.ask]
+        return [self.tokenizer.doc, *map(int, sentence), self.tokenizer.answer, *map(int, answer), self.tokenizer.ask]
 
     def sample(self, sentence: Tokens, answer: Tokens, question: Tokens) -> Sample:
-        """An answer and its question behind their sentence, both learnt."""
-        written = [*map(int, answer), self.tokenizer.ask, *map(int, question), self.tokenizer.end]
-        given = Part(self._told(sentence), QUESTION, learn=False, span=0)
-        return Sample([given, Part(written, ANSWER, span=0)], self.tokenizer.end_src)
+        """A question behind its sentence and answer, learnt."""
+        return self._written(sentence, answer, question, ANSWER)
 
     def scored(self, sentence: Tokens, answer: Tokens, question: Tokens) -> Sample:
-        """The same, of which the question alone is scored, as text (eval/answerers/likelihoods.py)."""
-        given = Part(self.prompt(sentence, answer), QUESTION, learn=False, span=0)
-        written = [*map(int, question), self.tokenizer.end]
-        return Sample([given, Part(written, TEXT, span=0)], self.tokenizer.end_src)
+        """The same, scored as text (eval/answerers/likelihoods.py)."""
+        return self._written(sentence, answer, question, TEXT)
 
     def parse(self, tokens: Sequence[int]) -> str:
         """The question that was written, without the mark that ends it; "" where it is none."""
         return "" if self.tokenizer.reserved.intersection(tokens) else self.tokenizer.decode(tokens)
 
-    def _told(self, sentence: Ids) -> list[int]:
-        return [self.tokenizer.doc, *map(int, sentence), self.tokenizer.answer]
+    def _written(self, sentence: Tokens, answer: Tokens, question: Tokens, kind: int) -> Sample:
+        given = Part(self.prompt(sentence, answer), QUESTION, learn=False, span=0)
+        return Sample([given, Part([*map(int, question), self.tokenizer.end], kind, span=0)], self.tokenizer.end_src)
 
 
 class Askings:
