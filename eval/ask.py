@@ -4,7 +4,8 @@
 
 Without a question it reads questions from the terminal, one a line. It decides as it was evaluated: by the policy of
 the run (policy.json), with the statement that the model writes for the question.
-`policy=NAME` takes another one that could be fitted; `json=true` prints a JSON object a question instead of prose.
+`policy=NAME` takes another one that could be fitted; `json=true` prints a JSON object a question instead of prose: one
+with `question` and `error` for a question that is too long, after which come the others.
 After conditional training `given=hi` asks for what good sources say, `given=lo` for what bad ones do: the control token
 of those stands before the question.
 """
@@ -61,10 +62,12 @@ def main(values: dict[str, str], questions: list[str]) -> None:
         try:
             said = to_json(run, asked(run, text, policy), policy) if as_json else answer(run, text, policy)
         except ValueError as error:  # a text longer than the model reads
-            if questions or as_json:
+            if questions:
                 raise ValueError(f'question "{textwrap.shorten(text, 60)}": {error}') from None
-            print(f"error: {error}", file=sys.stderr)  # who types the next one need not load the run again
-            continue
+            if not as_json:  # who types the next one need not load the run again
+                print(f"error: {error}", file=sys.stderr)
+                continue
+            said = json.dumps({"question": text, "error": str(error)}, ensure_ascii=False)
         print(said, flush=True)
 
 

@@ -263,8 +263,10 @@ def test_ask_and_cite_answer_from_the_run_directory(tiny, capsys, monkeypatch):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    (line,) = said("eval.ask", "json=true", input="Where does Ann Lee work?\n").splitlines()
-    assert json.loads(line)["question"] == "Where does Ann Lee work?"
+    asked = ["Where " * 400, "Where does Ann Lee work?"]
+    long, found = map(json.loads, said("eval.ask", "json=true", input="\n".join(asked)).splitlines())
+    assert long["question"] == asked[0].strip() and "tokens" in long["error"]
+    assert found["question"] == asked[1] and "error" not in found
     cited = said("eval.cite", "Ann Lee works at Corp.", "top=2").splitlines()
     assert cited[0] == "Ann Lee works at Corp."
     assert [line.split()[0] for line in cited if "probability" in line] == ["1.", "2."]
