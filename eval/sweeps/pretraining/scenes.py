@@ -57,8 +57,8 @@ COLUMNS = (
 PLACES = {"begin": "prefix", "end": "suffix", "both": "both", "footnote": "footnote"}
 NOTE = (
     "Chance of a slot is 1/16, 6.3%; one answer for all is the best that knows no document. False recollection: of "
-    "what was not read, the share that passes where 90% of what was read does. Single runs; intervals hold 95% and "
-    "resample people. No document asked about was used in tuning."
+    "what was not read, the share that passes where 90% of what was read does. Mean and sample standard deviation over "
+    "seeds; of a single run an interval of 95%, people resampled. No document asked about was used in tuning."
 )
 
 
