@@ -187,6 +187,12 @@ class EvalConfig(Section):
         "what is studied of the finished model, in this order (eval/probes)",
         some_of(*modules("eval/probes")),
     )
+    guidance: float = key(
+        2.0,
+        "after conditional training, how far good sources' control token draws an answer away from bad ones'; 1 is the "
+        "token alone",
+        at_least(1),
+    )
     max_abstained_correct: float = key(
         0.02,
         "share of the dev fold's right answers that may be withheld, at most: the threshold of abstention is lower "

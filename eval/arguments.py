@@ -12,6 +12,7 @@ question that begins with a dash for an option, so all that stands here would be
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -93,6 +94,18 @@ def whole_number(values: Mapping[str, str], key: str, default: int, least: int =
     if not (value.isascii() and value.isdigit()) or int(value) < least:
         raise ValueError(f"{key}={value} is not a whole number of {least} or more")
     return int(value)
+
+
+def number(values: Mapping[str, str], key: str, default: float) -> float:
+    """The value of a key. Raises ValueError where it is no number of 0 or more."""
+    value = values.get(key, str(default))
+    try:
+        found = float(value)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found < math.inf:
+        raise ValueError(f"{key}={value} is not a number of 0 or more")
+    return found
 
 
 def one_of(values: Mapping[str, str], key: str, known: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ the run (policy.json), with the statement that the model writes for the question
 `policy=NAME` takes another one that could be fitted; `json=true` prints a JSON object a question instead of prose: one
 with `question` and `error` for a question that is too long, after which come the others.
 After conditional training `given=hi` asks for what good sources say, `given=lo` for what bad ones do: the control token
-of those stands before the question.
+of those stands before the question. `guidance=2` draws the answer twice as far away from what the others say.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from data.pipeline.feedback import GIVEN
 from data.records import Prediction, Question
-from eval.arguments import Command, one_of
+from eval.arguments import Command, number, one_of
 from eval.excerpt import excerpt
 from eval.grading.correctness import exact_match
 from eval.grading.outcomes import WITHHELD, Case
@@ -40,6 +40,7 @@ COMMAND = Command(
         "policy": "by which to decide, of those in policy.json (default: the one that the run is judged by)",
         "json": "true for a JSON object a question, one a line (default: false)",
         "given": "hi or lo: answer as good or as bad sources do, after conditional training (default: neither)",
+        "guidance": "with given: how far away from what the other sources say (default: 1; others take twice the time)",
     },
     text="[QUESTION...]",
 )
@@ -49,11 +50,14 @@ def main(values: dict[str, str], questions: list[str]) -> None:
     as_json = one_of(values, "json", ("false", "true")) == "true"
     if not all(text.strip() for text in questions):
         raise ValueError('a question is empty: give it in quotes, for example "Where does X work?"')
+    guidance = number(values, "guidance", 1.0)
+    if "guidance" in values and not values.get("given"):
+        raise ValueError("guidance goes from one control token to the other: say which with given=hi or given=lo")
     from eval.load import load_run  # takes seconds to import, which neither --help nor a wrong argument should cost
 
     run = load_run(Path(values["run"]))
     if given := values.get("given"):
-        run = conditioned(run, given)
+        run = conditioned(run, given, guidance)
     policy = values.get("policy", next(iter(run.policies), ""))
     if policy and policy not in run.policies:
         known = ", ".join(run.policies) or "none: its questions have no folds"
@@ -71,13 +75,13 @@ def main(values: dict[str, str], questions: list[str]) -> None:
         print(said, flush=True)
 
 
-def conditioned(run: Run, given: str) -> Run:
+def conditioned(run: Run, given: str, guidance: float = 1.0) -> Run:
     """The run asked under a control token. Raises ValueError for none, or for a model that never had any."""
     if given not in GIVEN:
         raise ValueError(f"given={given} is not one of {', '.join(GIVEN)}")
     if not run.made.controlled:
         raise ValueError(f"given={given}: this run was trained without control tokens (objective.control)")
-    return replace(run, answerer=run.answerer.under(given))
+    return replace(run, answerer=run.answerer.under(given, guidance=guidance))
 
 
 def answer(run: Run, text: str, policy: str = "") -> str:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from model.attention import Mask, attend
 from model.config import ModelConfig
 from model.inputs.authorship import AuthorMark
+from model.inputs.guidance import Guidance
 from model.inputs.surprisal import NOTHING, SurprisalFeedback, Told, before, bucket, surprise
 from model.rotary import frequencies, rotary_tables, rotate
 
@@ -30,12 +31,14 @@ class KVCache:
     Attributes:
         first: of a model that surprisal is fed back to, its first pass.
         known: bool (B, 1), what an oracle tells it of each row.
+        away: of a model that is guided, what was read in the other way; None until something was.
     """
 
     keys: list[Tensor]
     values: list[Tensor]
     first: FirstPass | None = None
     known: Tensor | None = None
+    away: KVCache | None = None
 
     @classmethod
     def empty(cls, layers: int) -> KVCache:
@@ -57,12 +60,14 @@ class KVCache:
         """The cache of the given rows (an index or bool tensor), possibly repeated."""
         first = self.first.select(rows) if self.first else None
         known = None if self.known is None else self.known[rows]
-        return KVCache([k[rows] for k in self.keys], [v[rows] for v in self.values], first, known)
+        away = self.away.select(rows) if self.away else None
+        return KVCache([k[rows] for k in self.keys], [v[rows] for v in self.values], first, known, away)
 
     def branch(self) -> KVCache:
         """The same, to read on in another way: what is read there leaves this one as it is. Copies nothing."""
         first = self.first and FirstPass(self.first.cache.branch(), self.first.states, self.first.positions)
-        return KVCache(list(self.keys), list(self.values), first, self.known)
+        away = self.away.branch() if self.away else None
+        return KVCache(list(self.keys), list(self.values), first, self.known, away)
 
 
 @dataclass
@@ -161,6 +166,7 @@ class Transformer(nn.Module):
     Attributes:
         surprisal: the feedback of surprisal (`model.inputs.surprisal`), None for none.
         authors: the marks of who wrote what (`model.inputs.authorship`), None for none: then `own` says nothing.
+        guidance: between two tokens of its prompts (`model.inputs.guidance`), None for none.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -178,6 +184,7 @@ class Transformer(nn.Module):
             self.lm_head.weight = self.embed_tokens.weight
         self.surprisal: SurprisalFeedback | None = None
         self.authors: AuthorMark | None = None
+        self.guidance: Guidance | None = None
         self.initialise()
 
     @torch.no_grad()
@@ -209,8 +216,28 @@ class Transformer(nn.Module):
         """Final hidden states (B, T, C) of int64 tokens and positions (B, T); see `attend` for masks.
 
         `told` is what training says to a feedback of surprisal; without it every row is fed. `own`, bool (B, T), are
-        the tokens that the model wrote itself; without it none is.
+        the tokens that the model wrote itself; without it none is. A model that is guided takes what it reads first,
+        into an empty cache or none, for its prompt.
         """
+        states = self._states(tokens, positions, mask, cache, told, own)
+        if self.guidance is None:
+            return states
+        if cache is None or cache.away is None:
+            tokens = self.guidance.instead(tokens)
+        if cache is not None and cache.away is None:
+            cache.away = KVCache.empty(len(self.layers))
+            cache.away.known = cache.known
+        return self.guidance.mixed(states, self._states(tokens, positions, mask, cache and cache.away, told, own))
+
+    def _states(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        mask: Mask,
+        cache: KVCache | None,
+        told: Told | None,
+        own: Tensor | None,
+    ) -> Tensor:
         if self.config.window:
             self._check_window(tokens.shape[1] + (cache.length if cache else 0))
         x = self.embed_tokens(tokens)
@@ -264,6 +291,12 @@ class Transformer(nn.Module):
         other, feedback = copy(self), copy(self.surprisal)
         feedback.source = source
         other._modules = {**self._modules, "surprisal": feedback}
+        return other
+
+    def guided(self, guidance: Guidance) -> Transformer:
+        """The same weights, guided whenever they read or write."""
+        other = copy(self)
+        other.guidance = guidance
         return other
 
     def _check_window(self, slots: int) -> None:

@@ -24,6 +24,7 @@ from data.pipeline.tokenizer import Tokenizer
 from data.records import ANSWERABLE, Citation, Prediction, Question
 from eval.answerers.turn import Turn
 from model.generate import Context, generate, pad_left, rank_constrained, read_on
+from model.inputs.guidance import Guidance
 from model.transformer import Transformer
 from model.trie import Trie
 from stages.precision import drafter
@@ -87,11 +88,17 @@ class LMAnswerer:
         """The model, or a faster copy of it: for what is sampled (stages/precision.py)."""
         return drafter(self.model)
 
-    def under(self, given: str, name: str = "") -> LMAnswerer:
-        """The same under a control token of conditional training, one of data.pipeline.feedback.GIVEN."""
+    def under(self, given: str, name: str = "", guidance: float = 1.0) -> LMAnswerer:
+        """The same under a control token of conditional training, one of data.pipeline.feedback.GIVEN.
+
+        `guidance` is how far the token draws it away from the other one, see `model.inputs.guidance`.
+        """
+        marks = control_tokens(self.tokenizer)
+        towards, away = marks if given == GIVEN[0] else reversed(marks)
         conditioned = copy(self)
-        conditioned.name = name or f"{self.name}_{given}"
-        conditioned.control = (control_tokens(self.tokenizer)[GIVEN.index(given)],)
+        conditioned.name, conditioned.control = name or f"{self.name}_{given}", (towards,)
+        if guidance != 1:  # 1 is the token alone, for half the time
+            conditioned.model = self.model.guided(Guidance(towards, away, guidance))
         return conditioned
 
     def fed_from(self, source: str) -> LMAnswerer:

@@ -30,6 +30,7 @@ SYSTEMS = {
     "whence": "whence, cited after the answer",
     "whence_hi": "whence, asked for good sources",
     "whence_lo": "whence, asked for bad sources",
+    "whence_guided": "whence, guided from bad sources to good ones",
     "declarative": "whence, answer restated",
     "cloze": "whence, recited",
     "evidence": "whence, of several sentences of evidence",

@@ -1,9 +1,9 @@
 """Every system's answers to the questions never trained on, and bits per byte.
 
-After conditional training (data/pipeline/feedback.py) our model is three systems: asked as ever, and with either
-control token, the same one before every question. Such a token says nothing of the question, so all three are given its
-text only. A model that its own surprisal is fed back to is three, too: asked as ever, with none, and with another
-question's.
+After conditional training (data/pipeline/feedback.py) our model is four systems: asked as ever, with either control
+token, the same one before every question, and guided from bad sources to good ones (model/inputs/guidance.py). Such a
+token says nothing of the question, so all are given its text only. A model that its own surprisal is fed back to is
+three: asked as ever, with none, and with another question's.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def answer_stage(evaluated: Evaluated) -> Stage:
     """Where it stands; nothing is made."""
     settings: dict[str, Any] = {"citations": evaluated.config.eval.citations}
     if evaluated.controlled:
-        settings["given"] = GIVEN
+        settings |= {"given": GIVEN, "guidance": evaluated.config.eval.guidance}
     if evaluated.fed:
         settings["instead"] = INSTEAD
     return evaluated.stage("answer", [__name__], settings)
@@ -58,7 +58,8 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
     costs: dict[str, Cost] = {}
     write_jsonl(folder / "questions.jsonl", questions)
     given = [answerer.under(given) for given in GIVEN if evaluated.controlled]
-    ours = [answerer, *given, *(answerer.fed_from(source) for source in INSTEAD if evaluated.fed)]
+    guided = [answerer.under(GIVEN[-1], "whence_guided", evaluated.config.eval.guidance)] if given else []
+    ours = [answerer, *given, *guided, *(answerer.fed_from(source) for source in INSTEAD if evaluated.fed)]
     for system, asked in (*((other, plain) for other in others), *((system, questions) for system in ours)):
         begun = perf_counter()
         write_jsonl(folder / f"{system.name}.jsonl", system.answer(asked))

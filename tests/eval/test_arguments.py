@@ -2,7 +2,7 @@
 
 import pytest
 
-from eval.arguments import Command, one_of, whole_number
+from eval.arguments import Command, number, one_of, whole_number
 
 COMMAND = Command("ask", "Ask.", {"run": "a folder"}, {"top": "how many"}, text="QUESTION")
 
@@ -45,3 +45,13 @@ def test_one_of_some_is_one_or_the_first():
     assert [one_of(values, "json", ("false", "true")) for values in ({}, {"json": "true"})] == ["false", "true"]
     with pytest.raises(ValueError, match="json=yes is not one of false, true"):
         one_of({"json": "yes"}, "json", ("false", "true"))
+
+
+def test_a_number_is_one_or_the_default():
+    assert [number(values, "guidance", 1.0) for values in ({}, {"guidance": "2.5"}, {"guidance": "0"})] == [1, 2.5, 0]
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "nan", "inf", ""])
+def test_what_is_no_number_is_refused_by_key(value):
+    with pytest.raises(ValueError, match=f"guidance={value} is not a number of 0 or more"):
+        number({"guidance": value}, "guidance", 1.0)

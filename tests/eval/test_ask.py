@@ -22,6 +22,7 @@ from eval.answerers.writers.question_templates import QuestionTemplates
 from eval.ask import conditioned, describe, to_json
 from eval.grading.outcomes import Case
 from eval.load import Run
+from model.inputs.guidance import Guidance
 from tests.conftest import random_model
 
 HELD = {f"d{n}": [Document(f"d{n}", ((f"Ada was born in {place}.",),))] for n, place in enumerate(("Oslo", "Lima"))}
@@ -134,6 +135,13 @@ def test_a_question_that_cannot_be_read_is_named_and_a_prompt_goes_on(
         ask.main({"run": "r"}, ["where? " * 11])
 
 
+def test_guidance_is_from_one_token_to_the_other(answering: None) -> None:
+    with pytest.raises(ValueError, match="say which with given=hi or given=lo"):
+        ask.main({"run": "r", "guidance": "2"}, ["who?"])
+    with pytest.raises(ValueError, match="guidance=-1 is not a number of 0 or more"):
+        ask.main({"run": "r", "given": "hi", "guidance": "-1"}, ["who?"])
+
+
 def test_an_empty_question_is_refused(answering: None) -> None:
     with pytest.raises(ValueError, match="a question is empty"):
         ask.main({"run": "r"}, ["who?", " "])
@@ -160,6 +168,10 @@ def test_a_control_token_stands_behind_the_opening_of_a_question(
         asked = conditioned(run, given).answerer
         assert asked.name == f"whence_{given}"
         assert asked.prompt(text) == [tokenizer.ask, mark, *text, tokenizer.answer]
+        assert asked.model is answerer.model
+        guided = conditioned(run, given, 2.0).answerer
+        assert guided.prompt(text) == asked.prompt(text)
+        assert guided.model.guidance == Guidance(mark, low + high - mark, 2.0)
     assert answerer.name == "whence" and answerer.prompt(text) == [tokenizer.ask, *text, tokenizer.answer]
     with pytest.raises(ValueError, match="given=mid is not one of lo, hi"):
         conditioned(run, "mid")

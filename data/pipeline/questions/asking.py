@@ -2,8 +2,8 @@
 
     <|doc|> sentence <|answer|> answer <|ask|> question <|end|>
 
-The question alone is learnt: nobody has the model write an answer here. So it can write questions of its own, to words of
-documents that nobody asked about (steps/self_questions.py), and it can say how well a question fits a sentence:
+The question alone is learnt: nobody has the model write an answer here. So it can write questions of its own, to words
+of documents that nobody asked about (steps/self_questions.py), and it can say how well a question fits a sentence:
 log P(question | sentence, answer).
 """
 

@@ -2,9 +2,9 @@
 
     python -m eval.sweeps.pretraining.objectives runs/objectives
 
-Runs that differ in their seed only are one row. After conditional training a model is three systems: asked as ever, and
-with the control token of good sources or of bad ones. The figure, objectives.svg in the first folder, has the rate of
-lies over held-out loss and over joint, with the line of what nothing else beats in both.
+Runs that differ in their seed only are one row. After conditional training a model is four systems: asked as ever, with
+the control token of good sources or of bad ones, and guided from these to those. The figure, objectives.svg in the
+first folder, has the rate of lies over held-out loss and over joint, with the line of what nothing else beats in both.
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ COLUMNS = (
     Column("joint", "joint", "%", 1, "higher"),
     Column("answer_em", "answer", "%", 1, "higher"),
 )
-ASKED = {"": "", "hi": ", good sources asked for", "lo": ", bad sources asked for"}
+ASKED = {
+    "": "",
+    "hi": ", good sources asked for",
+    "lo": ", bad sources asked for",
+    "guided": ", guided from bad to good",
+}
 
 
 class Table(Callback):

@@ -47,7 +47,7 @@ def write_run(folder: Path, seed: int, lied: dict[str, float], **objective: Any)
 def test_seeds_share_a_row_and_each_way_of_asking_has_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed in (0, 1):
         write_run(tmp_path / f"plain-{seed}", seed, {"whence": 0.6 + 0.2 * seed})
-        told = {"whence": 0.5, "whence_hi": 0.1, "whence_lo": 0.9}
+        told = {"whence": 0.5, "whence_hi": 0.1, "whence_lo": 0.9, "whence_guided": 0.05}
         write_run(tmp_path / f"control-{seed}", seed, told, control="document")
     write_run(tmp_path / "late", 0, {"whence": 0.3}, loss="awr", begins=0.5)
     objectives.main({}, [str(tmp_path)])
@@ -58,6 +58,7 @@ def test_seeds_share_a_row_and_each_way_of_asking_has_one(tmp_path: Path, capsys
         "conditional",
         "conditional, good sources asked for",
         "conditional, bad sources asked for",
+        "conditional, guided from bad to good",
         "awr, from 50% of the run on",
     }
     lied = rows["next_token"].values["lied"]
