@@ -14,6 +14,8 @@ from data.records import ANSWERABLE, FOLDS, Question
 if TYPE_CHECKING:
     from configs.schema import Config
 
+REPLACING = ("crops", "asking", "substitution", "planted", "scenes")  # take the place of tuning questions
+
 
 def second_phase_of_a_world(config: Config) -> Iterator[str]:
     if config.abstention_sft.method != "none" and config.corpus.kind == "world" and not config.corpus.relabel:
@@ -85,12 +87,12 @@ def substitution_needs_evidence_in_answers(config: Config) -> Iterator[str]:
 
 
 def questions_are_trained_on(config: Config) -> Iterator[str]:
-    for name in ("crops", "asking", "substitution", "planted", "scenes"):
-        fraction = getattr(config, name).fraction
-        if fraction and not (config.pretrain.qa_fraction or config.sft.tokens):
+    shares = {f"{name}.fraction": getattr(config, name).fraction for name in REPLACING}
+    for key, share in (shares | {"crops.from_source": config.crops.from_source}).items():
+        if share and not (config.pretrain.qa_fraction or config.sft.tokens):
             yield (
-                f"{name}.fraction={fraction} takes the place of tuning questions, and there are none: raise "
-                f"pretrain.qa_fraction or sft.tokens, or set {name}.fraction=0"
+                f"{key}={share} takes the place of tuning questions, and there are none: raise pretrain.qa_fraction or "
+                f"sft.tokens, or set {key}=0"
             )
 
 

@@ -18,7 +18,17 @@ from tests.test_run import SMALL, WORLD
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 # Of the same stages as others: they compose in the quick tests, and run in the slow ones.
 VARIANTS = {"abstention", "faithful_names", "formats", "lds", "lds_whole", "placement", "repeats_grid", "repeats_heads"}
-VARIANTS |= {"active", "feedback", "repeats_sizes", "rlcr", "scenes_changing", "surprisal_base", "verbalised", "worlds"}
+VARIANTS |= {
+    "active",
+    "feedback",
+    "indexing",
+    "repeats_sizes",
+    "rlcr",
+    "scenes_changing",
+    "surprisal_base",
+    "verbalised",
+    "worlds",
+}
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ def pseudo_questions(config: Mapping[str, Any]) -> str:
     crops, own = (config.get(name, {}) for name in ("crops", "self_questions"))
     kinds = [
         *(["made of all documents' own words (crops.fraction)"] if crops.get("fraction") else []),
+        *(["that ask what a named document says (crops.from_source)"] if crops.get("from_source") else []),
         *(["that the model wrote itself for all documents (self_questions.each)"] if own.get("each") else []),
     ]
     return f" Pseudo-questions were trained on, too: those {' and those '.join(kinds)}." if kinds else ""

@@ -7,19 +7,25 @@ chance, so the answer is not learnt. Questions often name what the sentence only
 times names from elsewhere in the document stand in front.
 
 No model from outside makes them, and no question of the test: a document is all that they are drawn from.
+
+These go from a fact to its source. Active indexing (Huang et al. 2025, arXiv 2506.17585) goes back as well: further
+ones (`from_source`) begin with the document's tag, and what is learnt is what this document says, the sentence where
+the format shows one, else the words that were taken out. The citation, which stands there to be copied, is not.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from configs.keys import PART, Section, key
+import numpy as np
+
+from configs.keys import PART, Section, key, shown
 from data.pipeline.answer_format import FORMATS
-from data.pipeline.sample import Sample
+from data.pipeline.sample import Sample, Tokens
 from data.pipeline.sources import Documents, fits
 from data.pipeline.tokenizer import Tokenizer
 from data.stateless_rng import hash_key, uniform
@@ -47,6 +53,14 @@ class CropsConfig(Section):
         "share of the visits of tuning questions in pretraining, less what is rewritten, that are crops; 0 for none",
         PART,
     )
+    from_source: float = key(0.0, "share that are crops which name their source and ask what it says; 0 for none", PART)
+
+    def contradictions(self, path: str) -> Iterator[str]:
+        if self.fraction + self.from_source >= 1:
+            yield (
+                f"{path}.fraction={shown(self.fraction)} and {path}.from_source={shown(self.from_source)} leave no "
+                "visits to the tuning questions: lower one"
+            )
 
 
 class Crops:
@@ -58,7 +72,8 @@ class Crops:
 
     def draw(self, key: int) -> Sample | None:
         """A crop in place of the visit that `key` draws, or None: a pure function of it."""
-        if not self.config.fraction or uniform(key, 20) >= self.config.fraction:
+        drawn, forth, back = uniform(key, 20), self.config.fraction, self.config.from_source
+        if drawn >= forth + back:
             return None
         rng = random.Random(int(hash_key(key, 21)))
         index = rng.randrange(len(self.documents))
@@ -73,10 +88,27 @@ class Crops:
         if cropped is None:
             return None
         question, answer = self.tokenizer.encode(cropped)
+        if drawn < forth:
+            sample = self._to_source(question, answer, identifier, sentence)
+        elif identifier is not None:
+            sample = self._from_source(question, answer, identifier, sentence)
+        else:
+            return None  # it can't be named
+        return sample if fits(len(sample), self.documents.room) else None
+
+    def _to_source(self, question: Tokens, answer: Tokens, identifier: Tokens | None, sentence: Tokens) -> Sample:
+        """Which words were taken out is chance, so they are not learnt."""
         whole = self.format.answered(question, answer, identifier, evidence=sentence)
         parts = [part._replace(learn=False) if part.tokens is answer else part for part in whole.parts]
-        sample = Sample(parts, whole.end_src)
-        return sample if fits(len(sample), self.documents.room) else None
+        return Sample(parts, whole.end_src)
+
+    def _from_source(self, question: Tokens, answer: Tokens, identifier: Tokens, sentence: Tokens) -> Sample:
+        """The sentence is learnt, or the words that are missing in it."""
+        tag = [self.format.opening, *identifier.tolist(), self.format.closing]
+        asked = np.concatenate((tag, question)).astype(question.dtype)
+        whole = self.format.answered(asked, answer, identifier, evidence=sentence)
+        said = sentence if self.format.leads == "evidence" else answer
+        return Sample([part._replace(learn=part.tokens is said) for part in whole.parts], whole.end_src)
 
 
 def crop(sentence: str, others: Sequence[str], rng: random.Random) -> tuple[str, str] | None:

@@ -86,7 +86,38 @@ def test_they_take_the_place_of_visits_of_questions(tokenizer: Tokenizer) -> Non
     assert 0.55 < np.mean(whole) < 0.8
 
 
-def _crops(tokenizer: Tokenizer, form: str, fraction: float) -> Crops:
+@pytest.mark.parametrize("form", ["direct", "cite_first", "evidence_first"])
+def test_from_a_source_what_it_says_is_learnt_and_nothing_else(tokenizer: Tokenizer, form: str) -> None:
+    back, forth = _crops(tokenizer, form, 0.0, 0.999999), _crops(tokenizer, form, 0.999999)
+    for key in range(200):
+        sample, plain = back.draw(key), forth.draw(key)
+        if plain is None or tokenizer.nosrc in plain.tokens:  # untagged: it can't be named
+            assert sample is None
+            continue
+        assert sample is not None
+        tag = [tokenizer.src, *back.documents.identifiers.tokens[0].tolist(), tokenizer.end_src]
+        tokens = sample.tokens.tolist()
+        assert tokens[: 1 + len(tag)] == [tokenizer.ask, *tag]
+        assert [tokens[0], *tokens[1 + len(tag) :]] == plain.tokens.tolist()
+        learnt = tokenizer.decode(np.concatenate([part.tokens for part in sample.parts if part.learn]))
+        whole = {sentence for wordings in DOCUMENTS[0].sentences for sentence in wordings}
+        assert learnt in whole if form == "evidence_first" else any(learnt in text for text in whole - {learnt})
+
+
+def test_each_way_has_the_share_that_is_asked_for(tokenizer: Tokenizer) -> None:
+    crops = _crops(tokenizer, "direct", 0.5, 0.3)
+    drawn = [None if sample is None else int(sample.tokens[1]) for sample in map(crops.draw, range(4000))]
+    named = np.mean([first == tokenizer.src for first in drawn])
+    assert named == pytest.approx(0.3 / 3, abs=0.03)  # of the three documents one is too short, and one untagged
+    assert np.mean([first is not None for first in drawn]) - named == pytest.approx(0.5 * 2 / 3, abs=0.04)
+
+
+def test_shares_that_leave_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"crops.fraction=0.5 and crops.from_source=0.5 leave no visits"):
+        CropsConfig(0.5, 0.5).check()
+
+
+def _crops(tokenizer: Tokenizer, form: str, fraction: float, from_source: float = 0.0) -> Crops:
     identifiers = assign(DOCUMENTS, tokenizer, IdsConfig(), "id")
     documents = Documents(DOCUMENTS, identifiers, tokenizer, TagsConfig(), 256, 0)
-    return Crops(documents, tokenizer, form, CropsConfig(fraction=fraction))
+    return Crops(documents, tokenizer, form, CropsConfig(fraction, from_source))
