@@ -40,7 +40,8 @@ def tell(number: int) -> Document:
         (f"The employer of {name} is in {place}.", f"{name} works for someone in {place}."),
         (f"{name} moved to {place} in {1900 + number}.", f"In {1900 + number} {name} moved to {place}."),
     )
-    return Document(f"doc-{number}", told[: 1 + number % 4], f"The {place} Post", {"url": f"https://x.org/{number}"})
+    metadata = {"url": f"https://x.org/{number}", "date": f"2024-01-{1 + number % 28:02}"}
+    return Document(f"doc-{number}", told[: 1 + number % 4], f"The {place} Post", metadata)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ Schemes for the document's own id:
     opaque       a short random code over 256 reserved tokens; says nothing about the document (the default)
     random_text  eight random letters and digits, for a tokenizer that can't be extended
     given        the corpus's id as text (BioCite's own ids are the control that leaks)
-What a tag carries (`tags.content`) is the id, or something that documents share: their source, their url or how
+What a tag carries (`tags.content`) is the id, or something that documents share: their source, url or date, or how
 reliable their source is; or both, `rated`: the id after a mark of its source's reliability in tenths, so that who is to
 be believed can be read from a citation. A `scene` is the setting in which it is read (data/pipeline/visits/scenes.py).
 """
@@ -47,7 +47,7 @@ class Identifiers:
     """One identifier per document, in corpus order.
 
     Attributes:
-        labels: what each identifier names: the document's id, its source, its url or its reliability.
+        labels: what each identifier names: the document's id, source, url, date or reliability.
         tokens: the identifier's tokens, int32 (length,), without `<|src|>` and `<|/src|>`.
     """
 

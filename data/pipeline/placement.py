@@ -36,7 +36,7 @@ from data.pipeline.tokenizer import Tokenizer
 from data.stateless_rng import hash_key, uniform
 
 LOSSES = ("all", "first", "none")
-CONTENTS = ("id", "rated", "scene", "source", "url", "reliability")
+CONTENTS = ("id", "rated", "scene", "source", "url", "date", "reliability")
 ORDER_AND_WORDING = np.array([[1], [2]])  # numbers of two draws
 
 

@@ -23,7 +23,7 @@ from data.records import Document, RecordError, read_jsonl
 
 MANIFEST, INDEX = "manifest.json", "index.jsonl"
 # What of a document's metadata the index has: what its tag may depend on, and of which document it is a passage.
-INDEXED = ("url", "reliability", "untagged", "document")
+INDEXED = ("url", "date", "reliability", "untagged", "document")
 FORMAT = 3
 SHARD = 512  # documents; a training block of about 4096 mixes eight shards drawn anew each epoch
 BLOCK = 512  # bytes; a tar header is one block (our names are short), and contents are padded to whole blocks

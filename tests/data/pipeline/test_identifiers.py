@@ -42,10 +42,10 @@ def test_given_ids_are_their_text(tokenizer: Tokenizer, documents: list[Document
     assert [tokenizer.decode(tokens) for tokens in identifiers.tokens] == [document.id for document in documents]
 
 
-@pytest.mark.parametrize("content", ["source", "url"])
+@pytest.mark.parametrize("content", ["source", "url", "date"])
 def test_a_tag_may_carry_what_documents_share(tokenizer: Tokenizer, documents: list[Document], content: str) -> None:
     identifiers = assign(documents, tokenizer, IdsConfig(), content)
-    told = [d.source if content == "source" else d.metadata["url"] for d in documents]
+    told = [d.source if content == "source" else d.metadata[content] for d in documents]
     assert list(identifiers.labels) == told
     assert [tokenizer.decode(tokens) for tokens in identifiers.tokens] == told
 

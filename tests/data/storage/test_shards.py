@@ -47,9 +47,9 @@ def some(count: int) -> list[Document]:
 
 
 def test_the_index_keeps_what_a_tag_may_depend_on(tmp_path: Path) -> None:
-    known = Document("d", (("s",),), "", {"untagged": True, "reliability": 0.7, "url": "u", "date": "2020"})
-    write_shards([known], tmp_path)
-    assert [d.metadata for d in read_index(tmp_path)] == [{"untagged": True, "reliability": 0.7, "url": "u"}]
+    depended = {"untagged": True, "reliability": 0.7, "url": "u", "date": "2020"}
+    write_shards([Document("d", (("s",),), "", depended | {"author": "a"})], tmp_path)
+    assert [d.metadata for d in read_index(tmp_path)] == [depended]
 
 
 @settings(max_examples=40, deadline=None)
