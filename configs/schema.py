@@ -188,7 +188,7 @@ class EvalConfig(Section):
         some_of(*modules("eval/probes")),
     )
     guidance: float = key(
-        2.0,
+        1.5,
         "after conditional training, how far good sources' control token draws an answer away from bad ones'; 1 is the "
         "token alone",
         at_least(1),
