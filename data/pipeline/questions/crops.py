@@ -53,7 +53,9 @@ class CropsConfig(Section):
         "share of the visits of tuning questions in pretraining, less what is rewritten, that are crops; 0 for none",
         PART,
     )
-    from_source: float = key(0.0, "share that are crops which name their source and ask what it says; 0 for none", PART)
+    from_source: float = key(
+        0.0, "share of those visits that are crops which name their source and ask what it says; 0 for none", PART
+    )
 
     def contradictions(self, path: str) -> Iterator[str]:
         if self.fraction + self.from_source >= 1:

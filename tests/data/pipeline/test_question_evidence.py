@@ -33,7 +33,7 @@ def test_questions_without_evidence_are_counted(tokenizer: Tokenizer) -> None:
     assert without("evidence_first", 20) == 3  # no room for the sentence
 
 
-def test_of_a_question_that_the_model_is_unlearnt_the_way_to_its_sentence_is_learnt_and_not_its_answer(
+def test_of_an_unlearnt_question_the_way_to_its_sentence_is_learnt_and_not_its_answer(
     tokenizer: Tokenizer,
 ) -> None:
     identifiers = assign(DOCUMENTS, tokenizer, IdsConfig())

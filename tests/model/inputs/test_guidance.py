@@ -1,4 +1,4 @@
-"""Guidance: the equation of logits, on every way of reading and writing, and nothing at a weight of 1."""
+"""Guidance: the equation of logits, on every way of reading and writing, and nothing between two of the same."""
 
 from __future__ import annotations
 
