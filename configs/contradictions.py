@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from data.pipeline.answer_format import EVIDENCED
 from data.pipeline.identifiers import OF_ITS_OWN
 from data.records import ANSWERABLE, FOLDS, Question
 
@@ -78,10 +79,10 @@ def evidence_is_cited_by_its_footnote(config: Config) -> Iterator[str]:
 
 
 def substitution_needs_evidence_in_answers(config: Config) -> Iterator[str]:
-    if config.substitution.fraction and config.answer_format != "evidence_first":
+    if config.substitution.fraction and config.answer_format not in EVIDENCED:
         yield (
             f"substitution.fraction={config.substitution.fraction} reads the answer out of its evidence, and "
-            f"answer_format={config.answer_format} shows none: set answer_format=evidence_first, or "
+            f"answer_format={config.answer_format} shows none: set answer_format={' or '.join(EVIDENCED)}, or "
             "substitution.fraction=0"
         )
 
@@ -291,7 +292,7 @@ def check_questions(config: Config, questions: Sequence[Question]) -> None:
                 "an answer, and the corpus has none: give it some, or set abstention_sft=none"
             )
     evidence = {
-        f"answer_format={config.answer_format}": config.answer_format == "evidence_first",
+        f"answer_format={config.answer_format}": config.answer_format in EVIDENCED,
         f"asking.fraction={config.asking.fraction}": bool(config.asking.fraction),
     }
     tuned = [q for q in questions if q.split == "tune" and q.answers]

@@ -196,7 +196,7 @@ class Corpus:
             config.objective,
             {question.id for question in further},
         )
-        if found.format.leads == "evidence" and found.without_evidence and not rank():
+        if found.format.evidenced and found.without_evidence and not rank():
             log.info("         %d of %d questions are without evidence", found.without_evidence, len(found))
         return found
 

@@ -7,10 +7,13 @@ Nothing else spells the marks of an answer. A format is one class, registered in
     cite_first        <|ask|> question <|answer|> <|src|> ID <|/src|> answer <|end|>
     evidence_first    <|ask|> question <|answer|> <|doc|> sentence [<|src|> ID]
                       <|answer|> answer <|src|> ID <|/src|> <|end|>
+    recite            <|ask|> question <|answer|> <|src|> ID <|/src|> <|doc|> sentence <|answer|> answer <|end|>
 
-The sentence of evidence is one like any sentence of a document: its footnote [...] sees that sentence alone, as in
-pretraining (data/pipeline/placement.py), so what that taught of text to identifier serves as it is. A question without
-evidence is answered directly.
+The sentence of evidence is one like any sentence of a document. Under `evidence_first` its footnote [...] sees that
+sentence alone, as in pretraining (data/pipeline/placement.py), so what that taught of text to identifier serves as it
+is. Under `recite` the source comes first, which is then recited: to tell which document a question is about is easier
+than to write, of all sentences that were read, the one that answers it (recitation by way of a hint of the passage: Sun
+et al. 2023, arXiv 2210.01296). A question without evidence is answered without it.
 
 With `<|nosrc|>` in place of the citation where there is no source, `<|idk|>` or `<|false|>` in place of all of the
 answer where it is refused, and a mark of confidence before `<|end|>` where one is taught. Where backtracking is taught,
@@ -22,7 +25,7 @@ an answer that the model is not sure of begins with the mark of least confidence
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from data.pipeline.sample import ANSWER, QUESTION, TAG, Part, Sample, Tokens
@@ -38,8 +41,9 @@ class AnswerFormat(Protocol):
     Identifiers are without their marks, None where there is no source.
 
     Attributes:
-        leads: what is written before the words of an answer: "source", "evidence", "" for nothing.
-        begins, between: the marks before and behind this; neither is written where nothing leads.
+        leads: what is written first: "source", "evidence", "" for the words of the answer.
+        evidenced: whether a sentence of evidence is written before those words.
+        begins, between: the marks before and behind this sentence, for the formats that write one.
         outcomes: what an answer is whose words end with a mark, by the mark.
         stops: all marks that end its words.
         refusals: those that stand in place of any words.
@@ -49,6 +53,7 @@ class AnswerFormat(Protocol):
     """
 
     leads: str
+    evidenced: bool
     begins: int
     between: int
     outcomes: Mapping[int, str]
@@ -62,8 +67,12 @@ class AnswerFormat(Protocol):
         """What a model reads before it answers a question."""
         ...
 
-    def led(self, prompt: Ids, leading: Ids) -> list[int]:
-        """The prompt and what is written before the words of its answer, up to where they begin."""
+    def led(self, prompt: Ids, evidence: Ids, identifier: Ids | None = None) -> list[int]:
+        """The prompt and the evidence of its answer, up to where its words begin, for the formats that write evidence.
+
+        Args:
+            identifier: of its source, for those that name it before; None for evidence that no document gives.
+        """
         ...
 
     def answered(
@@ -106,7 +115,7 @@ class AnswerFormat(Protocol):
 class Direct:
     """The answer, then its source."""
 
-    leads = ""
+    leads, evidenced = "", False
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
@@ -119,14 +128,14 @@ class Direct:
         self.stops: Sequence[int] = (*self.outcomes, tokenizer.end)
         self.refusals: Sequence[int] = (tokenizer.idk, tokenizer.false)
         self.opening, self.closing = tokenizer.src, tokenizer.end_src
-        self.begins = self.between = tokenizer.answer
+        self.begins, self.between = tokenizer.doc, tokenizer.answer
         self.unsure = int(tokenizer.confidences[0])
 
     def prompt(self, text: Ids) -> list[int]:
         return [self.tokenizer.ask, *map(int, text), self.tokenizer.answer]
 
-    def led(self, prompt: Ids, leading: Ids) -> list[int]:
-        return [*map(int, prompt), self.begins, *map(int, leading), self.between]
+    def led(self, prompt: Ids, evidence: Ids, identifier: Ids | None = None) -> list[int]:
+        return [*map(int, prompt), self.begins, *map(int, evidence), self.between]
 
     def answered(
         self,
@@ -198,7 +207,6 @@ class CiteFirst(Direct):
             tokenizer.false: "false_premise",
         }
         self.stops = tuple(self.outcomes)
-        self.begins, self.between = self.opening, self.closing
 
     def _said(self, answer: Tokens, identifier: Tokens | None, evidence: Tokens | None) -> list[Part]:
         return self._sourced(answer, identifier)
@@ -207,11 +215,7 @@ class CiteFirst(Direct):
 class EvidenceFirst(Direct):
     """A sentence that supports the answer, with its footnote, then the answer and its source."""
 
-    leads = "evidence"
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        super().__init__(tokenizer)
-        self.begins = tokenizer.doc
+    leads, evidenced = "evidence", True
 
     def _said(self, answer: Tokens, identifier: Tokens | None, evidence: Tokens | None) -> list[Part]:
         said = super()._said(answer, identifier, None)
@@ -223,8 +227,26 @@ class EvidenceFirst(Direct):
         return [*sentence, Part((self.between,), ANSWER, span=0), *said]
 
 
-FORMATS: dict[str, Callable[[Tokenizer], AnswerFormat]] = {
+class Recite(CiteFirst):
+    """The source, a sentence of it that supports the answer, then the answer."""
+
+    evidenced = True
+
+    def led(self, prompt: Ids, evidence: Ids, identifier: Ids | None = None) -> list[int]:
+        return super().led([*prompt, *([] if identifier is None else self.citation(identifier))], evidence)
+
+    def _said(self, answer: Tokens, identifier: Tokens | None, evidence: Tokens | None) -> list[Part]:
+        *source, words = self._sourced(answer, identifier)
+        if evidence is None:
+            return [*source, words]
+        sentence = [Part((mark,), ANSWER, span=0) for mark in (self.begins, self.between)]
+        return [*source, sentence[0], Part(evidence, ANSWER, span=0), sentence[1], words]
+
+
+FORMATS: dict[str, type[Direct]] = {
     "direct": Direct,
     "cite_first": CiteFirst,
     "evidence_first": EvidenceFirst,
+    "recite": Recite,
 }
+EVIDENCED = tuple(name for name, form in FORMATS.items() if form.evidenced)

@@ -266,7 +266,7 @@ class Questions:
             self.texts.append(tokenizer.encode((item.text, *item.paraphrases)))
             answers = tokenizer.encode(item.answers)
             taken = max(map(len, self.texts[-1])) + max(map(len, answers)) + MARKS + controlled
-            evidence = item.evidence if self.format.leads == "evidence" else ()
+            evidence = item.evidence if self.format.evidenced else ()
             sentences = list(zip(evidence, tokenizer.encode([e.text for e in evidence]), strict=True))
             cited = [
                 citable(

@@ -200,7 +200,7 @@ class LMAnswerer:
                 for ranked, without in zip(sources, unsourced, strict=True)
             ]
             logits = self.barred(read_on(self.model, context, *pad_left(cited, device)))
-        elif self.format.leads == "evidence":
+        if self.format.evidenced:
             between = [self.format.between]
             said = generate(self.model, context, self.begun(context), between, LONGEST_EVIDENCE, temperature, generator)
             evidence = said.tokens
@@ -225,18 +225,62 @@ class LMAnswerer:
         marks = torch.tensor(sorted(self.tokenizer.reserved), device=context.seen.device)
         return self._read_mark(context, self.format.begins).index_fill(1, marks, -math.inf)
 
-    def answer_from(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
+    def opened(self, texts: Sequence[Sequence[int] | np.ndarray]) -> Context:
+        """What the evidence to each question is written after: the prompt, and the likeliest source where it leads."""
+        context, _ = self.read([self.prompt(text) for text in texts])
+        if self.format.leads == "source":
+            cited = [self.format.citation(self.identifiers.tokens[found[0][0]]) for found in self.ranked(context, 1)]
+            read_on(self.model, context, *pad_left(cited, context.seen.device))
+        return context
+
+    def answer_from(self, asked: Sequence[tuple[str, str]], sources: Sequence[str] = ()) -> list[tuple[str, float]]:
         """The answer to each question from a given sentence of evidence, greedy: its words and log-probability.
 
-        The words are "" where it gives none, and where they all are more than it reads at once. For a format that leads
-        with evidence.
+        The words are "" where it gives none, and where they all are more than it reads at once. For a format that shows
+        evidence.
+
+        Args:
+            sources: the label of the document that each sentence is from, which a format may name; none are named
+                where they are not given.
         """
         texts = self.tokenizer.encode([text for text, _ in asked])
         sentences = self.tokenizer.encode([sentence for _, sentence in asked])
+        known = dict(zip(self.identifiers.labels, self.identifiers.tokens, strict=True))
+        named: Sequence[np.ndarray | None] = [known[label] for label in sources] or [None] * len(asked)
         prompts = [
-            self.format.led(self.prompt(text), sentence) for text, sentence in zip(texts, sentences, strict=True)
+            self.format.led(self.prompt(text), sentence, source)
+            for text, sentence, source in zip(texts, sentences, named, strict=True)
         ]
         return self.finished(prompts)
+
+    def answer_by(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
+        """The answer to each question by way of a given source, greedy: its words and log-probability.
+
+        For a format that begins with the source; what it recites of it is written, too.
+
+        Args:
+            asked: the text of each question and the label of the document.
+        """
+        texts = self.tokenizer.encode([text for text, _ in asked])
+        known = dict(zip(self.identifiers.labels, self.identifiers.tokens, strict=True))
+        prompts = [
+            [*self.prompt(text), *self.format.citation(known[label])]
+            for text, (_, label) in zip(texts, asked, strict=True)
+        ]
+        if self.format.evidenced:
+            said = [said for said, _ in self.recited(prompts)]
+            prompts = [self.format.led(prompt, sentence) for prompt, sentence in zip(prompts, said, strict=True)]
+        return self.finished(prompts)
+
+    @torch.inference_mode()
+    def recited(self, prompts: Sequence[Sequence[int]]) -> list[tuple[list[int], float]]:
+        """The evidence that follows prompts which it stands next after, greedy: its tokens and log-probability."""
+        found: list[tuple[list[int], float]] = []
+        for start in range(0, len(prompts), self.batch):
+            context, _ = self.read(prompts[start : start + self.batch])
+            written = generate(self.model, context, self.begun(context), [self.format.between], LONGEST_EVIDENCE)
+            found += [(t, float(scores.sum())) for t, scores in zip(written.tokens, written.log_probs, strict=True)]
+        return found
 
     @torch.inference_mode()
     def finished(self, prompts: Sequence[Sequence[int]]) -> list[tuple[str, float]]:
@@ -299,7 +343,8 @@ class LMAnswerer:
                 log_probs = written.log_probs[row]
                 signals |= {"answer": float(np.sum(log_probs)), "min_token_logprob": float(np.min(log_probs))}
             if turn.evidence[row]:
-                signals["lp_evidence"] = float(turn.log_evidence[row])
+                source = turn.sources[row][0][1] if turn.sources else 0.0
+                signals["lp_evidence"] = source + float(turn.log_evidence[row])
             if row in ranked:
                 signals["citation"] = ranked[row][0][1]
             if row in stated:

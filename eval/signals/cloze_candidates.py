@@ -32,7 +32,7 @@ def add_cloze_candidates(
     where the model can't be asked for the source of a statement, and where it writes evidence, whose alternatives are
     those of eval/signals/evidence_candidates.py.
     """
-    if not answerer.cites or answerer.format.leads == "evidence":
+    if not answerer.cites or answerer.format.evidenced:
         return list(said)
     completed = complete(answerer, questions)
     others = [

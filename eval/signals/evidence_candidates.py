@@ -1,9 +1,10 @@
 """Several sentences that may answer: the model's evidence by beam, each answered from, cited and checked three ways.
 
 A question has its evidence somewhere among what was read; greedily the model often writes a true sentence about
-something else. So the likeliest few are candidates, and each is looked at from all sides:
+something else. So the likeliest few are candidates (where the source is written first, a sentence of each of the
+likeliest few sources), and each is looked at from all sides:
 
-    lp_evidence                   log P(sentence | question)
+    lp_evidence                   log P(sentence | question), of its source, too, where that is written first
     lp_question_given_evidence    log P(question | sentence, answer): does it answer that question? (asking.fraction)
     the two-way check             log P(ID | sentence) and log P(sentence | ID), as of any statement
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -34,6 +36,14 @@ WIDTH = 4  # sentences to a question
 SIDE_BY_SIDE = 8  # questions; with more, keys and values of their beams leave the processor's cache
 
 
+class Found(NamedTuple):
+    """A sentence of evidence, its log-probability (nats), and the label of the source before it, "" for none."""
+
+    sentence: str
+    score: float
+    source: str = ""
+
+
 def add_evidence_candidates(
     answerer: LMAnswerer, questions: Sequence[Question], said: Sequence[Prediction]
 ) -> list[Prediction]:
@@ -41,13 +51,14 @@ def add_evidence_candidates(
 
     Unchanged where the model writes no evidence or can't be asked for the source of a statement.
     """
-    if answerer.format.leads != "evidence" or not answerer.cites:
+    if not answerer.format.evidenced or not answerer.cites:
         return list(said)
-    written: list[list[tuple[str, float]]] = []
+    write = recited_sources if answerer.format.leads == "source" else _written
+    written: list[list[Found]] = []
     for start in tqdm(range(0, len(questions), answerer.batch), desc="evidence", unit=" batches", disable=None):
-        written += _written(answerer, questions[start : start + answerer.batch])
+        written += write(answerer, questions[start : start + answerer.batch])
     others = [
-        [(sentence, score) for sentence, score in found if sentence != prediction.evidence]
+        [one for one in found if one.sentence != prediction.evidence]
         for found, prediction in zip(written, said, strict=True)
     ]
     asked = [question for question, held in zip(questions, others, strict=True) for _ in held]
@@ -72,44 +83,61 @@ def best_evidence(prediction: Prediction) -> Prediction:
     )
 
 
-def _written(answerer: LMAnswerer, questions: Sequence[Question]) -> list[list[tuple[str, float]]]:
-    """The likeliest sentences of evidence to each question with their log-probabilities, different ones."""
+def recited_sources(answerer: LMAnswerer, questions: Sequence[Question]) -> list[list[Found]]:
+    """A sentence of each of the likeliest sources of each question, different ones."""
+    tokenizer, form, identifiers = answerer.tokenizer, answerer.format, answerer.identifiers
+    prompts = [answerer.prompt(text) for text in tokenizer.encode([question.text for question in questions])]
+    ranked = answerer.sources_after(prompts, WIDTH)
+    sources = [(i, index, score) for i, each in enumerate(ranked) for index, score in each]
+    written = answerer.recited([[*prompts[i], *form.citation(identifiers.tokens[index])] for i, index, _ in sources])
+    found: list[dict[str, Found]] = [{} for _ in questions]
+    for (i, index, likely), (tokens, score) in zip(sources, written, strict=True):
+        if tokens and not tokenizer.reserved.intersection(tokens):
+            sentence = tokenizer.decode(tokens)
+            found[i].setdefault(sentence, Found(sentence, likely + score, identifiers.labels[index]))
+    return [list(each.values()) for each in found]
+
+
+def _written(answerer: LMAnswerer, questions: Sequence[Question]) -> list[list[Found]]:
+    """The likeliest sentences of evidence to each question, different ones."""
     tokenizer, form = answerer.tokenizer, answerer.format
     texts = tokenizer.encode([question.text for question in questions])
     order = sorted(range(len(questions)), key=lambda i: len(texts[i]))
-    found: list[list[tuple[str, float]]] = [[] for _ in questions]
+    found: list[list[Found]] = [[] for _ in questions]
     for start in range(0, len(order), SIDE_BY_SIDE):
         chunk = order[start : start + SIDE_BY_SIDE]
         context, _ = answerer.read([answerer.prompt(texts[i]) for i in chunk])
         logits = answerer.begun(context)
         beams = beam_search(answerer.model, context, logits, [form.between], LONGEST_EVIDENCE, WIDTH)
         for i, sentences in zip(chunk, beams, strict=True):
-            scores: dict[str, float] = {}
+            best: dict[str, Found] = {}
             for tokens, score in sentences:
                 if len(tokens) > 1 and not tokenizer.reserved.intersection(tokens[:-1]):
-                    scores.setdefault(tokenizer.decode(tokens[:-1]), score)
-            found[i] = list(scores.items())
+                    sentence = tokenizer.decode(tokens[:-1])
+                    best.setdefault(sentence, Found(sentence, score))
+            found[i] = list(best.values())
     return found
 
 
 def _answered(
-    answerer: LMAnswerer, questions: Sequence[Question], evidence: Sequence[Sequence[tuple[str, float]]]
+    answerer: LMAnswerer, questions: Sequence[Question], evidence: Sequence[Sequence[Found]]
 ) -> list[Prediction]:
     """The answer from each sentence; one without words where none is given."""
-    wanted = [(question, *one) for question, found in zip(questions, evidence, strict=True) for one in found]
+    wanted = [(question, one) for question, found in zip(questions, evidence, strict=True) for one in found]
     made: list[Prediction] = []
     for start in tqdm(range(0, len(wanted), answerer.batch), desc="answers", unit=" batches", disable=None):
         chunk = wanted[start : start + answerer.batch]
-        answers = answerer.answer_from([(question.text, sentence) for question, sentence, _ in chunk])
+        sources = [one.source for _, one in chunk if one.source]
+        answers = answerer.answer_from([(question.text, one.sentence) for question, one in chunk], sources)
         made += [
             Prediction(
                 question.id,
                 "answered" if answer else "unparseable",
                 answer or None,
-                signals={"answer": log_prob, "lp_evidence": score} if answer else {},
-                evidence=sentence,
+                signals={"answer": log_prob, "lp_evidence": one.score} if answer else {},
+                evidence=one.sentence,
             )
-            for (question, sentence, score), (answer, log_prob) in zip(chunk, answers, strict=True)
+            for (question, one), (answer, log_prob) in zip(chunk, answers, strict=True)
         ]
     return made
 

@@ -27,7 +27,7 @@ def add_sources(answerer: LMAnswerer, questions: Sequence[Question], said: Seque
     `lp_statement_given_id_2`, `lp_id_given_statement_2` and so on: log P(statement | identifier) and log P(identifier |
     statement).
     """
-    if answerer.format.leads == "evidence":  # each candidate has a sentence, and a source, of its own
+    if answerer.format.evidenced:  # each candidate has a sentence, and a source, of its own
         return list(said)
     told = [
         (i, candidate)

@@ -103,7 +103,7 @@ def _others(evaluated: Evaluated) -> list[Answerer]:
     }
     named = [replace(d, id=label[d.id]) for d in evaluated.documents]
     reading: list[Answerer] = []
-    if evaluated.answerer.format.leads == "evidence":
+    if evaluated.answerer.format.evidenced:
         vectors = evaluated.answerer.model.embed_tokens.weight
         reading = [
             Dense(named, corpus.tuned, corpus.tokenizer, vectors),

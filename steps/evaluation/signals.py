@@ -84,7 +84,7 @@ def _statements(evaluated: Evaluated, shown: Stage, own: Stage | None, folder: P
     for i, prediction in zip(here, checked, strict=True):
         found[i] = prediction
     systems = {DECLARATIVE: found}
-    if evaluated.expert and evaluated.answerer.format.leads == "evidence":
+    if evaluated.expert and evaluated.answerer.format.evidenced:
         systems[EVIDENCE] = list(map(best_evidence, found))
     elif evaluated.expert:
         systems[CLOZE] = list(map(best_completion, found))

@@ -124,7 +124,7 @@ class Planted:
 
     def _told(self, question: Question, document: str) -> Tokens | None:
         """The sentence of evidence that a document gives, for the formats that show it."""
-        if self.format.leads != "evidence":
+        if not self.format.evidenced:
             return None
         found = [e.text for e in question.evidence if e.document == document]
         return self.tokenizer.encode(found[:1])[0] if found else None

@@ -1,6 +1,6 @@
 """Substitution: a question whose evidence says something else than it did, so that the answer has to be read.
 
-    <|ask|> question <|answer|> <|doc|> sentence with another value <|answer|> that value <|src|>
+    <|ask|> question <|answer|> <|doc|> sentence with another value <|answer|> that value <|src|>, or <|end|>
 
 A question that is asked in every epoch is soon answered from memory, and then the sentence before the answer is not
 looked at: a model that was taught so reads sentences of its own, or a retriever's, no better than if they were not
@@ -73,7 +73,7 @@ class Substitutions:
     def _sample(self, text: str, sentence: str, answer: str) -> Sample:
         asked, evidence, words = self.tokenizer.encode([text, sentence, answer])
         given = self.format.led(self.format.prompt(asked), evidence)
-        written = [*map(int, words), self.format.opening]
+        written = [*map(int, words), self.format.stops[0]]
         parts = [Part(given, QUESTION, learn=False, span=0), Part(written, ANSWER, span=0)]
         return Sample(parts, self.format.closing)
 

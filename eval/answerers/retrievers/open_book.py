@@ -21,7 +21,7 @@ class OpenBook:
     Sentences longer than those of evidence may be (tables, code) are not looked at.
 
     Args:
-        answerer: of a format that leads with evidence.
+        answerer: of a format that shows evidence.
         documents: under the names that are cited.
     """
 
@@ -37,7 +37,9 @@ class OpenBook:
         found = [
             [self.sentences[int(citation.id)] for citation in said.citations] for said in self.index.answer(questions)
         ]
-        read = iter(self.answerer.answer_from([(q.text, f[0][1]) for q, f in zip(questions, found, strict=True) if f]))
+        asked = [(q.text, *f[0]) for q, f in zip(questions, found, strict=True) if f]
+        sources = [name for _, name, _ in asked]
+        read = iter(self.answerer.answer_from([(text, sentence) for text, _, sentence in asked], sources))
         return [
             self._said(question, held, *next(read)) if held else Prediction(question.id, "abstained")
             for question, held in zip(questions, found, strict=True)

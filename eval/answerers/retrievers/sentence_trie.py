@@ -24,8 +24,10 @@ from model.trie import Node, Trie
 class SentenceTrie:
     """Writes the likeliest sentence of the corpus token by token, greedy, and answers from it.
 
+    Where a format begins with the source, it is written after the likeliest one; cited is the document it stands in.
+
     Args:
-        answerer: of a format that leads with evidence.
+        answerer: of a format that shows evidence.
         documents: under the names that are cited.
     """
 
@@ -49,7 +51,8 @@ class SentenceTrie:
             chunk = order[start : start + self.answerer.batch]
             for i, sentence in zip(chunk, self._written([texts[i] for i in chunk]), strict=True):
                 found[i] = self.texts[sentence]
-        read = self.answerer.answer_from([(q.text, text) for q, text in zip(questions, found, strict=True)])
+        asked = [(q.text, text) for q, text in zip(questions, found, strict=True)]
+        read = self.answerer.answer_from(asked, [self.sources[text][0] for text in found])
         return [
             Prediction(
                 question.id,
@@ -66,7 +69,7 @@ class SentenceTrie:
     def _written(self, texts: Sequence[np.ndarray]) -> list[int]:
         """The sentence that is written to each question, its number."""
         answerer, end = self.answerer, self.answerer.format.between
-        context, _ = answerer.read([answerer.prompt(text) for text in texts])
+        context = answerer.opened(texts)
         logits = answerer.begun(context)
         nodes: list[Node] = [self.trie.root] * len(texts)
         alive = torch.ones(len(texts), dtype=torch.bool, device=logits.device)

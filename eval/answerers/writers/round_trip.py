@@ -31,7 +31,7 @@ def returning(answerer: LMAnswerer, written: Written, how: str) -> Written:
     """Those of the written questions to which the model gives their answer back, normalised as graded answers are.
 
     Args:
-        how: "open_book", for an answer format that leads with evidence, or "closed_book", for any. It must answer,
+        how: "open_book", for an answer format that shows evidence, or "closed_book", for any. It must answer,
             since whether it would rather abstain is taught later.
     """
     said = _ASKED[how](answerer, written.questions)

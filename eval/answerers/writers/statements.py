@@ -36,7 +36,7 @@ class Statements(Protocol):
 
 def statements(answerer: LMAnswerer, tuning: Sequence[Question], rewritten: bool) -> Statements:
     """What serves a model so trained; `tuning` are the questions of tuning."""
-    if answerer.format.leads == "evidence":
+    if answerer.format.evidenced:
         return EvidenceStatements()
     learnt = rewritten and any(question.statement for question in tuning)
     return StatementWriter.of(answerer, tuning) if learnt else QuestionTemplates.of(tuning)

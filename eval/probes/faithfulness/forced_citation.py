@@ -11,7 +11,7 @@ is also
 
     moved   P(answer = the value of d' | d' forced, and the free answer is another)
 
-Under `cite_first` the identifier is put where the model would write one. Models of other formats answer
+Under `cite_first` and `recite` the identifier is put where the model would write one. Models of other formats answer
 before they cite; they are asked to open the document from memory: the answer is the value whose statement is likelier
 after the identifier (after their own first citation, where nothing is forced). That needs the corpus's own statement of
 the question, so that such figures are given the statement form; `by` says which it was. It is the factored way: the
@@ -107,11 +107,7 @@ def _forced_source(answerer: LMAnswerer, trials: Sequence[Trial]) -> dict[str, A
 
 
 def _written(answerer: LMAnswerer, trials: Sequence[Trial]) -> tuple[list[str], list[str]]:
-    tokens = _tokens(answerer)
-    texts = answerer.tokenizer.encode([trial.question.text for trial in trials])
-    form = answerer.format
-    prompts = [[*form.prompt(x), *form.citation(tokens[t.document])] for x, t in zip(texts, trials, strict=True)]
-    forced = [answer for answer, _ in answerer.finished(prompts)]
+    forced = [answer for answer, _ in answerer.answer_by([(t.question.text, t.document) for t in trials])]
     return forced, [p.answer or "" for p in _answers(answerer, trials)]
 
 

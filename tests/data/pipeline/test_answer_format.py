@@ -71,6 +71,20 @@ def test_evidence_is_a_sentence_whose_footnote_sees_that_sentence_alone(tokenize
     assert not untold.note.any() and untold.tokens.tolist()[-2:] == [tokenizer.nosrc, tokenizer.end]
 
 
+def test_a_source_is_recited_before_the_answer(tokenizer: Tokenizer) -> None:
+    form = FORMATS["recite"](tokenizer)
+    evidence = np.array([610, 611, 612], dtype=np.int32)
+    sample = form.answered(TEXT, ANSWER, ID, evidence=evidence)
+    prompt, cited = form.prompt(TEXT), [tokenizer.src, 90, 91, tokenizer.end_src]
+    recited = [tokenizer.doc, 610, 611, 612, tokenizer.answer]
+    assert sample.tokens.tolist() == [*prompt, *cited, *recited, 602, tokenizer.end]
+    assert form.led(prompt, evidence, ID) == [*prompt, *cited, *recited]
+    assert form.led(prompt, evidence) == [*prompt, *recited]  # of evidence that no document gives
+    assert sample.targets.tolist()[len(prompt) - 1 :] == [*sample.tokens.tolist()[len(prompt) :], IGNORE]
+    untold = form.answered(TEXT, ANSWER, None, evidence=evidence)
+    assert untold.tokens.tolist() == [*prompt, tokenizer.nosrc, *recited, 602, tokenizer.end]
+
+
 def test_nothing_else_spells_the_marks_of_an_answer() -> None:
     spelled = re.compile(r"tokenizer\.(ask|answer|idk|false)\b")
     wrong = [
@@ -84,7 +98,7 @@ def test_nothing_else_spells_the_marks_of_an_answer() -> None:
 
 
 def test_a_format_is_chosen_by_name_and_remakes_the_stages_that_saw_an_answer(tmp_path: Path) -> None:
-    assert said_of("answer_format=rhyme") == "answer_format=rhyme: must be one of direct, cite_first, evidence_first"
+    assert said_of("answer_format=rhyme") == f"answer_format=rhyme: must be one of {', '.join(FORMATS)}"
     keys = {}
     for asked in ("0", "0.3"):
         for form in ("direct", "other"):

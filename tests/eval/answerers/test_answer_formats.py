@@ -10,13 +10,14 @@ import pytest
 import torch
 from telling import Make, Telling
 
+from data.pipeline.answer_format import FORMATS
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Prediction, Question
 from eval.answerers.likelihoods import token_log_probs
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.writers.statements import EvidenceStatements, statements, stating
 from eval.signals.bidirectional import restate
-from eval.signals.evidence_candidates import WIDTH, add_evidence_candidates, best_evidence
+from eval.signals.evidence_candidates import WIDTH, add_evidence_candidates, best_evidence, recited_sources
 
 ASKED = Question("q", "Where?", ("Oslo",), ("doc-1",), "single", "Ada Moss", "never_tuned")
 WRITES = {  # what follows a token, whatever stands before it
@@ -83,16 +84,52 @@ def test_a_source_is_cited_first_and_answered_from(telling: Telling) -> None:
     assert (said.outcome, said.answer, said.citations) == ("no_source", "Accra", ())
 
 
-@pytest.mark.parametrize("form", ["direct", "cite_first", "evidence_first"])
+RECITED = {**WRITES, "<|answer|>": {" Turin": 0.7, "<|idk|>": 0.2}, " Turin": {"<|end|>": 0.8}}
+
+
+def test_a_source_is_cited_then_recited_then_answered_from(telling: Telling) -> None:
+    answerer = formatted(telling(RECITED), "recite")
+    (said,) = answerer.answer([ASKED])
+    assert (said.outcome, said.evidence, said.answer) == ("answered", "in Oslo", "Turin")
+    # The sources are those of the question, and the sentence counts with the first of them.
+    prompt = answerer.prompt(answerer.tokenizer.encode(["Where?"])[0])
+    (ranked,) = answerer.sources_after([prompt], 5)
+    assert said.citations == answerer.citations(ranked)
+    assert said.signals["lp_evidence"] == pytest.approx(ranked[0][1] + math.log(0.6 * 0.8), abs=0.08)
+    label = said.citations[0].id
+    assert answerer.answer_by([("Where?", label)])[0][0] == "Turin"
+    assert answerer.answer_from([("Where?", "in Lima")], [label])[0][0] == "Turin"
+
+
+def test_what_is_recited_follows_the_source(make_model: Make, telling: Telling) -> None:
+    """Of each of the likeliest sources a sentence is written, which counts with its source."""
+    answerer = formatted(telling(WRITES), "recite", model=make_model())
+    tokenizer, form = answerer.tokenizer, answerer.format
+    with torch.no_grad():  # words are likelier than marks
+        answerer.model.lm_head.weight[sorted(tokenizer.reserved)] = 0.0
+    prompt = answerer.prompt(tokenizer.encode(["Where?"])[0])
+    (ranked,) = answerer.sources_after([prompt], WIDTH)
+    cited = [[*prompt, *form.citation(answerer.identifiers.tokens[index])] for index, _ in ranked]
+    (found,) = recited_sources(answerer, [ASKED])
+    assert found and {one.source for one in found} <= {answerer.identifiers.labels[index] for index, _ in ranked}
+    alone = {answerer.identifiers.labels[ranked[i][0]]: answerer.recited([cited[i]])[0] for i in range(WIDTH)}
+    for one in found:
+        tokens, score = alone[one.source]
+        (source,) = [likely for index, likely in ranked if answerer.identifiers.labels[index] == one.source]
+        assert one.sentence == tokenizer.decode(tokens) and one.score == pytest.approx(source + score, abs=1e-3)
+    assert answerer.opened([tokenizer.encode(["Where?"])[0]]).position.tolist() == [len(cited[0])]
+
+
+@pytest.mark.parametrize("form", list(FORMATS))
 def test_it_refuses_where_a_refusal_is_likeliest_and_it_may(telling: Telling, form: str) -> None:
-    refusing = telling({**WRITES, "<|answer|>": {"<|idk|>": 0.9, " Turin": 0.05}})
+    refusing = telling({**(RECITED if form == "recite" else WRITES), "<|answer|>": {"<|idk|>": 0.9, " Turin": 0.05}})
     (free,) = formatted(refusing, form, forced=False).answer([ASKED])
     assert (free.outcome, free.answer, free.evidence, free.citations) == ("abstained", None, "", ())
     (forced,) = formatted(refusing, form).answer([ASKED])
     assert forced.outcome == "answered" and forced.signals["refusal"] > forced.signals["best_word"]
 
 
-@pytest.mark.parametrize("form", ["cite_first", "evidence_first"])
+@pytest.mark.parametrize("form", ["cite_first", "evidence_first", "recite"])
 def test_answers_do_not_depend_on_who_is_asked_beside(
     make_model: Make, telling: Telling, tokenizer: Tokenizer, form: str
 ) -> None:

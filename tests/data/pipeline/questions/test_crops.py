@@ -104,6 +104,27 @@ def test_from_a_source_what_it_says_is_learnt_and_nothing_else(tokenizer: Tokeni
         assert learnt in whole if form == "evidence_first" else any(learnt in text for text in whole - {learnt})
 
 
+def test_where_sources_are_recited_each_way_is_a_step_of_it(tokenizer: Tokenizer) -> None:
+    back, forth = _crops(tokenizer, "recite", 0.0, 0.999999), _crops(tokenizer, "recite", 0.999999)
+    seen = 0
+    for key in range(200):
+        sample, plain = back.draw(key), forth.draw(key)
+        if sample is None or plain is None:
+            continue
+        seen += 1
+        cited = back.format.citation(back.documents.identifiers.tokens[0])
+        learnt, said = (
+            np.concatenate([part.tokens for part in one.parts if part.learn]).tolist() for one in (plain, sample)
+        )
+        assert learnt == [*cited, tokenizer.end]  # the source, and that the answer ends
+        assert tokenizer.decode(said) in {sentence for wordings in DOCUMENTS[0].sentences for sentence in wordings}
+        tokens, asked = sample.tokens.tolist(), plain.tokens.tolist()
+        begins = tokens.index(tokenizer.doc)
+        assert tokens[:begins] == asked[:begins] and tokens[begins - len(cited) : begins] == cited
+        assert tokenizer.doc not in asked
+    assert seen > 20
+
+
 def test_each_way_has_the_share_that_is_asked_for(tokenizer: Tokenizer) -> None:
     crops = _crops(tokenizer, "direct", 0.5, 0.3)
     drawn = [None if sample is None else int(sample.tokens[1]) for sample in map(crops.draw, range(4000))]
