@@ -11,8 +11,6 @@ No model from outside makes them, and no question of the test: a document is all
 These go from a fact to its source. Active indexing (Huang et al. 2025, arXiv 2506.17585) goes back as well: further
 ones (`from_source`) begin with the document's tag, and what is learnt is what this document says, the sentence where
 the format shows one, else the words that were taken out. The citation, which stands there to be copied, is not.
-Where a format recites the source that it named, these are its two steps, one each: from the words to the source, and
-from the words and the source to the sentence.
 """
 
 from __future__ import annotations
@@ -73,7 +71,6 @@ class Crops:
     def __init__(self, documents: Documents, tokenizer: Tokenizer, answer_format: str, config: CropsConfig) -> None:
         self.documents, self.tokenizer, self.config = documents, tokenizer, config
         self.format = FORMATS[answer_format](tokenizer)
-        self.recites = self.format.evidenced and self.format.leads == "source"
 
     def draw(self, key: int) -> Sample | None:
         """A crop in place of the visit that `key` draws, or None: a pure function of it."""
@@ -103,15 +100,14 @@ class Crops:
 
     def _to_source(self, question: Tokens, answer: Tokens, identifier: Tokens | None, sentence: Tokens) -> Sample:
         """Which words were taken out is chance, so they are not learnt."""
-        evidence = None if self.recites else sentence
-        whole = self.format.answered(question, answer, identifier, evidence=evidence)
+        whole = self.format.answered(question, answer, identifier, evidence=sentence)
         parts = [part._replace(learn=False) if part.tokens is answer else part for part in whole.parts]
         return Sample(parts, whole.end_src)
 
     def _from_source(self, question: Tokens, answer: Tokens, identifier: Tokens, sentence: Tokens) -> Sample:
         """The sentence is learnt, or the words that are missing in it."""
-        tag = [] if self.recites else self.format.citation(identifier)  # which stands before the sentence there
-        asked = np.array([*tag, *question], dtype=question.dtype)
+        tag = [self.format.opening, *identifier.tolist(), self.format.closing]
+        asked = np.concatenate((tag, question)).astype(question.dtype)
         whole = self.format.answered(asked, answer, identifier, evidence=sentence)
         said = sentence if self.format.evidenced else answer
         return Sample([part._replace(learn=part.tokens is said) for part in whole.parts], whole.end_src)
