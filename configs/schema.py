@@ -191,7 +191,7 @@ class EvalConfig(Section):
         1.5,
         "after conditional training, how far good sources' control token draws an answer away from bad ones'; 1 is the "
         "token alone",
-        at_least(1),
+        at_least(0),
     )
     max_abstained_correct: float = key(
         0.02,

@@ -58,7 +58,9 @@ def _work(evaluated: Evaluated, folder: Path) -> dict[str, Any]:
     costs: dict[str, Cost] = {}
     write_jsonl(folder / "questions.jsonl", questions)
     given = [answerer.under(given) for given in GIVEN if evaluated.controlled]
-    guided = [answerer.under(GIVEN[-1], "whence_guided", evaluated.config.eval.guidance)] if given else []
+    guided = []
+    if given and not evaluated.config.expert.active:  # whose prefix stands before every question
+        guided = [answerer.under(GIVEN[-1], "whence_guided", evaluated.config.eval.guidance)]
     ours = [answerer, *given, *guided, *(answerer.fed_from(source) for source in INSTEAD if evaluated.fed)]
     for system, asked in (*((other, plain) for other in others), *((system, questions) for system in ours)):
         begun = perf_counter()

@@ -48,7 +48,7 @@ def test_an_expert_is_asked_as_one(tmp_path: Path) -> None:
     assert answerer.prompt([50])[:2] == [answerer.tokenizer.ask, control_tokens(answerer.tokenizer)[1]]
     assert answerer.name == "whence" and probes["never_told"]["wrong"]["value"] is not None
     asked = {path.name for path in (folder / "answer").glob("whence*.jsonl")}
-    assert asked == {"whence.jsonl", "whence_lo.jsonl", "whence_hi.jsonl", "whence_guided.jsonl"}
+    assert asked == {"whence.jsonl", "whence_lo.jsonl", "whence_hi.jsonl"}
     same = [(folder / "answer" / f"{name}.jsonl").read_text() for name in ("whence", "whence_hi", "whence_lo")]
     assert same[0] == same[1] != same[2]
 
