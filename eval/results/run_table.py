@@ -26,8 +26,13 @@ COSTS = (
     Column("megabytes", "MB held at question time", "", 1, "lower"),
     Column("milliseconds", "ms a question", "", 1, "lower"),
 )
+WHENCE = {  # by the answer format
+    "direct": "whence, cited after the answer",
+    "cite_first": "whence, cited before the answer",
+    "evidence_first": "whence, its evidence cited",
+    "recite": "whence, cited, recited, then answered",
+}
 SYSTEMS = {
-    "whence": "whence, cited after the answer",
     "whence_hi": "whence, asked for good sources",
     "whence_lo": "whence, asked for bad sources",
     "whence_guided": "whence, guided from bad sources to good ones",
@@ -52,6 +57,7 @@ def run_table(results: Mapping[str, Any], command: str | None, machine: str, dat
     part = results["attribution"].get(SPLIT)
     ours = {part["system"]: part, **part["floors"]} if part else {}
     seeds = () if results["seed"] is None else (results["seed"],)
+    called = SYSTEMS | {"whence": WHENCE[results["config"].get("answer_format", "direct")]}
 
     costs = results.get("costs", {})  # none in what was measured before they were
 
@@ -61,7 +67,7 @@ def run_table(results: Mapping[str, Any], command: str | None, machine: str, dat
             spent = None if handed else costs.get(system)
             values["megabytes"] = Value(spent["bytes"] / 1e6) if spent else None
             values["milliseconds"] = Value(spent["seconds"] * 1e3) if spent else None
-        return Row(SYSTEMS.get(system, system), values, handed, seeds)
+        return Row(called.get(system, system), values, handed, seeds)
 
     return Table(
         name=results["name"],

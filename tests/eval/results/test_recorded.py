@@ -14,11 +14,12 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from configs.schema import register
+from data.pipeline.answer_format import FORMATS
 from eval import compare
 from eval.results import recorded
 from eval.results.recorded import CommandLine, record_run
 from eval.results.results import build_results, write_results
-from eval.results.run_table import run_table
+from eval.results.run_table import WHENCE, run_table
 from eval.results.table import Value, markdown, read_table
 
 DEMO = ["experiment=demo"]
@@ -91,6 +92,12 @@ def test_a_run_as_data() -> None:
     }
     assert "| **whence, cited after the answer** | 50.0 [40.0, 60.0] | 90.0 |" in markdown(table)
     assert "| whence, recited (given the statement form) | 87.5 " in markdown(table)
+
+
+@pytest.mark.parametrize("answer_format", FORMATS)
+def test_a_run_says_where_its_answers_cite(answer_format: str) -> None:
+    table = run_table(results_of(answer_format=answer_format), None, "two cores", "2026-11-27")
+    assert table.rows[0].system == WHENCE[answer_format]
 
 
 def test_a_run_without_questions_has_no_rows(tmp_path: Path) -> None:
