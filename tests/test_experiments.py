@@ -22,6 +22,7 @@ VARIANTS |= {
     "active",
     "feedback",
     "indexing",
+    "real_text_formats",
     "repeats_sizes",
     "rlcr",
     "scenes_changing",
@@ -38,6 +39,8 @@ def test_every_experiment_runs_a_few_steps(experiment: str, tmp_path: Path, capl
     extra: tuple[str, ...] = (*NANO, *WORLD)
     if experiment == "biocite":
         extra = (*NANO, f"corpus.path={_biocite(tmp_path)}")
+    if experiment == "real_text_formats":
+        extra = (*NANO, f"corpus.path={_squad(tmp_path)}", "corpus.documents=20")
     if experiment in CONTINUED and experiment != "qa_node":
         checkpoint = tiny_llama(tmp_path / "checkpoint")
         read = dict.fromkeys(

@@ -181,6 +181,8 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
             more = ("corpus.hard=true", "corpus.relabel=0.2")
         if group == "experiment" and option in CONTINUED:
             more = (f"init={tiny_llama(tmp_path)}", *(PATH if option != "continue" else ()))
+        if group == "experiment" and option == "real_text_formats":
+            more = PATH
         assert said_of(f"{group}={option}", *more) in ("", "launcher"), option
 
 
