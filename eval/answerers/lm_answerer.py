@@ -343,7 +343,7 @@ class LMAnswerer:
                 log_probs = written.log_probs[row]
                 signals |= {"answer": float(np.sum(log_probs)), "min_token_logprob": float(np.min(log_probs))}
             if turn.evidence[row]:
-                source = turn.sources[row][0][1] if turn.sources else 0.0
+                source = turn.sources[row][0][1] if turn.sources and not turn.unsourced[row] else 0.0
                 signals["lp_evidence"] = source + float(turn.log_evidence[row])
             if row in ranked:
                 signals["citation"] = ranked[row][0][1]
