@@ -88,6 +88,11 @@ class LMAnswerer:
         """The model, or a faster copy of it: for what is sampled (stages/precision.py)."""
         return drafter(self.model)
 
+    @cached_property
+    def called(self) -> dict[str, np.ndarray]:
+        """The identifier of each document, without marks, by its label."""
+        return dict(zip(self.identifiers.labels, self.identifiers.tokens, strict=True))
+
     def under(self, given: str, name: str = "", guidance: float = 1.0) -> LMAnswerer:
         """The same under a control token of conditional training, one of data.pipeline.feedback.GIVEN.
 
@@ -245,8 +250,7 @@ class LMAnswerer:
         """
         texts = self.tokenizer.encode([text for text, _ in asked])
         sentences = self.tokenizer.encode([sentence for _, sentence in asked])
-        known = dict(zip(self.identifiers.labels, self.identifiers.tokens, strict=True))
-        named: Sequence[np.ndarray | None] = [known[label] for label in sources] or [None] * len(asked)
+        named: Sequence[np.ndarray | None] = [self.called[label] for label in sources] or [None] * len(asked)
         prompts = [
             self.format.led(self.prompt(text), sentence, source)
             for text, sentence, source in zip(texts, sentences, named, strict=True)
@@ -262,9 +266,8 @@ class LMAnswerer:
             asked: the text of each question and the label of the document.
         """
         texts = self.tokenizer.encode([text for text, _ in asked])
-        known = dict(zip(self.identifiers.labels, self.identifiers.tokens, strict=True))
         prompts = [
-            [*self.prompt(text), *self.format.citation(known[label])]
+            [*self.prompt(text), *self.format.citation(self.called[label])]
             for text, (_, label) in zip(texts, asked, strict=True)
         ]
         if self.format.evidenced:

@@ -106,8 +106,7 @@ class Crops:
 
     def _from_source(self, question: Tokens, answer: Tokens, identifier: Tokens, sentence: Tokens) -> Sample:
         """The sentence is learnt, or the words that are missing in it."""
-        tag = [self.format.opening, *identifier.tolist(), self.format.closing]
-        asked = np.concatenate((tag, question)).astype(question.dtype)
+        asked = np.array([*self.format.citation(identifier), *question], dtype=question.dtype)
         whole = self.format.answered(asked, answer, identifier, evidence=sentence)
         said = sentence if self.format.evidenced else answer
         return Sample([part._replace(learn=part.tokens is said) for part in whole.parts], whole.end_src)
