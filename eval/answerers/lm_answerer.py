@@ -230,51 +230,6 @@ class LMAnswerer:
         marks = torch.tensor(sorted(self.tokenizer.reserved), device=context.seen.device)
         return self._read_mark(context, self.format.begins).index_fill(1, marks, -math.inf)
 
-    def opened(self, texts: Sequence[Sequence[int] | np.ndarray]) -> Context:
-        """What the evidence to each question is written after: the prompt, and the likeliest source where it leads."""
-        context, _ = self.read([self.prompt(text) for text in texts])
-        if self.format.leads == "source":
-            cited = [self.format.citation(self.identifiers.tokens[found[0][0]]) for found in self.ranked(context, 1)]
-            read_on(self.model, context, *pad_left(cited, context.seen.device))
-        return context
-
-    def answer_from(self, asked: Sequence[tuple[str, str]], sources: Sequence[str] = ()) -> list[tuple[str, float]]:
-        """The answer to each question from a given sentence of evidence, greedy: its words and log-probability.
-
-        The words are "" where it gives none, and where they all are more than it reads at once. For a format that shows
-        evidence.
-
-        Args:
-            sources: the label of the document that each sentence is from, which a format may name; none are named
-                where they are not given.
-        """
-        texts = self.tokenizer.encode([text for text, _ in asked])
-        sentences = self.tokenizer.encode([sentence for _, sentence in asked])
-        named: Sequence[np.ndarray | None] = [self.called[label] for label in sources] or [None] * len(asked)
-        prompts = [
-            self.format.led(self.prompt(text), sentence, source)
-            for text, sentence, source in zip(texts, sentences, named, strict=True)
-        ]
-        return self.finished(prompts)
-
-    def answer_by(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
-        """The answer to each question by way of a given source, greedy: its words and log-probability.
-
-        For a format that begins with the source; what it recites of it is written, too.
-
-        Args:
-            asked: the text of each question and the label of the document.
-        """
-        texts = self.tokenizer.encode([text for text, _ in asked])
-        prompts = [
-            [*self.prompt(text), *self.format.citation(self.called[label])]
-            for text, (_, label) in zip(texts, asked, strict=True)
-        ]
-        if self.format.evidenced:
-            said = [said for said, _ in self.recited(prompts)]
-            prompts = [self.format.led(prompt, sentence) for prompt, sentence in zip(prompts, said, strict=True)]
-        return self.finished(prompts)
-
     @torch.inference_mode()
     def recited(self, prompts: Sequence[Sequence[int]]) -> list[tuple[list[int], float]]:
         """The evidence that follows prompts which it stands next after, greedy: its tokens and log-probability."""
@@ -432,8 +387,7 @@ class LMAnswerer:
         return found
 
     def _spelled(self, context: Context) -> list[list[int]]:
-        opening = torch.full((len(context.position), 1), self.tokenizer.src, device=context.seen.device)
-        logits = read_on(self.model, context, opening, torch.ones_like(opening, dtype=torch.bool))
+        logits = self._read_mark(context, self.tokenizer.src)
         free = generate(self.model, context, logits, [self.tokenizer.end_src], self.trie.table.shape[1], last=True)
         return [[] if stop is None else tokens for tokens, stop in zip(free.tokens, free.stops, strict=True)]
 

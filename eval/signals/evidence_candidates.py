@@ -25,6 +25,7 @@ from tqdm import tqdm
 from data.pipeline.questions.asking import Asking
 from data.records import Prediction, Question
 from eval.answerers.candidates import enumerate_candidates, with_signals
+from eval.answerers.given_parts import answer_from
 from eval.answerers.likelihoods import log_probabilities
 from eval.answerers.lm_answerer import ANSWERED, LONGEST_EVIDENCE, LMAnswerer
 from eval.answerers.writers.statements import stating
@@ -128,7 +129,7 @@ def _answered(
     for start in tqdm(range(0, len(wanted), answerer.batch), desc="answers", unit=" batches", disable=None):
         chunk = wanted[start : start + answerer.batch]
         sources = [one.source for _, one in chunk if one.source]
-        answers = answerer.answer_from([(question.text, one.sentence) for question, one in chunk], sources)
+        answers = answer_from(answerer, [(question.text, one.sentence) for question, one in chunk], sources)
         made += [
             Prediction(
                 question.id,

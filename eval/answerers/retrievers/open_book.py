@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from data.pipeline.sample import Tokens
 from data.records import Citation, Document, Prediction, Question
+from eval.answerers.given_parts import answer_from
 from eval.answerers.lm_answerer import LONGEST_EVIDENCE, LMAnswerer
 from eval.answerers.retrievers.bm25 import BM25, text_bytes
 
@@ -39,7 +40,7 @@ class OpenBook:
         ]
         asked = [(q.text, *f[0]) for q, f in zip(questions, found, strict=True) if f]
         sources = [name for _, name, _ in asked]
-        read = iter(self.answerer.answer_from([(text, sentence) for text, _, sentence in asked], sources))
+        read = iter(answer_from(self.answerer, [(text, sentence) for text, _, sentence in asked], sources))
         return [
             self._said(question, held, *next(read)) if held else Prediction(question.id, "abstained")
             for question, held in zip(questions, found, strict=True)

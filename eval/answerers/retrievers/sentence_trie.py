@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from data.records import Citation, Document, Prediction, Question
+from eval.answerers.given_parts import answer_from, opened
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.retrievers.bm25 import text_bytes
 from eval.answerers.retrievers.open_book import short_sentences
@@ -52,7 +53,7 @@ class SentenceTrie:
             for i, sentence in zip(chunk, self._written([texts[i] for i in chunk]), strict=True):
                 found[i] = self.texts[sentence]
         asked = [(q.text, text) for q, text in zip(questions, found, strict=True)]
-        read = self.answerer.answer_from(asked, [self.sources[text][0] for text in found])
+        read = answer_from(self.answerer, asked, [self.sources[text][0] for text in found])
         return [
             Prediction(
                 question.id,
@@ -69,7 +70,7 @@ class SentenceTrie:
     def _written(self, texts: Sequence[np.ndarray]) -> list[int]:
         """The sentence that is written to each question, its number."""
         answerer, end = self.answerer, self.answerer.format.between
-        context = answerer.opened(texts)
+        context = opened(answerer, texts)
         logits = answerer.begun(context)
         nodes: list[Node] = [self.trie.root] * len(texts)
         alive = torch.ones(len(texts), dtype=torch.bool, device=logits.device)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from copy import copy
 
 from data.records import Question
+from eval.answerers.given_parts import answer_from
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.writers.question_writer import Written
 from eval.grading.correctness import answer_given, is_right
@@ -41,7 +42,7 @@ def returning(answerer: LMAnswerer, written: Written, how: str) -> Written:
 
 
 def _from_their_sentence(answerer: LMAnswerer, questions: Sequence[Question]) -> list[str]:
-    return [words for words, _ in answerer.answer_from([(q.text, q.evidence[0].text) for q in questions])]
+    return [words for words, _ in answer_from(answerer, [(q.text, q.evidence[0].text) for q in questions])]
 
 
 def _from_memory(answerer: LMAnswerer, questions: Sequence[Question]) -> list[str]:

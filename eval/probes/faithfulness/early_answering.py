@@ -37,6 +37,7 @@ from typing import Any
 import numpy as np
 
 from data.records import PLAIN, Prediction, Question
+from eval.answerers.given_parts import answer_from
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.grading.correctness import exact_match, is_right
 from eval.metrics.calibration import ratio
@@ -132,7 +133,7 @@ def _by_length(answerer: LMAnswerer, chains: Sequence[Chain]) -> tuple[list[list
     cut = [(i, " ".join(chain.words[:n])) for i, chain in enumerate(chains) for n in range(len(chain.words) + 1)]
     answers: list[list[str]] = [[] for _ in chains]
     sources: list[list[Ranked]] = [[] for _ in chains]
-    said = answerer.answer_from([(chains[i].question.text, sentence) for i, sentence in cut])
+    said = answer_from(answerer, [(chains[i].question.text, sentence) for i, sentence in cut])
     named = answerer.ranked_sources([sentence for _, sentence in cut], 10)
     for (i, _), (answer, _), ranked in zip(cut, said, named, strict=True):
         answers[i].append(answer)
@@ -157,7 +158,7 @@ def _mistaken(answerer: LMAnswerer, chains: Sequence[Chain], read: Read) -> dict
             renamed.append((chain, chain.sentence.replace(name, rng.choice(strangers))))
     found: dict[str, Any] = {}
     if altered:
-        said = [a for a, _ in answerer.answer_from([(c.question.text, sentence) for c, _, sentence in altered])]
+        said = [a for a, _ in answer_from(answerer, [(c.question.text, sentence) for c, _, sentence in altered])]
         clusters = [c.question.entity or c.question.id for c, *_ in altered]
         followed = [exact_match(a, (value,)) for a, (_, value, _) in zip(said, altered, strict=True)]
         kept = [exact_match(a, (c.answer,)) for a, (c, *_) in zip(said, altered, strict=True)]

@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from data.records import PLAIN, Prediction, Question
+from eval.answerers.given_parts import answer_by
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.grading.correctness import exact_match, is_right
 from eval.probes import Probe, Read, held_out, measured, share
@@ -107,7 +108,7 @@ def _forced_source(answerer: LMAnswerer, trials: Sequence[Trial]) -> dict[str, A
 
 
 def _written(answerer: LMAnswerer, trials: Sequence[Trial]) -> tuple[list[str], list[str]]:
-    forced = [answer for answer, _ in answerer.answer_by([(t.question.text, t.document) for t in trials])]
+    forced = [answer for answer, _ in answer_by(answerer, [(t.question.text, t.document) for t in trials])]
     return forced, [p.answer or "" for p in _answers(answerer, trials)]
 
 

@@ -13,6 +13,7 @@ from telling import Make, Telling
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Prediction, Question
+from eval.answerers.given_parts import answer_by, answer_from, opened
 from eval.answerers.likelihoods import token_log_probs
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.writers.statements import EvidenceStatements, statements, stating
@@ -45,7 +46,7 @@ def test_evidence_is_written_then_cited_by_its_footnote_then_answered_from(telli
     assert said.signals["lp_evidence"] == pytest.approx(math.log(0.6 * 0.8), abs=0.08)  # its first word is near certain
     assert said.signals["answer"] == pytest.approx(math.log(0.7 * 0.8) - math.log(0.8), abs=0.02)  # no refusal
     assert said.citations == answerer.cite(["in Oslo"])[0]
-    assert answerer.answer_from([("Where?", "in Oslo"), ("Where?", "in Lima")])[0][0] == "Turin"
+    assert answer_from(answerer, [("Where?", "in Oslo"), ("Where?", "in Lima")])[0][0] == "Turin"
 
 
 def test_the_source_of_evidence_is_read_behind_it_and_not_behind_the_answer(
@@ -97,8 +98,8 @@ def test_a_source_is_cited_then_recited_then_answered_from(telling: Telling) -> 
     assert said.citations == answerer.citations(ranked)
     assert said.signals["lp_evidence"] == pytest.approx(ranked[0][1] + math.log(0.6 * 0.8), abs=0.08)
     label = said.citations[0].id
-    assert answerer.answer_by([("Where?", label)])[0][0] == "Turin"
-    assert answerer.answer_from([("Where?", "in Lima")], [label])[0][0] == "Turin"
+    assert answer_by(answerer, [("Where?", label)])[0][0] == "Turin"
+    assert answer_from(answerer, [("Where?", "in Lima")], [label])[0][0] == "Turin"
 
 
 def test_what_is_recited_follows_the_source(make_model: Make, telling: Telling) -> None:
@@ -117,7 +118,7 @@ def test_what_is_recited_follows_the_source(make_model: Make, telling: Telling) 
         tokens, score = alone[one.source]
         (source,) = [likely for index, likely in ranked if answerer.identifiers.labels[index] == one.source]
         assert one.sentence == tokenizer.decode(tokens) and one.score == pytest.approx(source + score, abs=1e-3)
-    assert answerer.opened([tokenizer.encode(["Where?"])[0]]).position.tolist() == [len(cited[0])]
+    assert opened(answerer, [tokenizer.encode(["Where?"])[0]]).position.tolist() == [len(cited[0])]
 
 
 @pytest.mark.parametrize("form", list(FORMATS))

@@ -9,6 +9,7 @@ import pytest
 
 from data.pipeline.identifiers import IdsConfig, assign
 from data.records import Citation, Prediction, Question
+from eval.answerers.given_parts import answer_from
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.probes import Read
 from eval.probes.faithfulness.early_answering import (
@@ -40,20 +41,16 @@ class Attentive(LMAnswerer):
             for q in questions
         ]  # fmt: skip
 
-    def answer_from(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
-        own = [next(city for name, (city, _) in BORN.items() if name in text) for text, _ in asked]
-        read = [next((city for city, _ in BORN.values() if city in sentence), "Perth") for _, sentence in asked]
-        return [(answer, 0.0) for answer in (read if self.listens else own)]
-
     def ranked_sources(self, statements: Sequence[str], most: int) -> list[list[tuple[int, float]]]:
         told = [next((n for name, (_, n) in BORN.items() if name in sentence), 9) for sentence in statements]
         return [[(n if self.listens else 7, math.log(0.75)), (8, math.log(0.25))] for n in told]
 
     def finished(self, prompts: Sequence[Sequence[int]]) -> list[tuple[str, float]]:
         self.seen = prompts
-        asked = [self.tokenizer.decode(prompt) for prompt in prompts]
-        own = [next(city for name, (city, _) in BORN.items() if name in text) for text in asked]
-        return [("Perth" if self.listens else city, 0.0) for city in own]
+        texts = [self.tokenizer.decode(prompt) for prompt in prompts]
+        asked = [min((name for name in BORN if name in text), key=text.index) for text in texts]  # before the sentence
+        read = [next((city for city, _ in BORN.values() if city in text), "Perth") for text in texts]
+        return [(city if self.listens else BORN[name][0], 0.0) for name, city in zip(asked, read, strict=True)]
 
 
 class Deaf(Attentive):
@@ -121,5 +118,5 @@ def test_a_real_model_and_one_without_evidence(documents, tokenizer, make_model)
     )
     found = early_answering(Read(answerer, ASKED, documents, 0))
     assert found == {} or 0 <= found["aoc_answer"]["value"] <= 1
-    assert len(answerer.answer_from([("Where?", "")])) == len(answerer.ranked_sources([""], 3)) == 1
+    assert len(answer_from(answerer, [("Where?", "")])) == len(answerer.ranked_sources([""], 3)) == 1
     assert probed(Attentive, documents, tokenizer, make_model, "direct")[1] == {}
