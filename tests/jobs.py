@@ -40,9 +40,8 @@ SMALL = (
 )
 CLOCKED = ("tokens_per_second", "data_wait", "seconds")
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["train.fit", "run", "hydra._internal.hydra", "data.storage.prepare", "data.readers.corpora", "model.hf"]
-)
+IMPORTED = "train.fit run hydra._internal.hydra data.storage.prepare data.readers.corpora model.hf eval.report.report"
+FORKS.set_forkserver_preload([*IMPORTED.split(), "eval.answerers.lm_answerer", "eval.results.abstention_report"])
 
 
 @dataclass(frozen=True)

@@ -143,9 +143,9 @@ def test_a_killed_run_ends_as_one_never_stopped(tmp_path):
 
 def test_a_sweep_gives_each_run_a_directory_and_one_table(tmp_path):
     short = ("pretrain.tokens=2048", "sft.tokens=0", "eval.signals=[]", "eval.probes=[]")
-    done = command(tmp_path, "-m", *FAST, *short, "tags=none,end", "seed=0,1", "name=sweep")
+    done = command(tmp_path, "-m", *FAST, *short, "tags=none,end", "name=sweep")
     assert done.code == 0, done.said
-    assert len(list(tmp_path.glob("runs/sweep/*/results.json"))) == 4
+    assert len(list(tmp_path.glob("runs/sweep/*/results.json"))) == 2
     table = subprocess.run(
         [sys.executable, "-m", "eval.compare", "runs/sweep"],
         cwd=tmp_path,

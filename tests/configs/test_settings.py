@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from checkpoints import tiny_llama
@@ -186,8 +187,15 @@ def test_every_option_of_every_group_passes(group: str, monkeypatch: pytest.Monk
         assert said_of(f"{group}={option}", *more) in ("", "launcher"), option
 
 
-@pytest.mark.parametrize("experiment", OPTIONS["experiment"])
-@pytest.mark.parametrize("corpus", KINDS)
+def pairs() -> Iterator[Any]:
+    """Every experiment with every kind: in the quick tests each experiment with one, and each kind with some."""
+    for i, experiment in enumerate(OPTIONS["experiment"]):
+        for j, corpus in enumerate(KINDS):
+            marks = () if (i + j) % len(KINDS) == 0 else pytest.mark.slow
+            yield pytest.param(experiment, corpus, marks=marks)
+
+
+@pytest.mark.parametrize(("experiment", "corpus"), pairs())
 @pytest.mark.usefixtures("no_gpu")
 def test_every_experiment_takes_every_kind_of_corpus(experiment: str, corpus: str, tmp_path: Path) -> None:
     more = (f"init={tiny_llama(tmp_path)}",) if experiment in CONTINUED else ()

@@ -26,7 +26,8 @@ from steps.self_correction.answers import attempt_answers
 from steps.train import pretrain
 from tests.steps.test_self_correction import RUN
 
-SHORT = ("self_correction.critique.tokens=16384", "self_correction.critique.each=2")
+# One checkpoint for each stage: to resume is the matter of test_self_correction.
+SHORT = ("self_correction.critique.tokens=16384", "self_correction.critique.each=2", "trainer.save_every=1000")
 MADE = ("ilf", "ilf_answer", "ilf_shuffled", "outcome", "constitution", "rlaif")  # the others differ in a key
 PARTS = {"ilf": ["rollout1", "critic", "refined", "ilf"], "rlaif": ["rollout1", "critic", "preferences", "reinforce"]}
 
