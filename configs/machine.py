@@ -57,16 +57,18 @@ def checked_shape(config: Config) -> ModelConfig:
     """
     shape, said = config.model, f"model.window={config.model.window}"
     if config.init:
-        from model.hf import weight_files
+        from model.hf import check_header, weight_files
         from model.hf_config import CONFIG, read_config
         from model.pretrained import locate
 
         folder = locate(config.init)
         try:
             shape = read_config(folder / CONFIG)
-            needed = weight_files(folder) + ([] if config.tokenizer.base else [folder / "tokenizer.json"])
-            if missing := [path for path in needed if not path.is_file()]:
+            weights, tokenizer = weight_files(folder), [] if config.tokenizer.base else [folder / "tokenizer.json"]
+            if missing := [path for path in (*weights, *tokenizer) if not path.is_file()]:
                 raise ValueError(f"{missing[0]} is missing")
+            for path in weights:
+                check_header(path)
         except ValueError as error:
             raise ValueError(f"init={config.init}: {error}") from error
         said = f"init={config.init} has a window of {shape.window} tokens"

@@ -102,6 +102,15 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
+def check_header(path: Path) -> None:
+    """Raises ValueError where a file of weights is cut off or none of safetensors; the tensors are not read."""
+    try:
+        with safe_open(path, "pt"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path} is damaged, fetch it again: {error}") from error
+
+
 def _renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
 

@@ -100,6 +100,12 @@ def test_what_is_wrong_with_a_checkpoint_is_said_before_any_work(
     (checkpoint / "tokenizer.json").rename(tmp_path / "tokenizer.json")
     assert said_of(init) == f"{init}: {checkpoint}/tokenizer.json is missing"
     assert said_of(init, f"tokenizer.base={tmp_path}/tokenizer.json") == ""
+    whole = (checkpoint / "model.safetensors").read_bytes()
+    (tmp_path / "tokenizer.json").rename(checkpoint / "tokenizer.json")
+    for damaged in (whole[:-1], whole[:9], b"", b"not weights"):
+        (checkpoint / "model.safetensors").write_bytes(damaged)
+        assert said_of(init).startswith(f"{init}: {checkpoint}/model.safetensors is damaged, fetch it again: ")
+    (checkpoint / "model.safetensors").write_bytes(whole)
     config = json.loads((checkpoint / CONFIG).read_text())
     (checkpoint / CONFIG).write_text(json.dumps(config | {"model_type": "gpt_neox"}))
     assert said_of(init).startswith(f"{init}: {checkpoint}/config.json does not describe a model that can be read: no")
