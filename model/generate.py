@@ -61,6 +61,14 @@ class Context:
     def select(self, rows: Tensor) -> Context:
         return Context(self.cache.select(rows), self.seen[rows], self.position[rows])
 
+    @classmethod
+    def joined(cls, parts: Sequence[Context]) -> Context:
+        """The rows of several, one part after the other; what the shorter ones lack at their end is never seen."""
+        longest = max(part.seen.shape[1] for part in parts)
+        seen = [F.pad(part.seen, (0, longest - part.seen.shape[1])) for part in parts]
+        position = torch.cat([part.position for part in parts])
+        return cls(KVCache.joined([part.cache for part in parts]), torch.cat(seen), position)
+
     def branch(self) -> Context:
         """The same, to read on in another way: what is read there leaves this one as it is. Copies nothing."""
         return Context(self.cache.branch(), self.seen, self.position)
@@ -136,20 +144,24 @@ def generate(
 
     `context` ends up holding what was written, without the stop token, unless it is not read on after this.
 
+    Rows are let go once half of them have ended: the others are soon few.
+
     Args:
         temperature: of what is sampled, 0 for the likeliest token; log-probabilities are those at temperature 1.
         generator: draws the samples.
-        last: nothing is read on after this: rows are let go once half of them have ended, which takes less time.
+        last: nothing is read on after this, so what was let go is forgotten.
     """
     rows, device = logits.shape[0], logits.device
     stop_ids = torch.tensor(list(stops), device=device)
-    here = torch.arange(rows, device=device)  # the rows that `context` still holds
+    held, here = context, torch.arange(rows, device=device)  # the rows that are still read, and which those are
+    ended: list[tuple[Context, Tensor]] = []
     alive = torch.ones(rows, dtype=torch.bool, device=device)
     chosen_all, alive_all, score_all = [], [], []
     for step in range(limit + 1):
         score, chosen = logits.log_softmax(-1).max(-1)
         if temperature:
-            chosen = sample((logits / temperature).softmax(-1), generator)
+            drawn = draw(rows, device, generator)[here]  # whoever has ended: what a row draws is its own
+            chosen = sample((logits / temperature).softmax(-1), drawn)
             score = logits.log_softmax(-1).gather(1, chosen[:, None])[:, 0]
         chosen_all.append(chosen.new_zeros(rows).index_copy(0, here, chosen))
         alive_all.append(alive.new_zeros(rows).index_copy(0, here, alive))
@@ -157,9 +169,15 @@ def generate(
         alive = alive & ~torch.isin(chosen, stop_ids)
         if step == limit or not alive.any():
             break
-        if last and 2 * int(alive.sum()) <= len(alive):
-            context, here, chosen, alive = context.select(alive), here[alive], chosen[alive], alive[alive]
-        logits = read_on(model, context, chosen[:, None], alive[:, None], alive[:, None])
+        if 2 * int(alive.sum()) <= len(alive):
+            if not last:
+                ended.append((held.select(~alive), here[~alive]))
+            held, here, chosen, alive = held.select(alive), here[alive], chosen[alive], alive[alive]
+        logits = read_on(model, held, chosen[:, None], alive[:, None], alive[:, None])
+    if ended:
+        parts, places = zip(*ended, (held, here), strict=True)
+        whole = Context.joined(parts).select(torch.cat(places).argsort())
+        context.cache, context.seen, context.position = whole.cache, whole.seen, whole.position
     return _collect(torch.stack(chosen_all, 1), torch.stack(alive_all, 1), torch.stack(score_all, 1), set(stops), limit)
 
 
@@ -199,16 +217,20 @@ def generate_attempts(
     return found
 
 
-def sample(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def draw(rows: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
+    """What `sample` draws by, float64 (B, 2) from 0 to below 1."""
+    return torch.rand(rows, 2, dtype=torch.float64, device=device, generator=generator)
+
+
+def sample(probabilities: Tensor, drawn: Tensor) -> Tensor:
     """A token of each row (B,) by its probability (B, V): first a block of the vocabulary, then a token of it.
 
-    `torch.multinomial` draws a number for every token, which took a sixth of writing's time; this draws two a row.
+    `torch.multinomial` draws a number for every token, which took a sixth of writing's time; this takes two of a row.
     """
-    rows, size = probabilities.shape
+    size = probabilities.shape[1]
     blocks = F.pad(probabilities, (0, -size % BLOCK)).unflatten(1, (-1, BLOCK))
-    drawn = torch.rand(rows, 2, dtype=torch.float64, device=probabilities.device, generator=generator)
     block = _inverse(blocks.sum(-1), drawn[:, :1])
-    within = _inverse(blocks[torch.arange(rows, device=block.device), block], drawn[:, 1:])
+    within = _inverse(blocks[torch.arange(len(blocks), device=block.device), block], drawn[:, 1:])
     return block * BLOCK + within
 
 

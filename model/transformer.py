@@ -9,6 +9,7 @@ Shape letters: B rows, T tokens, C width, H query heads, G key-value heads, D he
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -63,6 +64,20 @@ class KVCache:
         away = self.away.select(rows) if self.away else None
         return KVCache([k[rows] for k in self.keys], [v[rows] for v in self.values], first, known, away)
 
+    @classmethod
+    def joined(cls, parts: Sequence[KVCache]) -> KVCache:
+        """The rows of several, one part after the other; the shorter ones get empty slots at their end."""
+        firsts = [part.first for part in parts if part.first]
+        knowns = [part.known for part in parts if part.known is not None]
+        aways = [part.away for part in parts if part.away]
+        return cls(
+            [_stacked(keys, 2) for keys in zip(*(part.keys for part in parts), strict=True)],
+            [_stacked(values, 2) for values in zip(*(part.values for part in parts), strict=True)],
+            FirstPass.joined(firsts) if firsts else None,
+            torch.cat(knowns) if knowns else None,
+            cls.joined(aways) if aways else None,
+        )
+
     def branch(self) -> KVCache:
         """The same, to read on in another way: what is read there leaves this one as it is. Copies nothing."""
         first = self.first and FirstPass(self.first.cache.branch(), self.first.states, self.first.positions)
@@ -80,6 +95,21 @@ class FirstPass:
 
     def select(self, rows: Tensor) -> FirstPass:
         return FirstPass(self.cache.select(rows), self.states[rows], self.positions[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[FirstPass]) -> FirstPass:
+        return cls(
+            KVCache.joined([part.cache for part in parts]),
+            _stacked([part.states for part in parts], 1),
+            _stacked([part.positions for part in parts], 1),
+        )
+
+
+def _stacked(parts: Sequence[Tensor], dim: int) -> Tensor:
+    """Rows below each other, all as long in `dim` as the longest, with zeros at the end of the others."""
+    longest = max(part.shape[dim] for part in parts)
+    room = [[0, 0] * (part.ndim - 1 - dim) + [0, longest - part.shape[dim]] for part in parts]
+    return torch.cat([F.pad(part, pad) for part, pad in zip(parts, room, strict=True)])
 
 
 class Attention(nn.Module):
