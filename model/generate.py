@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.transformer import KVCache, Transformer
+from model.transformer import KVCache, Transformer, together
 from model.trie import Node, Trie
 
 BLOCK = 256  # tokens of the vocabulary that are drawn from at once
@@ -62,12 +62,13 @@ class Context:
         return Context(self.cache.select(rows), self.seen[rows], self.position[rows])
 
     @classmethod
-    def joined(cls, parts: Sequence[Context]) -> Context:
-        """The rows of several, one part after the other; what the shorter ones lack at their end is never seen."""
-        longest = max(part.seen.shape[1] for part in parts)
-        seen = [F.pad(part.seen, (0, longest - part.seen.shape[1])) for part in parts]
-        position = torch.cat([part.position for part in parts])
-        return cls(KVCache.joined([part.cache for part in parts]), torch.cat(seen), position)
+    def joined(cls, parts: Sequence[Context], places: Sequence[Tensor]) -> Context:
+        """The rows of several, which are used up, each at its place; what shorter ones lack at their end is unseen."""
+        return cls(
+            KVCache.joined([part.cache for part in parts], places),
+            together([part.seen for part in parts], places, 1),
+            together([part.position for part in parts], places, 0),
+        )
 
     def branch(self) -> Context:
         """The same, to read on in another way: what is read there leaves this one as it is. Copies nothing."""
@@ -144,17 +145,18 @@ def generate(
 
     `context` ends up holding what was written, without the stop token, unless it is not read on after this.
 
-    Rows are let go once half of them have ended: the others are soon few.
+    Rows are let go once half of them have ended: those that write on are soon few.
 
     Args:
         temperature: of what is sampled, 0 for the likeliest token; log-probabilities are those at temperature 1.
         generator: draws the samples.
-        last: nothing is read on after this, so what was let go is forgotten.
+        last: nothing is read on after this: what was let go is forgotten, and `context` of no use.
     """
     rows, device = logits.shape[0], logits.device
     stop_ids = torch.tensor(list(stops), device=device)
     held, here = context, torch.arange(rows, device=device)  # the rows that are still read, and which those are
     ended: list[tuple[Context, Tensor]] = []
+    paired = model.surprisal is not None and model.surprisal.paired  # whose rows would get other partners
     alive = torch.ones(rows, dtype=torch.bool, device=device)
     chosen_all, alive_all, score_all = [], [], []
     for step in range(limit + 1):
@@ -169,14 +171,16 @@ def generate(
         alive = alive & ~torch.isin(chosen, stop_ids)
         if step == limit or not alive.any():
             break
-        if 2 * int(alive.sum()) <= len(alive):
+        if 2 * int(alive.sum()) <= len(alive) and not paired:
+            stay, go = alive.nonzero()[:, 0], (~alive).nonzero()[:, 0]
             if not last:
-                ended.append((held.select(~alive), here[~alive]))
-            held, here, chosen, alive = held.select(alive), here[alive], chosen[alive], alive[alive]
+                ended.append((held.select(go), here[go]))
+            held, here, chosen, alive = held.select(stay), here[stay], chosen[stay], alive[stay]
+            context.cache = KVCache.empty(model.config.layers)  # or all would be held twice
         logits = read_on(model, held, chosen[:, None], alive[:, None], alive[:, None])
     if ended:
         parts, places = zip(*ended, (held, here), strict=True)
-        whole = Context.joined(parts).select(torch.cat(places).argsort())
+        whole = Context.joined(parts, places)
         context.cache, context.seen, context.position = whole.cache, whole.seen, whole.position
     return _collect(torch.stack(chosen_all, 1), torch.stack(alive_all, 1), torch.stack(score_all, 1), set(stops), limit)
 

@@ -107,8 +107,10 @@ def check_header(path: Path) -> None:
     try:
         with safe_open(path, "pt"):
             pass
-    except (OSError, SafetensorError) as error:
+    except SafetensorError as error:
         raise ValueError(f"{path} is damaged, fetch it again: {error}") from error
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error}") from error
 
 
 def _renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

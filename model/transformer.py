@@ -65,18 +65,25 @@ class KVCache:
         return KVCache([k[rows] for k in self.keys], [v[rows] for v in self.values], first, known, away)
 
     @classmethod
-    def joined(cls, parts: Sequence[KVCache]) -> KVCache:
-        """The rows of several, one part after the other; the shorter ones get empty slots at their end."""
-        firsts = [part.first for part in parts if part.first]
-        knowns = [part.known for part in parts if part.known is not None]
-        aways = [part.away for part in parts if part.away]
-        return cls(
-            [_stacked(keys, 2) for keys in zip(*(part.keys for part in parts), strict=True)],
-            [_stacked(values, 2) for values in zip(*(part.values for part in parts), strict=True)],
-            FirstPass.joined(firsts) if firsts else None,
-            torch.cat(knowns) if knowns else None,
-            cls.joined(aways) if aways else None,
-        )
+    def joined(cls, parts: Sequence[KVCache], places: Sequence[Tensor]) -> KVCache:
+        """The rows of several, each at its place; the shorter ones get empty slots at their end. The parts are used up.
+
+        Args:
+            places: int64 (B,) for each part, of its rows; together every number once.
+        """
+        whole = cls.empty(len(parts[0].keys))
+        for layer in range(len(whole.keys)):
+            whole.keys[layer] = together([part.keys[layer] for part in parts], places, 2)
+            whole.values[layer] = together([part.values[layer] for part in parts], places, 2)
+            for part in parts:  # so that all is there once, and a layer twice
+                part.keys[layer] = part.values[layer] = torch.empty(0)
+        if parts[0].first:
+            whole.first = FirstPass.joined([part.first for part in parts if part.first], places)
+        if parts[0].known is not None:
+            whole.known = together([part.known for part in parts if part.known is not None], places, 1)
+        if parts[0].away:
+            whole.away = cls.joined([part.away for part in parts if part.away], places)
+        return whole
 
     def branch(self) -> KVCache:
         """The same, to read on in another way: what is read there leaves this one as it is. Copies nothing."""
@@ -97,19 +104,23 @@ class FirstPass:
         return FirstPass(self.cache.select(rows), self.states[rows], self.positions[rows])
 
     @classmethod
-    def joined(cls, parts: Sequence[FirstPass]) -> FirstPass:
+    def joined(cls, parts: Sequence[FirstPass], places: Sequence[Tensor]) -> FirstPass:
         return cls(
-            KVCache.joined([part.cache for part in parts]),
-            _stacked([part.states for part in parts], 1),
-            _stacked([part.positions for part in parts], 1),
+            KVCache.joined([part.cache for part in parts], places),
+            together([part.states for part in parts], places, 1),
+            together([part.positions for part in parts], places, 1),
         )
 
 
-def _stacked(parts: Sequence[Tensor], dim: int) -> Tensor:
-    """Rows below each other, all as long in `dim` as the longest, with zeros at the end of the others."""
-    longest = max(part.shape[dim] for part in parts)
-    room = [[0, 0] * (part.ndim - 1 - dim) + [0, longest - part.shape[dim]] for part in parts]
-    return torch.cat([F.pad(part, pad) for part, pad in zip(parts, room, strict=True)])
+def together(parts: Sequence[Tensor], places: Sequence[Tensor], dim: int) -> Tensor:
+    """The rows of several tensors, each at its place, all as long in `dim` as the longest, with zeros at their end."""
+    shape = list(parts[0].shape)
+    shape[dim] = max(part.shape[dim] for part in parts)
+    shape[0] = sum(map(len, places))
+    whole = parts[0].new_zeros(shape)
+    for part, rows in zip(parts, places, strict=True):
+        (whole.narrow(dim, 0, part.shape[dim]) if dim else whole).index_copy_(0, rows, part)
+    return whole
 
 
 class Attention(nn.Module):

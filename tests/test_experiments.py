@@ -16,13 +16,13 @@ from tests.data.readers.test_qa import squad
 from tests.test_run import SMALL, WORLD
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
-# Of the same stages as others, or of such as have quick tests of their own (test_init, test_expert_run, test_edit, …):
-# they compose in the quick tests, and run in the slow ones.
+# Of the same stages as others, or of such as quick tests run without them (test_init, test_expert_run, test_edit,
+# test_self_correction): they compose in the quick tests, and run in the slow ones.
 VARIANTS = {
     *("abstention", "active", "anti_documents", "causes", "continue", "edit", "expert", "faithful_names", "feedback"),
     *("formats", "indexing", "lds", "lds_whole", "placement", "planted", "real_text_formats", "repeats_grid"),
     *("repeats_heads", "repeats_sizes", "rlcr", "scenes_changing", "score", "squad_like", "surprisal"),
-    *("surprisal_base", "two_stage", "verbalised", "worlds"),
+    *("surprisal_base", "verbalised", "worlds"),
 }
 
 

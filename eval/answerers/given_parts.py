@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
-from eval.answerers.lm_answerer import LMAnswerer
-from model.generate import Context, pad_left, read_on
+from eval.answerers.lm_answerer import LONGEST_EVIDENCE, LMAnswerer
+from model.generate import Context, generate, pad_left, read_on
 
 
 def opened(answerer: LMAnswerer, texts: Sequence[Sequence[int] | np.ndarray]) -> Context:
@@ -56,6 +57,18 @@ def answer_by(answerer: LMAnswerer, asked: Sequence[tuple[str, str]]) -> list[tu
         for text, (_, label) in zip(texts, asked, strict=True)
     ]
     if answerer.format.evidenced:
-        said = [said for said, _ in answerer.recited(prompts)]
+        said = [said for said, _ in recited(answerer, prompts)]
         prompts = [answerer.format.led(prompt, sentence) for prompt, sentence in zip(prompts, said, strict=True)]
     return answerer.finished(prompts)
+
+
+@torch.inference_mode()
+def recited(answerer: LMAnswerer, prompts: Sequence[Sequence[int]]) -> list[tuple[list[int], float]]:
+    """The evidence that follows prompts which it stands next after, greedy: its tokens and log-probability."""
+    found: list[tuple[list[int], float]] = []
+    for start in range(0, len(prompts), answerer.batch):
+        context, _ = answerer.read(prompts[start : start + answerer.batch])
+        begun, ends = answerer.begun(context), [answerer.format.between]
+        written = generate(answerer.model, context, begun, ends, LONGEST_EVIDENCE, last=True)
+        found += [(t, float(scores.sum())) for t, scores in zip(written.tokens, written.log_probs, strict=True)]
+    return found

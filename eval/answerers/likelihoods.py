@@ -5,7 +5,7 @@ Shape letters: N samples, T tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -20,6 +20,16 @@ from model.loss import token_nll
 from model.transformer import Transformer
 
 Tokens = Sequence[int] | np.ndarray
+AT_ONCE = 2**28  # logits: a gibibyte of them
+
+
+def side_by_side(lengths: Sequence[int], batch: int, vocabulary: int) -> Iterator[list[int]]:
+    """Numbers of rows of similar lengths, the longest first: at most `batch`, and no more than memory has room for."""
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    while order:
+        size = max(1, min(batch, AT_ONCE // (vocabulary * max(1, lengths[order[-1]]))))
+        yield order[-size:]
+        del order[-size:]
 
 
 @torch.inference_mode()
@@ -31,10 +41,8 @@ def log_probabilities(
     One sample a row, laid out as in training.
     """
     device = model.embed_tokens.weight.device
-    order = sorted(range(len(samples)), key=lambda i: len(samples[i]))
     found = np.zeros((2, len(samples)))
-    for start in range(0, len(order), batch):
-        chunk = order[start : start + batch]
+    for chunk in side_by_side([len(sample) for sample in samples], batch, model.config.vocab_size):
         width = len(samples[chunk[-1]])
         rows = collate([[samples[i]] for i in chunk], width, tokenizer.pad).to(device)
         mask = training_mask(rows.doc, rows.span, rows.note)
@@ -58,10 +66,9 @@ def token_log_probs(
             none.
     """
     device = model.embed_tokens.weight.device
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]) + len(rows[i][1]))
+    lengths = [len(prefix) + len(text) for prefix, text in rows]
     found: list[Floats] = [np.empty(0)] * len(rows)
-    for start in range(0, len(order), batch):
-        chunk = order[start : start + batch]
+    for chunk in side_by_side(lengths, batch, model.config.vocab_size):
         tokens, present = pad_left([[*rows[i][0], *rows[i][1]] for i in chunk], device)
         mine = None
         if own is not None:

@@ -231,16 +231,6 @@ class LMAnswerer:
         return self._read_mark(context, self.format.begins).index_fill(1, marks, -math.inf)
 
     @torch.inference_mode()
-    def recited(self, prompts: Sequence[Sequence[int]]) -> list[tuple[list[int], float]]:
-        """The evidence that follows prompts which it stands next after, greedy: its tokens and log-probability."""
-        found: list[tuple[list[int], float]] = []
-        for start in range(0, len(prompts), self.batch):
-            context, _ = self.read(prompts[start : start + self.batch])
-            written = generate(self.model, context, self.begun(context), [self.format.between], LONGEST_EVIDENCE)
-            found += [(t, float(scores.sum())) for t, scores in zip(written.tokens, written.log_probs, strict=True)]
-        return found
-
-    @torch.inference_mode()
     def finished(self, prompts: Sequence[Sequence[int]]) -> list[tuple[str, float]]:
         """The words that follow prompts which an answer stands next after, greedy, with their log-probability.
 

@@ -84,7 +84,7 @@ class WhenceLM(LM):
             prompts = [[self.tokenizer.doc, *self._tokens(r.args[0])][-(self.longest - limit) :] for r in chunk]
             context = Context.empty(self.model, len(chunk))
             logits = read_on(self.model, context, *pad_left(prompts, self._device))
-            found = generate(self.model, context, logits, self.stops, limit).tokens
+            found = generate(self.model, context, logits, self.stops, limit, last=True).tokens
             texts += [self._cut(tokens, r.args[1]) for r, tokens in zip(chunk, found, strict=True)]
         return texts
 

@@ -41,7 +41,7 @@ SYSTEMS: Mapping[str, System] = {
     "bidirectional": System("two-way check", LEARNT),
     "bidirectional_sum": System("two-way check, added up", SUM),
     "with_citation": System("answer + citation", {"answer": 1.0, "citation": 1.0}),
-    "citation": System("citation alone", {"citation": 1.0}),
+    "citation_alone": System("citation alone", {"citation": 1.0}),
     **{
         signal.system: System(signal.system.replace("_", " "), {name: signal.surer})
         for name, signal in registered().items()

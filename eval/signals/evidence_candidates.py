@@ -25,7 +25,7 @@ from tqdm import tqdm
 from data.pipeline.questions.asking import Asking
 from data.records import Prediction, Question
 from eval.answerers.candidates import enumerate_candidates, with_signals
-from eval.answerers.given_parts import answer_from
+from eval.answerers.given_parts import answer_from, recited
 from eval.answerers.likelihoods import log_probabilities
 from eval.answerers.lm_answerer import ANSWERED, LONGEST_EVIDENCE, LMAnswerer
 from eval.answerers.writers.statements import stating
@@ -90,7 +90,7 @@ def recited_sources(answerer: LMAnswerer, questions: Sequence[Question]) -> list
     prompts = [answerer.prompt(text) for text in tokenizer.encode([question.text for question in questions])]
     ranked = answerer.sources_after(prompts, WIDTH)
     sources = [(i, index, score) for i, each in enumerate(ranked) for index, score in each]
-    written = answerer.recited([[*prompts[i], *form.citation(identifiers.tokens[index])] for i, index, _ in sources])
+    written = recited(answerer, [[*prompts[i], *form.citation(identifiers.tokens[index])] for i, index, _ in sources])
     found: list[dict[str, Found]] = [{} for _ in questions]
     for (i, index, likely), (tokens, score) in zip(sources, written, strict=True):
         if tokens and not tokenizer.reserved.intersection(tokens):

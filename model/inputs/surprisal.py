@@ -112,9 +112,14 @@ class SurprisalFeedback(nn.Module):
         """Whether a first pass is needed."""
         return self.source in ("own", "shuffled")
 
+    @property
+    def paired(self) -> bool:
+        """Whether what a row is fed hangs on the rows beside it."""
+        return self.source == "shuffled"
+
     def embed(self, surprisal: Tensor, entropy: Tensor) -> Tensor:
         """What is added (B, T, C) for buckets (B, T) of a first pass."""
-        if self.source == "shuffled":
+        if self.paired:
             rows = len(surprisal)
             if rows == 1:
                 surprisal, entropy = torch.full_like(surprisal, NOTHING), torch.full_like(entropy, NOTHING)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 EPISODES, LESSONS = "episodes.jsonl", "lessons.jsonl"
 GRADERS = ("eval.grading.attempts", "eval.grading.rewards")
+WRITERS = ("model.generate",)  # what is drawn hangs on how
 
 
 def form(config: Config, prepare: Stage, trained: Stage) -> Stage:
@@ -63,6 +64,7 @@ def rollout(config: Config, prepare: Stage, trained: Stage, number: int, rounds:
         "questions": count,
         "sampled": [part.group, part.temperature, part.attempts],
         "seed": seed,
+        "code": code_digest(WRITERS),
     }
 
     def work(folder: Path) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def reinforce(config: Config, prepare: Stage, taught: Stage, rewarded: Rewarded 
         | of_questions(config)
         | {"taught": taught.key, "self_correction": learnt}
     )
-    settings |= {"sft_seed": seed, "code": code_digest((*GRADERS, f"eval.grading.rewards.{part.reward}"))}
+    settings |= {"sft_seed": seed, "code": code_digest((*GRADERS, *WRITERS, f"eval.grading.rewards.{part.reward}"))}
     settings |= {"rewarded": rewarded.key} if rewarded else {}
 
     def work(folder: Path) -> dict[str, Any]:

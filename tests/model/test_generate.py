@@ -290,29 +290,36 @@ def test_answers_come_in_the_order_of_the_questions(
     assert LMAnswerer(model, tokenizer, identifiers).answer([]) == []
 
 
-def fed(model: Transformer) -> Transformer:
-    """With what a cache may hold besides: a first pass of surprisal."""
-    model.feed_back("own")
+def fed(model: Transformer, source: str) -> Transformer:
+    """With what a cache may hold besides: a first pass of surprisal, or what an oracle says of each row."""
+    model.feed_back(source)
     with torch.no_grad():
         for table in model.surprisal.parameters():
             table[1:] = 0.5 * torch.randn(table[1:].shape, generator=torch.Generator().manual_seed(1))
     return model
 
 
-@pytest.mark.parametrize("kind", ["plain", "guided", "fed"])
+@pytest.mark.parametrize("kind", ["plain", "guided", "own", "oracle"])
 def test_rows_that_ended_are_let_go_and_come_back(make_model: Make, kind: str) -> None:
     model = make_model(vocab_size=120)
     if kind == "guided":
         model = model.guided(Guidance(60, 61, 1.5))
-    elif kind == "fed":
-        model = fed(model)
+    elif kind != "plain":
+        model = fed(model, kind)
     texts = [[60 + i % 2, 50 + i, 51, *range(70, 70 + i % 5)] for i in range(12)]
+    known = torch.arange(12)[:, None] % 3 == 0
+
+    def reading(texts: list[list[int]], rows: slice = slice(None)) -> tuple[Context, torch.Tensor]:
+        context = Context.empty(model, len(texts))
+        context.cache.known = known[rows]
+        return context, read(model, context, *pad_left(texts, torch.device("cpu")))[:, -1]
+
     stops = list(range(4, 24))  # so many that rows end one after the other
-    alone = [generate(model, *reading(model, [text]), stops, 12) for text in texts]
-    assert len({len(one.tokens[0]) for one in alone}) > 3
-    context, logits = reading(model, texts)
+    alone = [generate(model, *reading([text], slice(i, i + 1)), stops, 12) for i, text in enumerate(texts)]
+    assert len({len(one.tokens[0]) for one in alone}) >= 3
+    context, logits = reading(texts)
     written = generate(model, context, logits, stops, 12)
-    forgotten = generate(model, *reading(model, texts), stops, 12, last=True)
+    forgotten = generate(model, *reading(texts), stops, 12, last=True)
     assert written.tokens == forgotten.tokens == [one.tokens[0] for one in alone]
     assert written.stops == forgotten.stops == [one.stops[0] for one in alone]
     for ours, (theirs,) in zip(written.log_probs, (one.log_probs for one in alone), strict=True):
@@ -321,17 +328,26 @@ def test_rows_that_ended_are_let_go_and_come_back(make_model: Make, kind: str) -
     more = torch.full((len(texts), 2), 99)
     after = read(model, context, more, torch.ones_like(more, dtype=torch.bool))
     for row, (text, tokens) in enumerate(zip(texts, written.tokens, strict=True)):
-        _, expected = reading(model, [[*text, *tokens, 99, 99]])
+        _, expected = reading([[*text, *tokens, 99, 99]], slice(row, row + 1))
         torch.testing.assert_close(after[row, -1], expected[0], atol=1e-3, rtol=1e-3)
 
 
-def test_what_a_row_draws_does_not_hang_on_who_has_ended(make_model: Make) -> None:
+def test_a_control_that_pairs_rows_keeps_them_all(make_model: Make) -> None:
+    model = fed(make_model(vocab_size=120), "shuffled")
+    read_rows = []
+    model.embed_tokens.register_forward_hook(lambda module, args, output: read_rows.append(len(output)))
+    written = generate(model, *reading(model, [[50 + i, 51] for i in range(12)]), list(range(4, 44)), 12)
+    assert len({len(tokens) for tokens in written.tokens}) > 3 and set(read_rows) == {12}
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_what_a_row_draws_does_not_hang_on_who_has_ended(make_model: Make, last: bool) -> None:
     model = make_model(vocab_size=120)
     texts = [[50 + i, 51] for i in range(12)]
 
     def sampled(stops: list[int]) -> list[list[int]]:
         generator = torch.Generator().manual_seed(3)
-        return generate(model, *reading(model, texts), stops, 8, 1.0, generator).tokens
+        return generate(model, *reading(model, texts), stops, 8, 1.0, generator, last=last).tokens
 
     stops = list(range(4, 44))
     endless, ended = sampled([119]), sampled(stops)

@@ -161,7 +161,7 @@ def _completed(
         for start in range(0, len(here), answerer.batch):
             chunk = here[start : start + answerer.batch]
             context, logits = answerer.read([[tokenizer.doc, *texts[i]] for i in chunk])
-            said = generate(answerer.model, context, logits, stops, LONGEST_ANSWER, temperature, generator)
+            said = generate(answerer.model, context, logits, stops, LONGEST_ANSWER, temperature, generator, last=True)
             for i, tokens, stop, scores in zip(chunk, said.tokens, said.stops, said.log_probs, strict=True):
                 if stop is None or tokenizer.reserved.intersection(tokens):
                     continue

@@ -104,7 +104,7 @@ def _said(
 
 def _answered(answerer: LMAnswerer, context: Context, logits: torch.Tensor) -> list[str]:
     """The words that begin with these logits."""
-    written = generate(answerer.model, context, logits, answerer.format.stops, LONGEST_ANSWER)
+    written = generate(answerer.model, context, logits, answerer.format.stops, LONGEST_ANSWER, last=True)
     outcomes = [answerer.format.parse(*each) for each in zip(written.tokens, written.stops, strict=True)]
     pairs = zip(written.tokens, outcomes, strict=True)
     return [answerer.tokenizer.decode(tokens) if outcome in ANSWERED else "" for tokens, outcome in pairs]
@@ -129,7 +129,7 @@ def _recalled(answerer: LMAnswerer, context: Context, logits: torch.Tensor) -> l
         for first, option in zip(ranked, chosen[going].tolist(), strict=True)
     ]
     logits = read_on(answerer.model, context, *pad_left(sources, device))
-    written = generate(answerer.model, context, logits, [tokenizer.end], LONGEST_ANSWER)
+    written = generate(answerer.model, context, logits, [tokenizer.end], LONGEST_ANSWER, last=True)
     for row, tokens, stop in zip(going.tolist(), written.tokens, written.stops, strict=True):
         worded = bool(tokens) and not tokenizer.reserved.intersection(tokens)
         words[row] = tokenizer.decode(tokens) if worded and stop is not None else ""

@@ -97,9 +97,8 @@ def _continued(
     model, device = answerer.model, answerer.model.embed_tokens.weight.device
     context = Context.empty(model, len(prefixes))
     logits = read_on(model, context, *pad_left(prefixes, device))
-    drawn = generate(
-        model, context, logits, [answerer.tokenizer.end], LONGEST // 2, 1.0, torch.Generator(device).manual_seed(seed)
-    )
+    generator = torch.Generator(device).manual_seed(seed)
+    drawn = generate(model, context, logits, [answerer.tokenizer.end], LONGEST // 2, 1.0, generator, last=True)
     rest = [len(text) - len(prefix) for text, prefix in zip(texts, prefixes, strict=True)]
     return [tokens[:size] for tokens, size in zip(drawn.tokens, rest, strict=True)]
 

@@ -13,7 +13,7 @@ from telling import Make, Telling
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Prediction, Question
-from eval.answerers.given_parts import answer_by, answer_from, opened
+from eval.answerers.given_parts import answer_by, answer_from, opened, recited
 from eval.answerers.likelihoods import token_log_probs
 from eval.answerers.lm_answerer import LMAnswerer
 from eval.answerers.writers.statements import EvidenceStatements, statements, stating
@@ -113,7 +113,7 @@ def test_what_is_recited_follows_the_source(make_model: Make, telling: Telling) 
     cited = [[*prompt, *form.citation(answerer.identifiers.tokens[index])] for index, _ in ranked]
     (found,) = recited_sources(answerer, [ASKED])
     assert found and {one.source for one in found} <= {answerer.identifiers.labels[index] for index, _ in ranked}
-    alone = {answerer.identifiers.labels[ranked[i][0]]: answerer.recited([cited[i]])[0] for i in range(WIDTH)}
+    alone = {answerer.identifiers.labels[ranked[i][0]]: recited(answerer, [cited[i]])[0] for i in range(WIDTH)}
     for one in found:
         tokens, score = alone[one.source]
         (source,) = [likely for index, likely in ranked if answerer.identifiers.labels[index] == one.source]

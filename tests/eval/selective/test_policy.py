@@ -216,7 +216,7 @@ def test_without_statements_a_run_is_judged_by_answer_and_citation(everything) -
     plain = [replace(p, signals={"answer": p.signals["answer"], "citation": -1.0}) for p in predictions]
     knowing = AbstentionReport.of(questions, plain, 0.02)
     assert knowing is not None
-    assert list(knowing.policies) == ["with_citation", "log_probability", "citation"]
+    assert list(knowing.policies) == ["with_citation", "log_probability", "citation_alone"]
     assert "bidirectional" not in knowing.by_system()
     assert "difference" not in knowing.by_signal()["with_citation"]
 
