@@ -61,9 +61,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """For each of `MADE` the folder of a run that made its attempts and nothing else, as far as tables go."""
     folder = tmp_path_factory.mktemp("attempts")
     for option in MADE:
-        config = composed(
-            *RUN, f"self_correction={option}", f"run_dir={folder}/{option}", f"stages_dir={folder}/runs/stages"
-        )
+        folders = (f"run_dir={folder}/{option}", f"stages_dir={folder}/runs/stages")
+        config = composed(*RUN, f"self_correction={option}", "trainer.save_every=1000", *folders)
         config.check()
         prepared = prepare(config)
         stages = [prepared, pretrain(config, prepared), *self_correction(config, prepared, pretrain(config, prepared))]
