@@ -366,7 +366,7 @@ class LMAnswerer:
         )
 
     def _valid(self, context: Context) -> list[bool]:
-        """Whether greedy decoding without the trie spells an identifier of the corpus. Extends `context`."""
+        """Whether greedy decoding without the trie spells an identifier of the corpus. Uses `context` up."""
         return [self.trie.find([*spelled, self.tokenizer.end_src]) is not None for spelled in self._spelled(context)]
 
     def spelled_after(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -25,9 +25,9 @@ from tqdm import tqdm
 from data.pipeline.questions.asking import Asking
 from data.records import Prediction, Question
 from eval.answerers.candidates import enumerate_candidates, with_signals
-from eval.answerers.given_parts import answer_from, recited
 from eval.answerers.likelihoods import log_probabilities
 from eval.answerers.lm_answerer import ANSWERED, LONGEST_EVIDENCE, LMAnswerer
+from eval.answerers.prefilled import answer_from, recited
 from eval.answerers.writers.statements import stating
 from eval.signals import Asked, Extractor, Signal
 from eval.signals.bidirectional import restate

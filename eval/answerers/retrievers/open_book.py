@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from data.pipeline.sample import Tokens
 from data.records import Citation, Document, Prediction, Question
-from eval.answerers.given_parts import answer_from
 from eval.answerers.lm_answerer import LONGEST_EVIDENCE, LMAnswerer
+from eval.answerers.prefilled import answer_from
 from eval.answerers.retrievers.bm25 import BM25, text_bytes
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from data.records import Citation, Document, Prediction, Question
-from eval.answerers.given_parts import answer_from, opened
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.prefilled import answer_from, opened
 from eval.answerers.retrievers.bm25 import text_bytes
 from eval.answerers.retrievers.open_book import short_sentences
 from model.generate import read_on

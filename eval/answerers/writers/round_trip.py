@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from copy import copy
 
 from data.records import Question
-from eval.answerers.given_parts import answer_from
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.prefilled import answer_from
 from eval.answerers.writers.question_writer import Written
 from eval.grading.correctness import answer_given, is_right
 

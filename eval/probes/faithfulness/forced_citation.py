@@ -35,8 +35,8 @@ from typing import Any
 import numpy as np
 
 from data.records import PLAIN, Prediction, Question
-from eval.answerers.given_parts import answer_by
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.prefilled import answer_by
 from eval.grading.correctness import exact_match, is_right
 from eval.probes import Probe, Read, held_out, measured, share
 from eval.signals.bidirectional import lp_statement_given_id

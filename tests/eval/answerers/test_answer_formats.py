@@ -13,9 +13,9 @@ from telling import Make, Telling
 from data.pipeline.answer_format import FORMATS
 from data.pipeline.tokenizer import Tokenizer
 from data.records import Prediction, Question
-from eval.answerers.given_parts import answer_by, answer_from, opened, recited
 from eval.answerers.likelihoods import token_log_probs
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.prefilled import answer_by, answer_from, opened, recited
 from eval.answerers.writers.statements import EvidenceStatements, statements, stating
 from eval.signals.bidirectional import restate
 from eval.signals.evidence_candidates import WIDTH, add_evidence_candidates, best_evidence, recited_sources

@@ -9,8 +9,8 @@ import pytest
 
 from data.pipeline.identifiers import IdsConfig, assign
 from data.records import Citation, Prediction, Question
-from eval.answerers.given_parts import answer_from
 from eval.answerers.lm_answerer import LMAnswerer
+from eval.answerers.prefilled import answer_from
 from eval.probes import Read
 from eval.probes.faithfulness.early_answering import (
     Chain,

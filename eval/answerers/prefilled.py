@@ -1,4 +1,4 @@
-"""What the model writes where a part of its answer is given: its source, or the sentence that it is read from."""
+"""Prefilled answers: what the model writes behind a source or a sentence of evidence that is put there for it."""
 
 from __future__ import annotations
 
